@@ -1,0 +1,1 @@
+"""The engine: schedule, masks, regions, guidance, noise, plan and stream."""

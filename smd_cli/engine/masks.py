@@ -1,0 +1,124 @@
+"""Masks: from paint on the canvas to a weight per slot on the latent grid.
+
+Plain NumPy like the schedule: `smd check` runs these very functions without torch. Rules and
+numbering follow MultiDiffusion (arXiv 2302.08113) and StreamMultiDiffusion (2403.09055), section
+on mask-aware quantisation; where ours differ from the published ones, `published=True` keeps those.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from smd_cli.engine.schedule import StepTable
+
+Array = npt.NDArray[np.float32]
+
+
+def cover_lower(paint: Array, cover: float, *, published: bool = False) -> Array:
+    """Step 1: later brushes lie on top and thin what is under them.
+
+    paint: (P, H, W) in 0..1, painter's order. Every m_p becomes m_p·(1 - (1 - cover)·v), v being
+    the largest paint of any later brush at that pixel; `published` counts any paint > 0 as 1.
+    """
+    covered = paint.copy()
+    top = np.zeros_like(paint[0]) if len(paint) else None
+    for p in range(len(paint) - 1, -1, -1):
+        covered[p] *= 1 - (1 - cover) * top
+        layer = (paint[p] > 0).astype(np.float32) if published else paint[p]
+        top = np.maximum(top, layer)
+    return covered
+
+
+def gaussian_blur(paint: Array, std_px: float, radius_px: int | None = None) -> Array:
+    """Step 2: blur one mask (H, W) with a Gaussian of `std_px`, edges replicated.
+
+    The kernel reaches `radius_px`, by default ceil(3·std). Zero std returns the mask unchanged.
+    """
+    if std_px <= 0:
+        return paint
+    radius = math.ceil(3 * std_px) if radius_px is None else radius_px
+    offsets = np.arange(-radius, radius + 1, dtype=np.float64)
+    kernel = np.exp(-0.5 * (offsets / std_px) ** 2)
+    kernel = (kernel / kernel.sum()).astype(np.float32)
+    for axis in (0, 1):
+        paint = _convolve(paint, kernel, axis)
+    return paint
+
+
+def _convolve(paint: Array, kernel: Array, axis: int) -> Array:
+    """Correlate along one axis with a symmetric kernel, edges replicated."""
+    radius = len(kernel) // 2
+    rows = np.moveaxis(paint, axis, 0)
+    padded = np.pad(rows, ((radius, radius), (0, 0)), mode="edge")
+    total = kernel[radius] * rows
+    for reach in range(1, radius + 1):
+        low = padded[radius - reach : radius - reach + len(rows)]
+        high = padded[radius + reach : radius + reach + len(rows)]
+        total = total + kernel[radius + reach] * (low + high)
+    return np.moveaxis(total, 0, axis)
+
+
+def quantise(mask: Array, table: StepTable, mask_type: str) -> Array:
+    """Step 4: compare a mask (…, H, W) with every slot's noise level; gives (…, T, H, W).
+
+    `discrete`: m > σ_i. `continuous`: clip((m - σ_{i+1})/(σ_i - σ_{i+1}), 0, 1), σ after the last
+    slot being 0. `semi-continuous`: discrete, but continuous in the last slot.
+    """
+    now = np.array(table.sigmas, dtype=np.float32)[:, None, None]
+    later = np.array(table.next_sigmas, dtype=np.float32)[:, None, None]
+    spread = mask[..., None, :, :]
+    hard = (spread > now).astype(np.float32)
+    if mask_type == "discrete":
+        return hard
+    soft = np.clip((spread - later) / (now - later), 0, 1).astype(np.float32)
+    if mask_type == "continuous":
+        return soft
+    hard[..., -1, :, :] = soft[..., -1, :, :]
+    return hard
+
+
+def to_latent_grid(mask: Array, factor: int) -> Array:
+    """Step 5: (…, H, W) to (…, H/f, W/f), the top-left pixel of each cell."""
+    return mask[..., ::factor, ::factor]
+
+
+def background_weight(weights: Array, paint: Array | None = None) -> Array:
+    """What the brushes' weights (P, T, …) leave to the background, in 0..1, per slot.
+
+    Ours is clip(1 - Σ_p weights, 0, 1), after quantising, so that a soft brush melts into what is
+    under it. With the brushes' own `paint` (P, …) it is the published rule: 1 where nothing is
+    painted, else 0, in every slot.
+    """
+    if paint is None:
+        return np.clip(1 - weights.sum(axis=0), 0, 1).astype(np.float32)
+    bare = (paint <= 0).all(axis=0).astype(np.float32)
+    return np.broadcast_to(bare, weights.shape[1:]).copy()
+
+
+def brush_weights(
+    paint: Array,
+    alphas: Sequence[float],
+    blurs_px: Sequence[float],
+    table: StepTable,
+    *,
+    factor: int,
+    mask_type: str = "continuous",
+    cover: float = 0.3,
+    published: bool = False,
+) -> Array:
+    """All five steps for brushes p ≥ 1: paint (P, H, W) in 0..1 to weights (P, T, h, w).
+
+    `alphas` and `blurs_px` hold one number a brush. `published` takes the published cover rule and
+    one kernel radius, ceil(3·max blur), for all brushes.
+    """
+    radius = math.ceil(3 * max(blurs_px, default=0.0)) if published else None
+    covered = cover_lower(paint, cover, published=published)
+    weights = [
+        to_latent_grid(gaussian_blur(m, blur, radius) * np.float32(alpha), factor)
+        for m, alpha, blur in zip(covered, alphas, blurs_px, strict=True)
+    ]
+    return quantise(np.stack(weights), table, mask_type)

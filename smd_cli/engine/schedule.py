@@ -1,0 +1,130 @@
+"""The step table: what each denoising slot means in the diffusion process.
+
+Plain NumPy, so that `smd check` can tell in how many slots a brush acts without importing torch.
+Sources: DDPM (arXiv 2006.11239), LCM (2310.04378), the index lists of StreamMultiDiffusion
+(2403.09055). The tests compare every table with diffusers' own schedulers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from smd_cli.errors import UsageError
+
+FloatArray = npt.NDArray[np.float64]
+Prediction = Literal["epsilon", "v_prediction", "sample"]
+
+TRAIN_TIMESTEPS = 1000
+LCM_GRID = 50  # the grid that LCM was distilled on: 999, 979, …, 19
+_PUBLISHED_INDICES = {4: (0, 12, 25, 37), 5: (0, 4, 12, 25, 37), 6: (0, 5, 16, 18, 20, 37)}
+_SIGMA_DATA, _TIMESTEP_SCALING = 0.5, 10.0
+
+
+@dataclass(frozen=True)
+class StepTable:
+    """One row per slot i = 0..T-1, from noise to picture.
+
+    `timesteps` τ_i in 0..999 are what the network sees; `alphas` α_i = sqrt(ᾱ[τ_i]) and `sigmas`
+    σ_i = sqrt(1 - ᾱ[τ_i]) scale signal and noise of x_t = α·x0 + σ·n. `c_skip` and `c_out` are the
+    LCM boundary scalings: denoised = c_out·x0 + c_skip·x_t.
+    """
+
+    timesteps: tuple[int, ...]
+    alphas: tuple[float, ...]
+    sigmas: tuple[float, ...]
+    c_skip: tuple[float, ...]
+    c_out: tuple[float, ...]
+    prediction: Prediction = "epsilon"
+
+    @property
+    def slots(self) -> int:
+        """T, the number of denoising slots."""
+        return len(self.timesteps)
+
+    @property
+    def next_sigmas(self) -> tuple[float, ...]:
+        """σ_{i+1}, and 0 after the last slot."""
+        return (*self.sigmas[1:], 0.0)
+
+
+def step_table(
+    scheduler: Mapping[str, Any],
+    *,
+    steps: int | None = None,
+    timesteps: Sequence[int] | None = None,
+    consistency: bool = True,
+) -> StepTable:
+    """Build the table from a scheduler's config and either `steps` or explicit `timesteps`.
+
+    `consistency` takes the LCM boundary scalings (σ_data 0.5, timestep scaling 10); False is for
+    models that predict x0 without them. Raises UsageError for timesteps that do not fall from
+    slot to slot or lie outside 0..999.
+    """
+    taus = tuple(timesteps) if timesteps is not None else lcm_timesteps(steps or 5)
+    if any(not 0 <= t < TRAIN_TIMESTEPS for t in taus) or any(
+        late >= early for early, late in zip(taus, taus[1:], strict=False)
+    ):
+        raise UsageError(f"timesteps must fall from slot to slot within 0..999, not {list(taus)}")
+    bars = alphas_cumprod(scheduler)[list(taus)]
+    scaled = np.array(taus, dtype=np.float64) * _TIMESTEP_SCALING
+    skip = _SIGMA_DATA**2 / (scaled**2 + _SIGMA_DATA**2) if consistency else np.zeros(len(taus))
+    out = scaled / np.sqrt(scaled**2 + _SIGMA_DATA**2) if consistency else np.ones(len(taus))
+    return StepTable(
+        taus,
+        tuple(np.sqrt(bars).tolist()),
+        tuple(np.sqrt(1 - bars).tolist()),
+        tuple(skip.tolist()),
+        tuple(out.tolist()),
+        cast(Prediction, scheduler.get("prediction_type", "epsilon")),
+    )
+
+
+def lcm_timesteps(steps: int) -> tuple[int, ...]:
+    """The timesteps of `steps` slots, 1..50: the published lists for 4 to 6, else even spacing.
+
+    Even spacing is LCM's own: `steps` indices spread over its 50-step grid, rounded down.
+    """
+    if not 1 <= steps <= LCM_GRID:
+        raise UsageError(f"steps must be 1..{LCM_GRID}, not {steps}")
+    even = np.floor(np.linspace(0, LCM_GRID, num=steps, endpoint=False)).astype(int)
+    indices = _PUBLISHED_INDICES.get(steps, tuple(even.tolist()))
+    stride = TRAIN_TIMESTEPS // LCM_GRID
+    return tuple(TRAIN_TIMESTEPS - 1 - stride * i for i in indices)
+
+
+def alphas_cumprod(scheduler: Mapping[str, Any]) -> FloatArray:
+    """ᾱ, shape (1000,), from a scheduler's config: its betas, or its `trained_betas`.
+
+    Knows the schedules of the Stable Diffusion family: linear, scaled_linear, squaredcos_cap_v2,
+    with or without rescaling to zero terminal SNR (arXiv 2305.08891). Raises UsageError else.
+    """
+    betas = _betas(scheduler)
+    if len(betas) != TRAIN_TIMESTEPS:
+        raise UsageError(f"the model was trained with {len(betas)} timesteps, not 1000")
+    bars = np.cumprod(1.0 - betas)
+    if scheduler.get("rescale_betas_zero_snr"):
+        root = np.sqrt(bars)
+        bars = ((root - root[-1]) * root[0] / (root[0] - root[-1])) ** 2
+    return cast(FloatArray, bars)
+
+
+def _betas(scheduler: Mapping[str, Any]) -> FloatArray:
+    trained = scheduler.get("trained_betas")
+    if trained is not None:
+        return np.asarray(trained, dtype=np.float64)
+    kind = scheduler.get("beta_schedule", "scaled_linear")
+    start, end = scheduler.get("beta_start", 0.00085), scheduler.get("beta_end", 0.012)
+    count = int(scheduler.get("num_train_timesteps", TRAIN_TIMESTEPS))
+    if kind == "linear":
+        return np.linspace(start, end, count)
+    if kind == "scaled_linear":
+        return np.linspace(start**0.5, end**0.5, count) ** 2
+    if kind == "squaredcos_cap_v2":
+        edges = np.cos((np.arange(count + 1) / count + 0.008) / 1.008 * np.pi / 2) ** 2
+        return np.minimum(1 - edges[1:] / edges[:-1], 0.999)
+    raise UsageError(f"the noise schedule {kind!r} is not supported")

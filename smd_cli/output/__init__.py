@@ -1,0 +1,1 @@
+"""Writers: frames in, whole files out."""
