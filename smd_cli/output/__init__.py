@@ -1,1 +1,4 @@
-"""Writers: frames in, whole files out."""
+"""Writers: frames in, whole files out.
+
+`plan_targets` reads the `-o` names, `open_outputs` takes the frames.
+"""

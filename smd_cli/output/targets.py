@@ -1,0 +1,288 @@
+"""What `-o` means: from the names as typed to targets, with every fault found before any work.
+
+A name may hold the tokens ``{scene}``, ``{seed}`` and ``{frame}`` and one printf number (``%04d``;
+``{frame}`` is the same as ``%04d``, ``%4d`` too). Frames count from 0. ``%%``, ``{{`` and ``}}``
+stand for themselves. A folder (existing, or written with a slash at its end and then created)
+gets ``{scene}-%04d.png``; ``-`` is one PNG on stdout.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from smd_cli.errors import UsageError
+
+Kind = Literal["still", "sequence", "gif", "apng", "webp", "mp4", "webm", "stdout"]
+Format = Literal["PNG", "JPEG", "WEBP", "GIF", "APNG", "MP4", "WEBM"]
+
+FORMATS: dict[str, Format] = {
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".webp": "WEBP",
+    ".gif": "GIF",
+    ".apng": "APNG",
+    ".mp4": "MP4",
+    ".webm": "WEBM",
+}
+_MOVIES: dict[Format, Kind] = {"GIF": "gif", "APNG": "apng", "MP4": "mp4", "WEBM": "webm"}
+_TOKENS = ("scene", "seed", "frame")
+_PIECE = re.compile(r"%%|%0?(?P<digits>\d{0,2})d|\{\{|\}\}|\{(?P<token>[^{}]*)\}|(?P<stray>[%{}])")
+
+
+@dataclass(frozen=True)
+class Target:
+    """One place for results. `written` is what the user typed; `format` the kind of file.
+
+    `template` is a `str.format` template whose only field is ``frame``. `makes_folder`: the folder
+    is ours to create. A "webp" kind is an animation; WebP stills are "still" or "sequence".
+    """
+
+    kind: Kind
+    format: Format
+    written: str
+    template: str
+    makes_folder: bool = False
+
+    @property
+    def is_movie(self) -> bool:
+        """Whether all frames go into one file."""
+        return self.kind in ("gif", "apng", "webp", "mp4", "webm")
+
+    def path(self, index: int = 0) -> Path:
+        """The file that frame `index` (from 0) goes to."""
+        return Path(self.template.format(frame=index))
+
+    def paths(self, frames: int) -> list[Path]:
+        """Every file that `frames` frames make; none for stdout."""
+        if self.kind == "stdout":
+            return []
+        return [self.path(k) for k in range(frames if self.kind == "sequence" else 1)]
+
+
+def plan_targets(
+    outs: Sequence[str], *, scene_name: str, seed: int, frames: int
+) -> tuple[Target, ...]:
+    """Read the `-o` names of one scene; raises `UsageError` for the first that cannot work.
+
+    Without any: ``SCENE.png`` here, or ``SCENE.gif`` for several frames.
+    """
+    standard = "{scene}.png" if frames == 1 else "{scene}.gif"
+    names = _Names(scene_name, seed, frames)
+    targets = tuple(names.target(out) for out in outs or [standard])
+    for target in targets:
+        _check_place(target)
+    refuse_same_file(targets, frames)
+    return targets
+
+
+def refuse_same_file(targets: Iterable[Target], frames: int) -> None:
+    """Raise `UsageError` when two results would be one file; also for targets of many scenes."""
+    owners: dict[str, Target] = {}
+    for target in targets:
+        keys = ["-"] if target.kind == "stdout" else [_key(p) for p in target.paths(frames)]
+        for key in keys:
+            other = owners.setdefault(key, target)
+            if other is not target:
+                raise UsageError(*_same_file(other, target))
+
+
+def refuse_existing(targets: Iterable[Target], frames: int) -> None:
+    """Raise `UsageError` naming the first result that exists already (``--no-clobber``)."""
+    for target in targets:
+        for path in target.paths(frames):
+            if os.path.lexists(path):
+                raise clobber_error(path)
+
+
+def clobber_error(path: Path) -> UsageError:
+    """The refusal to replace `path`."""
+    return UsageError(
+        f"{path} exists already, and --no-clobber keeps it",
+        "choose another name, or leave --no-clobber out",
+    )
+
+
+@dataclass(frozen=True)
+class _Names:
+    """What the names of one scene may refer to."""
+
+    scene: str
+    seed: int
+    frames: int
+
+    def target(self, out: str) -> Target:
+        """The target of one `-o` as typed."""
+        if not out:
+            raise UsageError("-o has an empty name", "write -o out.png, or -o out/ for a folder")
+        if out == "-":
+            return self._stdout()
+        template = self._template(out)
+        place = template.format(frame=0)
+        if out.endswith(("/", os.sep)) or (_is_folder(place) and _suffix(place) not in FORMATS):
+            return self._folder(out, template)
+        return self._file(out, template)
+
+    def _stdout(self) -> Target:
+        if self.frames > 1:
+            raise self._too_many("stdout", self.scene, ".png")
+        return Target("stdout", "PNG", "-", "-")
+
+    def _folder(self, out: str, template: str) -> Target:
+        if "{frame" in template.replace("{{", ""):
+            raise UsageError(*_number_in_folder(out))
+        folder = Path(template.format(frame=0))
+        if folder.exists() and not folder.is_dir():
+            raise UsageError(f"{out} is a file, not a folder", f"write {folder} without the slash")
+        template = _literal(str(folder / self.scene)) + "-{frame:04d}.png"
+        return Target("sequence", "PNG", out, template, makes_folder=True)
+
+    def _file(self, out: str, template: str) -> Target:
+        stem, suffix = _split(out)
+        kind_of_file = FORMATS.get(suffix.lower())
+        if kind_of_file is None:
+            raise UsageError(*self._unknown_format(out, stem, suffix))
+        head, name = os.path.split(template)
+        if "{frame" in head.replace("{{", ""):
+            raise UsageError(*_number_in_folder(out))
+        numbered = "{frame" in name.replace("{{", "")
+        kind = self._kind(out, kind_of_file, numbered)
+        return Target(kind, kind_of_file, out, template)
+
+    def _kind(self, out: str, kind_of_file: Format, numbered: bool) -> Kind:
+        """Still, sequence or movie: by the format, the number in the name and the frames."""
+        stem, suffix = _split(out)
+        movie = _MOVIES.get(kind_of_file)
+        if numbered and movie:
+            raise UsageError(
+                f"{out}: one {suffix} file holds all frames, so its name takes no frame number",
+                f"write {stem}.png for a sequence, or a name without the number",
+            )
+        if numbered:
+            return "sequence"
+        if movie is None and self.frames > 1 and kind_of_file != "WEBP":
+            raise self._too_many(out, stem, suffix)
+        return movie or ("webp" if self.frames > 1 else "still")
+
+    def _too_many(self, what: str, stem: str, suffix: str) -> UsageError:
+        return UsageError(
+            f"{what} holds one picture, but {self.frames} frames are asked for",
+            f"write {stem}-%04d{suffix} for a sequence, or {stem}.gif",
+        )
+
+    def _unknown_format(self, out: str, stem: str, suffix: str) -> tuple[str, str]:
+        """The message and hint for an extension that no writer has."""
+        if not suffix:
+            example = out + (".png" if self.frames == 1 else ".gif")
+            hint = f"write {example}, or {out}/ for a folder of pictures"
+            return f"{out} has no extension, so its format is unknown", hint
+        close = difflib.get_close_matches(suffix.lower(), FORMATS, n=1)
+        known = " ".join(s for s in FORMATS if s != ".jpeg")
+        hint = f"did you mean {stem}{close[0]}?" if close else f"formats: {known}"
+        return f"{out}: {suffix} is not a format that smd writes", hint
+
+    def _template(self, out: str) -> str:
+        """The `str.format` template of a name: tokens filled in, only ``frame`` left open."""
+        values = {"scene": _literal(self.scene), "seed": str(self.seed), "frame": "{frame:04d}"}
+
+        def piece(match: re.Match[str]) -> str:
+            token, digits = match["token"], match["digits"]
+            if match["stray"]:
+                raise UsageError(*_stray(out, match["stray"]))
+            if digits is not None:
+                return "{frame:0" + digits + "d}" if digits else "{frame:d}"
+            if token is not None and token not in values:
+                raise UsageError(*_unknown_token(out, token))
+            return values[token] if token is not None else match[0].replace("%%", "%")
+
+        return _PIECE.sub(piece, out)
+
+
+def _literal(text: str) -> str:
+    """`text` as a part of a template."""
+    return text.replace("{", "{{").replace("}", "}}")
+
+
+def _stray(out: str, sign: str) -> tuple[str, str]:
+    if sign == "%":
+        hint = "write %04d for the frame's number, %% for a plain percent sign"
+        return f"{out}: a % that is no frame number", hint
+    hint = "tokens are {scene} {seed} {frame}; write {{ or }} for a plain brace"
+    return f"{out}: a {sign} without its partner", hint
+
+
+def _unknown_token(out: str, token: str) -> tuple[str, str]:
+    close = difflib.get_close_matches(token, _TOKENS, n=1)
+    hint = "tokens are {scene} {seed} {frame}"
+    if close:
+        hint = f"did you mean {{{close[0]}}}?"
+    return f"{out}: unknown token {{{token}}}", hint
+
+
+def _number_in_folder(out: str) -> tuple[str, str]:
+    return f"{out}: a folder's name takes no frame number", "write the number in the file's name"
+
+
+def _same_file(one: Target, two: Target) -> tuple[str, str]:
+    hint = "give each result a name of its own; {scene} and {seed} may help"
+    if one.written == two.written:
+        return f"{one.written} is asked for twice", hint
+    return f"{one.written} and {two.written} are the same file", hint
+
+
+def _split(out: str) -> tuple[str, str]:
+    """A name without its extension, and the extension with its dot as typed."""
+    suffix = Path(out).suffix
+    return out.removesuffix(suffix), suffix
+
+
+def _suffix(place: str) -> str:
+    return Path(place).suffix.lower()
+
+
+def _is_folder(place: str) -> bool:
+    try:
+        return Path(place).is_dir()
+    except OSError:
+        return False
+
+
+def _key(path: Path) -> str:
+    """A string that is equal for names of one file (links followed)."""
+    key = os.path.normcase(os.path.realpath(path))
+    return key.casefold() if sys.platform in ("darwin", "win32") else key
+
+
+def _check_place(target: Target) -> None:
+    """Raise `UsageError` unless a file can stand at the target's first path."""
+    if target.kind == "stdout":
+        return
+    path = target.path()
+    goal = Path(os.path.realpath(path))
+    try:
+        taken = goal.is_dir()
+        goal.exists()
+    except OSError as error:
+        raise UsageError(f"{target.written}: {error.strerror or error}") from error
+    if taken:
+        raise UsageError(f"{path} is a folder", f"write {path}/ to fill it with pictures")
+    if not target.makes_folder:
+        _check_folder(target, goal.parent)
+
+
+def _check_folder(target: Target, folder: Path) -> None:
+    shown = target.path().parent if folder == target.path().parent.resolve() else folder
+    if not folder.is_dir():
+        raise UsageError(
+            f"{target.written}: there is no folder {shown}",
+            f"create it first; {shown}/ (a slash at the end) is created and filled with pictures",
+        )
+    if not os.access(folder, os.W_OK):
+        raise UsageError(f"{target.written}: no permission to write in the folder {shown}")

@@ -1,0 +1,219 @@
+"""Frames in, whole files out: one sink for every target."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import BinaryIO, Protocol
+
+import numpy as np
+
+from smd_cli.errors import UsageError
+from smd_cli.output.apng import ApngMovie
+from smd_cli.output.atomic import AtomicFile, sentences
+from smd_cli.output.gif import GifMovie
+from smd_cli.output.stills import Pixels, encode_still
+from smd_cli.output.targets import Target, refuse_existing
+from smd_cli.output.webp import WebpMovie
+from smd_cli.scene.model import Output
+
+
+class Movie(Protocol):
+    """An encoder of one moving picture."""
+
+    def add(self, pixels: Pixels, text: Mapping[str, str]) -> None:
+        """Append one frame (H, W, 3)."""
+
+    def finish(self) -> None:
+        """Complete the file."""
+
+    def abort(self) -> None:
+        """Stop whatever runs outside; the file is going to be removed."""
+
+
+class Sink(Protocol):
+    """Where frames go; `add` and `finish` give the results that are whole now."""
+
+    def add(self, index: int, pixels: Pixels, text: Mapping[str, str]) -> list[str]:
+        """Take frame `index`."""
+
+    def finish(self) -> list[str]:
+        """All frames are there."""
+
+    def discard(self) -> None:
+        """Remove what is not whole; nothing after `finish`."""
+
+
+@contextmanager
+def open_outputs(
+    targets: Sequence[Target],
+    *,
+    size: tuple[int, int],
+    frames: int,
+    output: Output,
+    clobber: bool = True,
+    stdout: BinaryIO | None = None,
+) -> Iterator[Outputs]:
+    """Writers for all targets of one scene; `size` is (width, height) of every frame.
+
+    Leaving the block completes the movies; leaving it by an exception (Ctrl-C too) removes what is
+    not whole. Stills are whole as soon as they are added. Raises `UsageError` before anything is
+    written when `clobber` is False and a result exists.
+    """
+    if not clobber:
+        refuse_existing(targets, frames)
+    with ExitStack() as stack:
+        sinks = []
+        for target in targets:
+            sinks.append(_open(target, size, output, clobber, stdout))
+            stack.callback(sinks[-1].discard)
+        outputs = Outputs(sinks, size)
+        yield outputs
+        outputs.finish()
+
+
+class Outputs:
+    """Hands every frame to all sinks and collects the paths of what is whole."""
+
+    def __init__(self, sinks: Sequence[Sink], size: tuple[int, int]) -> None:
+        self._sinks = sinks
+        self._shape = (size[1], size[0], 3)
+        self._paths: list[str] = []
+        self._finished = False
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Results that are whole by now, in the order in which they became so."""
+        return tuple(self._paths)
+
+    def add(self, index: int, pixels: Pixels, text: Mapping[str, str]) -> tuple[str, ...]:
+        """Write frame `index` (from 0, in order) and return the paths that are whole now.
+
+        pixels: (H, W, 3) uint8. `text` goes into the text chunks of PNG and APNG (there the first
+        frame's).
+        """
+        if pixels.shape != self._shape or pixels.dtype != np.uint8:
+            raise ValueError(f"frame of {pixels.shape} {pixels.dtype}, not {self._shape} uint8")
+        return self._note([p for sink in self._sinks for p in sink.add(index, pixels, text)])
+
+    def finish(self) -> tuple[str, ...]:
+        """Complete the movies and return their paths; the second time does nothing."""
+        if self._finished:
+            return ()
+        self._finished = True
+        return self._note([p for sink in self._sinks for p in sink.finish()])
+
+    def _note(self, paths: list[str]) -> tuple[str, ...]:
+        self._paths += paths
+        return tuple(paths)
+
+
+def _open(
+    target: Target,
+    size: tuple[int, int],
+    output: Output,
+    clobber: bool,
+    stdout: BinaryIO | None,
+) -> Sink:
+    """The sink for one target."""
+    if target.kind == "stdout":
+        return _StdoutSink(stdout or sys.stdout.buffer)
+    if not target.is_movie:
+        return _StillSink(target, output.quality, clobber)
+    file = AtomicFile(target.path(), clobber=clobber)
+    try:
+        with sentences(file.path):
+            return _MovieSink(file, _movie(target, file, size, output))
+    except BaseException:
+        file.discard()
+        raise
+
+
+def _movie(target: Target, file: AtomicFile, size: tuple[int, int], output: Output) -> Movie:
+    """The encoder for a movie's format, with its header written."""
+    if target.kind == "gif":
+        return GifMovie(file.stream, size, output)
+    if target.kind == "apng":
+        return ApngMovie(file.stream, size, output)
+    return WebpMovie(file.stream, size, output)
+
+
+class _StillSink:
+    """A file for each frame, or for the only one."""
+
+    def __init__(self, target: Target, quality: int, clobber: bool) -> None:
+        self._target = target
+        self._quality = quality
+        self._clobber = clobber
+
+    def add(self, index: int, pixels: Pixels, text: Mapping[str, str]) -> list[str]:
+        target = self._target
+        data = encode_still(pixels, target.format, self._quality, text)
+        path = target.path(index)
+        file = AtomicFile(path, clobber=self._clobber, make_folder=target.makes_folder)
+        try:
+            with sentences(path):
+                file.stream.write(data)
+            file.commit()
+        finally:
+            file.discard()
+        return [str(path)]
+
+    def finish(self) -> list[str]:
+        return []
+
+    def discard(self) -> None:
+        pass
+
+
+class _MovieSink:
+    """One file for all frames."""
+
+    def __init__(self, file: AtomicFile, movie: Movie) -> None:
+        self._file = file
+        self._movie = movie
+        self._empty = True
+
+    def add(self, index: int, pixels: Pixels, text: Mapping[str, str]) -> list[str]:  # noqa: ARG002
+        with sentences(self._file.path):
+            self._movie.add(pixels, text)
+        self._empty = False
+        return []
+
+    def finish(self) -> list[str]:
+        if self._empty:  # no file is better than one without a picture
+            self.discard()
+            return []
+        with sentences(self._file.path):
+            self._movie.finish()
+        self._file.commit()
+        return [str(self._file.path)]
+
+    def discard(self) -> None:
+        self._movie.abort()
+        self._file.discard()
+
+
+class _StdoutSink:
+    """One PNG on standard output; gives no path."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        if stream.isatty():
+            raise UsageError(
+                "a PNG picture would fill the terminal with signs",
+                "send it on: -o - > picture.png",
+            )
+        self._stream = stream
+
+    def add(self, index: int, pixels: Pixels, text: Mapping[str, str]) -> list[str]:  # noqa: ARG002
+        with sentences("stdout"):
+            self._stream.write(encode_still(pixels, "PNG", 100, text))
+            self._stream.flush()
+        return []
+
+    def finish(self) -> list[str]:
+        return []
+
+    def discard(self) -> None:
+        pass
