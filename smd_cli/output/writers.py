@@ -15,6 +15,7 @@ from smd_cli.output.atomic import AtomicFile, sentences
 from smd_cli.output.gif import GifMovie
 from smd_cli.output.stills import Pixels, encode_still
 from smd_cli.output.targets import Target, refuse_existing
+from smd_cli.output.video import VideoMovie
 from smd_cli.output.webp import WebpMovie
 from smd_cli.scene.model import Output
 
@@ -136,7 +137,9 @@ def _movie(target: Target, file: AtomicFile, size: tuple[int, int], output: Outp
         return GifMovie(file.stream, size, output)
     if target.kind == "apng":
         return ApngMovie(file.stream, size, output)
-    return WebpMovie(file.stream, size, output)
+    if target.kind == "webp":
+        return WebpMovie(file.stream, size, output)
+    return VideoMovie(target.kind, file, size, output)
 
 
 class _StillSink:
