@@ -1,0 +1,161 @@
+"""Paint: what every brush's mask covers on the canvas, and how large the canvas is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from smd_cli.errors import Problem, SceneError
+from smd_cli.models import read_defaults
+from smd_cli.scene.model import Brush, ImageMask, MaskPart, SceneFile
+from smd_cli.scene.pictures import (
+    PictureError,
+    dimensions,
+    picture_size,
+    read_colours,
+    read_mask,
+)
+from smd_cli.scene.shapes import describe_shape, draw_shape, shape_box, touches
+
+Array = npt.NDArray[np.float32]
+Size = tuple[int, int]
+
+MIN_SIDE, MAX_SIDE = 64, 8192
+_MEANS = {"alpha": ("opaque", "transparent"), "luma": ("white", "black")}
+
+
+@dataclass(frozen=True, eq=False)
+class Painted:
+    """A brush with its paint, (H, W) in 0..1 at canvas size: the union of the mask's parts.
+
+    `sources` describes every part: ``masks/fox.png (alpha: opaque = painted)``.
+    """
+
+    brush: Brush
+    paint: Array
+    sources: tuple[str, ...]
+
+
+def canvas_size(scene_file: SceneFile) -> Size:
+    """The canvas as (width, height) in pixels.
+
+    The scene's own size, else the background image's, else the first mask file's (a muted brush
+    counts too: muting must not change the canvas), else the model's native size.
+    """
+    scene = scene_file.scene
+    if scene.size is not None:
+        return scene.size
+    if scene.background.image is not None:
+        image, written = scene.background.image, scene.background.image_written
+        as_part = ImageMask(image, written or str(image))
+        return _header_size(scene_file, as_part, ("background", "image"))
+    for brush, at, part in _parts(scene.brushes):
+        if isinstance(part, ImageMask):
+            try:
+                return _header_size(scene_file, part, at)
+            except SceneError:
+                if brush.enabled:
+                    raise
+    return read_defaults(scene.model).native_size
+
+
+def _header_size(scene_file: SceneFile, part: ImageMask, at: tuple[str | int, ...]) -> Size:
+    """An image file's size where it can be the canvas'."""
+    place = scene_file.place(*at)
+    try:
+        size = picture_size(part.path, part.written)
+    except PictureError as wrong:
+        raise SceneError([Problem(place, wrong.message, wrong.hint)]) from wrong
+    if not all(MIN_SIDE <= side <= MAX_SIDE for side in size):
+        message = f"the canvas takes the size of '{part.written}', {dimensions(size)}: "
+        message += f"sides must be {MIN_SIDE}..{MAX_SIDE} px"
+        raise SceneError([Problem(place, message, "set size: in the scene, as in size: 512x512")])
+    return size
+
+
+def _parts(
+    brushes: tuple[Brush, ...],
+) -> Iterator[tuple[Brush, tuple[str | int, ...], MaskPart]]:
+    """Every part of every mask, with the path of the key that it stands at."""
+    for brush in brushes:
+        for number, part in enumerate(brush.mask):
+            yield brush, ("brushes", brush.number - 1, "mask", number), part
+
+
+def paint_brushes(scene_file: SceneFile, size: Size) -> tuple[Painted, ...]:
+    """Paint every brush that is not muted, in painter's order, on a canvas of (width, height).
+
+    Raises one SceneError with the problems of all masks.
+    """
+    factor = read_defaults(scene_file.scene.model).factor
+    problems: list[Problem] = []
+    layers: dict[int, list[tuple[Array, str]]] = {}
+    for brush, at, part in _parts(scene_file.scene.active):
+        try:
+            layers.setdefault(brush.number, []).append(paint_part(part, size, slack_px=factor))
+        except PictureError as wrong:
+            problems.append(Problem(scene_file.place(*at), wrong.message, wrong.hint))
+    if problems:
+        raise SceneError(problems)
+    return tuple(_union(b, layers.get(b.number, []), size) for b in scene_file.scene.active)
+
+
+def _union(brush: Brush, layers: list[tuple[Array, str]], size: Size) -> Painted:
+    paint = np.zeros((size[1], size[0]), dtype=np.float32)
+    for layer, _ in layers:
+        paint = np.maximum(paint, layer)
+    return Painted(brush, paint, tuple(source for _, source in layers))
+
+
+def paint_part(part: MaskPart, size: Size, *, slack_px: int = 8) -> tuple[Array, str]:
+    """One part of a mask as paint (H, W) in 0..1, and a description of where it comes from.
+
+    `slack_px`: how far an image's aspect ratio may differ on the canvas. Raises PictureError.
+    """
+    if isinstance(part, ImageMask):
+        return _paint_image(part, size, slack_px)
+    described = describe_shape(part)
+    if not touches(shape_box(part, size), size):
+        message = f"the {described} lies wholly outside the {dimensions(size)} canvas"
+        raise PictureError(message)
+    return draw_shape(part, size), described + (", inverted" if part.invert else "")
+
+
+def _paint_image(part: ImageMask, size: Size, slack_px: int) -> tuple[Array, str]:
+    mask = read_mask(
+        part.path,
+        part.written,
+        size,
+        channel=part.channel,
+        invert=part.invert,
+        fit=part.fit,
+        slack_px=slack_px,
+    )
+    means = _MEANS.get(mask.channel, ("bright", "dark"))[part.invert]
+    notes = [f"{mask.channel}: {means} = painted"]
+    notes += ["inverted"] if part.invert else []
+    notes += [f"scaled from {dimensions(mask.size)}"] if mask.size != size else []
+    notes += [f"fit {part.fit}"] if part.fit and mask.size != size else []
+    return mask.paint, f"{part.written} ({', '.join(notes)})"
+
+
+def background_picture(scene_file: SceneFile, size: Size) -> npt.NDArray[np.uint8] | None:
+    """The background image on a canvas of (width, height): (H, W, 3) of 0..255, if there is one.
+
+    Transparent pixels show the background's colour. Raises SceneError.
+    """
+    background = scene_file.scene.background
+    if background.image is None:
+        return None
+    written = background.image_written or str(background.image)
+    slack_px = read_defaults(scene_file.scene.model).factor
+    try:
+        return read_colours(
+            background.image, written, size, under=background.color, slack_px=slack_px
+        )
+    except PictureError as wrong:
+        place = scene_file.place("background", "image")
+        raise SceneError([Problem(place, wrong.message, wrong.hint)]) from wrong
