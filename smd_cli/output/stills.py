@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from smd_cli.output.targets import Format
 
@@ -22,8 +24,6 @@ def encode_still(
 
     PNG carries `text` as text chunks. JPEG keeps full colour resolution (4:4:4) from quality 90.
     """
-    from PIL import Image
-
     options: dict[str, Any] = {"quality": quality}
     if file_format == "PNG":
         options = {"pnginfo": text_chunks(text)}
@@ -34,10 +34,8 @@ def encode_still(
     return stream.getvalue()
 
 
-def text_chunks(text: Mapping[str, str]) -> Any:
-    """Pillow's `PngInfo`: tEXt for plain ASCII, iTXt (UTF-8) for everything else."""
-    from PIL.PngImagePlugin import PngInfo
-
+def text_chunks(text: Mapping[str, str]) -> PngInfo:
+    """Pillow's form: tEXt for plain ASCII, iTXt (UTF-8) for everything else."""
     info = PngInfo()
     for key, value in text.items():
         (info.add_text if value.isascii() else info.add_itxt)(key, value)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
+import stat
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -139,8 +140,6 @@ class _Names:
         if "{frame" in template.replace("{{", ""):
             raise UsageError(*_number_in_folder(out))
         folder = Path(template.format(frame=0))
-        if folder.exists() and not folder.is_dir():
-            raise UsageError(f"{out} is a file, not a folder", f"write {folder} without the slash")
         template = _literal(str(folder / self.scene)) + "-{frame:04d}.png"
         return Target("sequence", "PNG", out, template, makes_folder=True)
 
@@ -265,24 +264,27 @@ def _check_place(target: Target) -> None:
     if target.kind == "stdout":
         return
     path = target.path()
-    goal = Path(os.path.realpath(path))
+    goal = Path(os.path.realpath(path)) if path.is_symlink() else path
     try:
-        taken = goal.is_dir()
-        goal.exists()
+        if stat.S_ISDIR(goal.stat().st_mode):
+            raise UsageError(f"{path} is a folder", f"write {path}/ to fill it with pictures")
+    except (FileNotFoundError, NotADirectoryError):
+        pass
     except OSError as error:
         raise UsageError(f"{target.written}: {error.strerror or error}") from error
-    if taken:
-        raise UsageError(f"{path} is a folder", f"write {path}/ to fill it with pictures")
-    if not target.makes_folder:
-        _check_folder(target, goal.parent)
+    _check_folder(target, goal.parent)
 
 
 def _check_folder(target: Target, folder: Path) -> None:
-    shown = target.path().parent if folder == target.path().parent.resolve() else folder
-    if not folder.is_dir():
+    """Raise `UsageError` unless files can be made in `folder`, or it can be made itself."""
+    while target.makes_folder and not os.path.lexists(folder):
+        folder = folder.parent
+    if not os.path.lexists(folder):
         raise UsageError(
-            f"{target.written}: there is no folder {shown}",
-            f"create it first; {shown}/ (a slash at the end) is created and filled with pictures",
+            f"{target.written}: there is no folder {folder}",
+            f"create it first; {folder}/ (a slash at the end) is created and filled with pictures",
         )
-    if not os.access(folder, os.W_OK):
-        raise UsageError(f"{target.written}: no permission to write in the folder {shown}")
+    if not folder.is_dir():
+        raise UsageError(f"{target.written}: {folder} is a file, not a folder")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UsageError(f"{target.written}: no permission to write in the folder {folder}")

@@ -12,7 +12,7 @@ import numpy as np
 from smd_cli.errors import UsageError
 from smd_cli.output.apng import ApngMovie
 from smd_cli.output.atomic import AtomicFile, sentences
-from smd_cli.output.gif import GifMovie
+from smd_cli.output.gif import MOST_FPS, GifMovie
 from smd_cli.output.stills import Pixels, encode_still
 from smd_cli.output.targets import Target, refuse_existing
 from smd_cli.output.video import VideoMovie
@@ -72,6 +72,21 @@ def open_outputs(
         outputs = Outputs(sinks, size)
         yield outputs
         outputs.finish()
+
+
+def notes(targets: Sequence[Target], size: tuple[int, int], output: Output) -> list[str]:
+    """One sentence for each target whose format bends what was asked for."""
+    said = []
+    even = tuple(side + side % 2 for side in size)
+    for target in targets:
+        if target.kind == "gif" and output.fps > MOST_FPS:
+            said.append(f"{target.path()}: a GIF shows at most {MOST_FPS} frames a second")
+        if target.kind in ("mp4", "webm") and even != size:
+            said.append(
+                f"{target.path()}: video takes even sizes only, so {size[0]}x{size[1]} becomes "
+                f"{even[0]}x{even[1]} (the last row or column twice)"
+            )
+    return said
 
 
 class Outputs:
