@@ -24,8 +24,8 @@ def cover_lower(paint: Array, cover: float, *, published: bool = False) -> Array
     paint: (P, H, W) in 0..1, painter's order. Every m_p becomes m_p·(1 - (1 - cover)·v), v being
     the largest paint of any later brush at that pixel; `published` counts any paint > 0 as 1.
     """
-    covered = paint.copy()
-    top = np.zeros_like(paint[0]) if len(paint) else None
+    covered: Array = paint.copy()
+    top: Array = np.zeros(paint.shape[1:], dtype=np.float32)
     for p in range(len(paint) - 1, -1, -1):
         covered[p] *= 1 - (1 - cover) * top
         layer = (paint[p] > 0).astype(np.float32) if published else paint[p]
@@ -94,9 +94,18 @@ def background_weight(weights: Array, paint: Array | None = None) -> Array:
     painted, else 0, in every slot.
     """
     if paint is None:
-        return np.clip(1 - weights.sum(axis=0), 0, 1).astype(np.float32)
-    bare = (paint <= 0).all(axis=0).astype(np.float32)
-    return np.broadcast_to(bare, weights.shape[1:]).copy()
+        left: Array = np.clip(1 - weights.sum(axis=0), 0, 1).astype(np.float32)
+        return left
+    bare: Array = np.where((paint > 0).any(axis=0), 0, 1).astype(np.float32)
+    everywhere: Array = np.broadcast_to(bare, weights.shape[1:]).copy()
+    return everywhere
+
+
+def pad_paint(paint: Array, multiple: int) -> Array:
+    """(…, H, W) with H and W rounded up to `multiple`, edges replicated to the right and below."""
+    below, right = (-side % multiple for side in paint.shape[-2:])
+    still = [(0, 0)] * (paint.ndim - 2)
+    return np.pad(paint, [*still, (0, below), (0, right)], mode="edge")
 
 
 def brush_weights(
@@ -121,4 +130,6 @@ def brush_weights(
         to_latent_grid(gaussian_blur(m, blur, radius) * np.float32(alpha), factor)
         for m, alpha, blur in zip(covered, alphas, blurs_px, strict=True)
     ]
+    if not weights:
+        return np.zeros((0, table.slots, *to_latent_grid(paint[:0], factor).shape[1:]), np.float32)
     return quantise(np.stack(weights), table, mask_type)

@@ -7,6 +7,7 @@ Sources: DDPM (arXiv 2006.11239), LCM (2310.04378), the index lists of StreamMul
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
@@ -67,7 +68,7 @@ def step_table(
     """
     taus = tuple(timesteps) if timesteps is not None else lcm_timesteps(steps or 5)
     if any(not 0 <= t < TRAIN_TIMESTEPS for t in taus) or any(
-        late >= early for early, late in zip(taus, taus[1:], strict=False)
+        late >= early for early, late in itertools.pairwise(taus)
     ):
         raise UsageError(f"timesteps must fall from slot to slot within 0..999, not {list(taus)}")
     bars = alphas_cumprod(scheduler)[list(taus)]
@@ -126,5 +127,5 @@ def _betas(scheduler: Mapping[str, Any]) -> FloatArray:
         return np.linspace(start**0.5, end**0.5, count) ** 2
     if kind == "squaredcos_cap_v2":
         edges = np.cos((np.arange(count + 1) / count + 0.008) / 1.008 * np.pi / 2) ** 2
-        return np.minimum(1 - edges[1:] / edges[:-1], 0.999)
+        return cast(FloatArray, np.minimum(1 - edges[1:] / edges[:-1], 0.999))
     raise UsageError(f"the noise schedule {kind!r} is not supported")

@@ -1,0 +1,70 @@
+"""What the engine asks of a model. A new family is one adapter that fulfils `Backbone`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from smd_cli.engine.schedule import StepTable
+
+
+@dataclass(frozen=True, eq=False)
+class Conditioning:
+    """Encoded prompts, one a row: `tokens` (R, L, D), and `pooled` (R, E) in families with it."""
+
+    tokens: Tensor
+    pooled: Tensor | None = None
+
+    def rows(self, indices: Sequence[int]) -> Conditioning:
+        """The given rows, in that order; a row may be taken more than once."""
+        pooled = None if self.pooled is None else self.pooled[list(indices)]
+        return Conditioning(self.tokens[list(indices)], pooled)
+
+    def mix(self, other: Conditioning, share: float) -> Conditioning:
+        """Linear interpolation: share 0 is this one, 1 is `other` (prompt strength)."""
+        if self.pooled is None or other.pooled is None:
+            return Conditioning(torch.lerp(self.tokens, other.tokens, share))
+        return Conditioning(
+            torch.lerp(self.tokens, other.tokens, share),
+            torch.lerp(self.pooled, other.pooled, share),
+        )
+
+    @staticmethod
+    def stack(parts: Sequence[Conditioning]) -> Conditioning:
+        """All rows of all parts, one after the other."""
+        pooled = [part.pooled for part in parts if part.pooled is not None]
+        return Conditioning(
+            torch.cat([part.tokens for part in parts]), torch.cat(pooled) if pooled else None
+        )
+
+
+class Backbone(Protocol):
+    """A loaded model. Tensors that cross this line are float32 on `device`.
+
+    `factor`: canvas pixels per latent cell; `multiple`: canvas sides must be multiples of it;
+    `channels`: latent channels C.
+    """
+
+    device: torch.device
+    factor: int
+    multiple: int
+    channels: int
+
+    def step_table(self, steps: int | None, timesteps: Sequence[int] | None) -> StepTable:
+        """The slots for so many steps, or for these timesteps."""
+
+    def encode_prompts(self, prompts: Sequence[str]) -> Conditioning:
+        """One row a prompt; an empty text is the unconditional row."""
+
+    def predict(self, x: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
+        """The network's raw output for noised latents (R, C, h, w) at timesteps τ (R,)."""
+
+    def encode_image(self, image: Tensor) -> Tensor:
+        """Pictures (N, 3, H, W) in -1..1 to latents (N, C, h, w)."""
+
+    def decode_latents(self, latents: Tensor) -> Tensor:
+        """Latents (N, C, h, w) to pictures (N, 3, H, W), around -1..1, not clipped."""

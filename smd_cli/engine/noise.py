@@ -1,0 +1,81 @@
+"""Noise as a function of the seed alone: the same on every device, for any number of frames.
+
+Every draw takes a CPU generator of its own; the global generator is never touched.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from smd_cli.scene.model import NoiseKind
+
+
+def gaussian(shape: Sequence[int], seed: int, *what: str | int) -> Tensor:
+    """Standard normal noise of `shape`, on the CPU, from (seed, what it is for)."""
+    label = "/".join(map(str, (seed, *what))).encode()
+    key = int.from_bytes(hashlib.blake2b(label, digest_size=8).digest(), "big") >> 1
+    return torch.randn(tuple(shape), generator=torch.Generator("cpu").manual_seed(key))
+
+
+@dataclass(frozen=True, eq=False)
+class SeededNoise:
+    """The noise of a scene.
+
+    `shape` (C, h, w); `kind` says how the start noise moves from frame to frame; `frames` N closes
+    the path of `walk`. `regions` are (mask (h, w) of bool, seed): where the mask is True, that
+    brush's own seed draws the noise instead. Later regions lie on top.
+    """
+
+    seed: int
+    shape: tuple[int, int, int]
+    slot_count: int
+    kind: NoiseKind = "independent"
+    frames: int = 1
+    regions: tuple[tuple[Tensor, int], ...] = ()
+
+    def slots(self) -> Tensor:
+        """The fixed noise n_i of every slot, (T, C, h, w)."""
+        return torch.stack([self._draw("slot", i) for i in range(self.slot_count)])
+
+    def brushes(self, count: int) -> Tensor:
+        """Slot noise of each brush alone, (P, T, C, h, w): for averaging after the noise."""
+        return torch.stack(
+            [
+                torch.stack([self._draw("brush", p, i) for i in range(self.slot_count)])
+                for p in range(count)
+            ]
+        )
+
+    def start(self, frame: int) -> Tensor:
+        """Start noise (C, h, w) of frame 0, 1, …"""
+        if self.kind == "independent":
+            return self._draw("start", frame)
+        if self.kind == "fixed":
+            return self._draw("start", 0)
+        angle = 2 * math.pi * (frame % self.frames) / self.frames
+        return walk(self._draw("walk", 0), self._draw("walk", 1), self._draw("walk", 2), angle)
+
+    def _draw(self, *what: str | int) -> Tensor:
+        noise = gaussian(self.shape, self.seed, *what)
+        for mask, seed in self.regions:
+            noise = torch.where(mask, gaussian(self.shape, seed, *what), noise)
+        return noise
+
+
+WALK_REACH = 0.8  # radians from the centre of the circle: how far a walk morphs
+
+
+def walk(centre: Tensor, east: Tensor, north: Tensor, angle: float) -> Tensor:
+    """A point of a small circle around `centre` on the sphere of Gaussian noises.
+
+    Spherical interpolation by WALK_REACH from `centre` towards cos(angle)·east + sin(angle)·north:
+    a closed path of constant speed and unit variance, for independent unit noises of any shape.
+    """
+    rim = math.cos(angle) * east + math.sin(angle) * north
+    return math.cos(WALK_REACH) * centre + math.sin(WALK_REACH) * rim

@@ -1,0 +1,253 @@
+"""The plan: a scene compiled to the tensors that the stream works on.
+
+Letters: P brushes that are generated, painter's order, brush 0 being the background when it has a
+prompt and no picture · T denoising slots · C, h, w latent channels and size · H, W canvas pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from smd_cli.backbone.contract import Backbone, Conditioning
+from smd_cli.engine import masks
+from smd_cli.engine.noise import SeededNoise
+from smd_cli.engine.regions import centring_shift
+from smd_cli.engine.schedule import StepTable
+from smd_cli.scene.model import Brush, Guidance, Scene
+from smd_cli.scene.paint import Painted
+
+WHITE = (255, 255, 255)
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """Everything that a frame depends on, but the frame's number.
+
+    `weights` (P, T, 1, h, w); `conditioning` and `negative` P rows each, the latter None where
+    guidance needs none; `background` (C, h, w): the clean latent under everything; `plains`
+    (S, C, h, w): what surrounds a brush in bootstrap slot 0..S-1; `shifts[i][p]`: its centring;
+    `slot_noise` (T, C, h, w); `start_noise` gives a frame's first x (C, h, w); `brush_noise`
+    (P, T, C, h, w) only where averaging comes after the noise; `returns_leak`: brush 0 takes what
+    the others give back; `size` (W, H) of the finished picture.
+    """
+
+    table: StepTable
+    weights: Tensor
+    conditioning: Conditioning
+    negative: Conditioning | None
+    background: Tensor
+    plains: Tensor
+    shifts: tuple[tuple[tuple[int, int], ...], ...]
+    slot_noise: Tensor
+    start_noise: Callable[[int], Tensor]
+    guidance: Guidance
+    leak: float
+    size: tuple[int, int]
+    returns_leak: bool
+    brush_noise: Tensor | None = None
+
+    @property
+    def bootstrap_slots(self) -> int:
+        """S, the number of slots that are bootstrapped."""
+        return len(self.plains)
+
+    def acting(self, slot: int) -> tuple[int, ...]:
+        """The brushes that have any weight in a slot; the others cost no network row."""
+        return tuple(self.weights[:, slot].flatten(1).any(dim=1).nonzero().flatten().tolist())
+
+    def carries(self, other: Plan) -> bool:
+        """Whether frames in flight under `other` can go on under this plan."""
+        return self.table == other.table and self.slot_noise.shape == other.slot_noise.shape
+
+
+class Planner:
+    """Compiles scenes for one backbone; keeps what the last plan needed and the next may share."""
+
+    def __init__(self, backbone: Backbone) -> None:
+        self._backbone = backbone
+        self._prompts: dict[str, Conditioning] = {}
+        self._latents: dict[bytes, Tensor] = {}
+
+    @torch.inference_mode()
+    def plan(
+        self,
+        scene: Scene,
+        painted: Sequence[Painted],
+        size: tuple[int, int],
+        picture: npt.NDArray[np.uint8] | None = None,
+    ) -> Plan:
+        """Compile a scene whose masks and background picture (H, W, 3) are painted at `size`."""
+        backbone, sampler = self._backbone, scene.sampler
+        table = backbone.step_table(sampler.steps, sampler.timesteps)
+        paint = padded_paint(painted, size, backbone.multiple)
+        generated = generates_background(scene)
+        weights = self._weights(scene, painted, paint, table, generated)
+        plain, white = self._backgrounds(scene, paint.shape[1:], picture)
+        slots = min(sampler.bootstrap.steps, table.slots)
+        conditioning, negative = self._conditioning(scene, generated)
+        noise = seeded_noise(scene, painted, paint, plain.shape, table.slots, backbone.factor)
+        return Plan(
+            table=table,
+            weights=weights,
+            conditioning=conditioning,
+            negative=negative,
+            background=plain,
+            plains=_plains(white, plain, sampler.bootstrap.mix, slots),
+            shifts=tuple(
+                tuple(centring_shift(brush[slot]) for brush in weights) for slot in range(slots)
+            ),
+            slot_noise=noise.slots().to(backbone.device),
+            start_noise=lambda frame: noise.start(frame).to(backbone.device),
+            guidance=sampler.guidance,
+            leak=sampler.bootstrap.leak,
+            size=size,
+            returns_leak=generated,
+            brush_noise=None
+            if sampler.preaverage
+            else noise.brushes(len(weights)).to(backbone.device),
+        )
+
+    def _weights(
+        self,
+        scene: Scene,
+        painted: Sequence[Painted],
+        paint: masks.Array,
+        table: StepTable,
+        generated: bool,
+    ) -> Tensor:
+        """Weights (P, T, 1, h, w) of all generated brushes, the background's first."""
+        sampler, factor = scene.sampler, self._backbone.factor
+        published = sampler.preset == "paper"
+        weights = masks.brush_weights(
+            paint,
+            [p.brush.alpha for p in painted],
+            [p.brush.blur_px for p in painted],
+            table,
+            factor=factor,
+            mask_type=sampler.mask_type,
+            cover=sampler.cover,
+            published=published,
+        )
+        if generated:
+            own = masks.to_latent_grid(paint, factor) if published else None
+            weights = np.concatenate([masks.background_weight(weights, own)[None], weights])
+        return torch.from_numpy(weights)[:, :, None].to(self._backbone.device)
+
+    def _backgrounds(
+        self, scene: Scene, canvas: tuple[int, ...], picture: npt.NDArray[np.uint8] | None
+    ) -> tuple[Tensor, Tensor]:
+        """Latents (C, h, w) of the background and of plain white, on the padded canvas (H, W)."""
+        height, width = canvas
+        white = np.full((height, width, 3), WHITE, dtype=np.uint8)
+        if picture is not None:
+            below = ((0, height - picture.shape[0]), (0, width - picture.shape[1]), (0, 0))
+            plain = np.pad(picture, below, mode="edge")
+        else:
+            plain = np.full_like(white, scene.background.color)
+        kept = self._latents
+        self._latents = {}
+        return self._encoded(plain, kept), self._encoded(white, kept)
+
+    def _encoded(self, picture: npt.NDArray[np.uint8], kept: dict[bytes, Tensor]) -> Tensor:
+        key = repr(picture.shape).encode() + picture.tobytes()
+        if key not in self._latents:
+            pixels = torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 127.5 - 1
+            found = kept.get(key)
+            fresh = found if found is not None else self._backbone.encode_image(pixels)[0]
+            self._latents[key] = fresh
+        return self._latents[key]
+
+    def _conditioning(
+        self, scene: Scene, generated: bool
+    ) -> tuple[Conditioning, Conditioning | None]:
+        """Prompt rows of all generated brushes, strength mixed in, and the negative ones."""
+        below = scene.background
+        brushes = scene.active
+        positives = [b.prompt for b in brushes]
+        negatives = [b.negative for b in brushes]
+        wants_negative = scene.sampler.guidance.type in ("full", "initialize")
+        kept, self._prompts = self._prompts, {}
+        rows = self._rows(below.prompt, positives, brushes, generated, kept)
+        if not wants_negative:
+            return rows, None
+        own = None if below.prompt is None else below.negative
+        return rows, self._rows(own, negatives, brushes, generated, kept)
+
+    def _rows(
+        self,
+        below: str | None,
+        texts: Sequence[str],
+        brushes: Sequence[Brush],
+        generated: bool,
+        kept: dict[str, Conditioning],
+    ) -> Conditioning:
+        """One row a brush: lerp(background text, brush text, strength), the background's first."""
+        wanted = list(dict.fromkeys([*texts, *([] if below is None else [below])]))
+        fresh = [text for text in wanted if text not in kept]
+        encoded = self._backbone.encode_prompts(fresh) if fresh else None
+        for text in wanted:
+            found = kept.get(text)
+            if found is None:
+                assert encoded is not None
+                found = encoded.rows([fresh.index(text)])
+            self._prompts[text] = kept[text] = found
+        if below is None:
+            return Conditioning.stack([self._prompts[text] for text in texts])
+        base = self._prompts[below]
+        mixed = [
+            base.mix(self._prompts[text], brush.strength)
+            for text, brush in zip(texts, brushes, strict=True)
+        ]
+        return Conditioning.stack([base, *mixed] if generated else mixed)
+
+
+def generates_background(scene: Scene) -> bool:
+    """Whether the background is a brush of its own: it has a prompt and no picture."""
+    return scene.background.prompt is not None and scene.background.image is None
+
+
+def padded_paint(painted: Sequence[Painted], size: tuple[int, int], multiple: int) -> masks.Array:
+    """All paint as (P, H, W), H and W padded to what the model takes."""
+    width, height = size
+    empty = np.zeros((0, height, width), dtype=np.float32)
+    stacked = np.stack([p.paint for p in painted]) if painted else empty
+    return masks.pad_paint(stacked, multiple)
+
+
+def seeded_noise(
+    scene: Scene,
+    painted: Sequence[Painted],
+    paint: masks.Array,
+    shape: Sequence[int],
+    slots: int,
+    factor: int,
+) -> SeededNoise:
+    """The scene's noise; a brush with a seed draws its own where its paint is ≥ 0.5."""
+    grid = masks.to_latent_grid(paint, factor)
+    regions = tuple(
+        (torch.from_numpy(layer >= 0.5), p.brush.seed)
+        for p, layer in zip(painted, grid, strict=True)
+        if p.brush.seed is not None
+    )
+    channels, height, width = shape
+    return SeededNoise(
+        seed=scene.seed,
+        shape=(channels, height, width),
+        slot_count=slots,
+        kind=scene.sampler.noise,
+        frames=scene.frames,
+        regions=regions,
+    )
+
+
+def _plains(white: Tensor, background: Tensor, mix: float, slots: int) -> Tensor:
+    """Bootstrap surroundings (S, C, h, w): r·white + (1-r)·background, r = clip(mix - i, 0, 1)."""
+    shares = torch.tensor([min(max(mix - i, 0.0), 1.0) for i in range(slots)])
+    share = shares.to(white.device)[:, None, None, None]
+    return share * white + (1 - share) * background

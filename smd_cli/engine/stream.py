@@ -1,0 +1,243 @@
+"""The stream: one transition, and the two orders in which it is applied.
+
+A *flight* is a frame on its way through the slots. `advance` moves any number of flights one slot
+further in one network call; `single` takes one frame at a time, `stream` keeps one frame in every
+slot (StreamDiffusion's stream batch, arXiv 2312.12491), so that each call finishes a frame. Both
+give the same frames: a frame depends on the plan and its number alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from smd_cli.backbone.contract import Backbone, Conditioning
+from smd_cli.engine import regions
+from smd_cli.engine.plan import Plan
+
+
+@dataclass(frozen=True, eq=False)
+class Flight:
+    """Frame `frame` about to enter slot `slot` with latent x (C, h, w).
+
+    `origins` holds each brush's x̂ (C, h, w) of R-CFG `initialize`, from its first slot on.
+    """
+
+    frame: int
+    slot: int
+    x: Tensor
+    origins: Mapping[int, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """A finished frame: its clean latents (C, h, w) and the plan it was finished under."""
+
+    index: int
+    latents: Tensor
+    plan: Plan
+
+
+@dataclass(frozen=True, eq=False)
+class _View:
+    """What one brush shows the network of one flight: a row of the call."""
+
+    flight: Flight
+    brush: int
+    x: Tensor
+    shift: tuple[int, int] = (0, 0)
+    plain: Tensor | None = None
+
+
+def launch(plan: Plan, frame: int) -> Flight:
+    """A frame before its first slot."""
+    return Flight(frame, 0, plan.start_noise(frame))
+
+
+@torch.inference_mode()
+def advance(plan: Plan, backbone: Backbone, flights: Sequence[Flight]) -> list[Flight]:
+    """Take every flight through its slot, all in one network call; order is kept."""
+    views = [_view(plan, f, brush) for f in flights for brush in plan.acting(f.slot)]
+    x0, origins = _denoise(plan, backbone, views) if views else (torch.empty(0), {})
+    landed = []
+    for flight in flights:
+        own = [n for n, view in enumerate(views) if view.flight is flight]
+        merged = _merge(plan, flight.slot, [views[n] for n in own], [x0[n] for n in own])
+        found = {views[n].brush: origins[n] for n in own if n in origins}
+        landed.append(Flight(flight.frame, flight.slot + 1, merged, {**flight.origins, **found}))
+    return landed
+
+
+def _view(plan: Plan, flight: Flight, brush: int) -> _View:
+    """A brush's copy of x; in a bootstrap slot with the noised plain around it, and centred."""
+    slot = flight.slot
+    if slot >= plan.bootstrap_slots:
+        return _View(flight, brush, flight.x)
+    alpha, sigma = plan.table.alphas[slot], plan.table.sigmas[slot]
+    plain = regions.noised(plan.plains[slot], plan.slot_noise[0], alpha, sigma)
+    x = regions.bootstrapped(flight.x, plan.weights[brush, slot], plain)
+    return _View(flight, brush, x, plan.shifts[slot][brush], plain)
+
+
+def _denoise(
+    plan: Plan, backbone: Backbone, views: Sequence[_View]
+) -> tuple[Tensor, dict[int, Tensor]]:
+    """Denoised estimates (R, C, h, w) of all views, and new R-CFG origins by row."""
+    x = torch.stack([view.x for view in views])
+    asking = [n for n, view in enumerate(views) if _asks_negative(plan, view)]
+    output, negative = _predict(plan, backbone, views, asking)
+    slots = [view.flight.slot for view in views]
+    alpha, sigma = _column(plan.table.alphas, slots, x), _column(plan.table.sigmas, slots, x)
+    kind, scale = plan.table.prediction, plan.guidance.scale
+    origins: dict[int, Tensor] = {}
+    if plan.guidance.type == "full":
+        output = regions.guided(output, negative, scale)
+    if plan.guidance.type == "initialize":
+        a, s = alpha[asking], sigma[asking]
+        fresh = regions.to_x0(negative, x[asking], a, s, kind)
+        origins = dict(zip(asking, fresh, strict=True))
+    if plan.guidance.type in ("self", "initialize"):
+        origin = torch.stack([_origin(plan, view, origins.get(n)) for n, view in enumerate(views)])
+        virtual = regions.virtual_residual(x, origin, alpha, sigma)
+        positive = regions.to_epsilon(output, x, alpha, sigma, kind)
+        output = regions.residual_guided(positive, virtual, scale, plan.guidance.delta)
+        kind = "epsilon"
+    x0 = regions.to_x0(output, x, alpha, sigma, kind)
+    c_skip, c_out = _column(plan.table.c_skip, slots, x), _column(plan.table.c_out, slots, x)
+    return c_out * x0 + c_skip * x, origins
+
+
+def _predict(
+    plan: Plan, backbone: Backbone, views: Sequence[_View], asking: Sequence[int]
+) -> tuple[Tensor, Tensor]:
+    """The network's output for all views and for the negative rows of those `asking`, unrolled."""
+    rows = [*views, *(views[n] for n in asking)]
+    x = torch.stack([torch.roll(view.x, view.shift, (1, 2)) for view in rows])
+    taus = torch.tensor([plan.table.timesteps[view.flight.slot] for view in rows], device=x.device)
+    conditioning = plan.conditioning.rows([view.brush for view in views])
+    if asking:
+        assert plan.negative is not None
+        negative = plan.negative.rows([views[n].brush for n in asking])
+        conditioning = Conditioning.stack([conditioning, negative])
+    output = backbone.predict(x, taus, conditioning)
+    back = [
+        torch.roll(row, (-view.shift[0], -view.shift[1]), (1, 2))
+        for row, view in zip(output, rows, strict=True)
+    ]
+    output = torch.stack(back)
+    return output[: len(views)], output[len(views) :]
+
+
+def _asks_negative(plan: Plan, view: _View) -> bool:
+    """Whether a row needs its negative prompt evaluated as well."""
+    if plan.guidance.type == "initialize":
+        return view.brush not in view.flight.origins
+    return plan.guidance.type == "full"
+
+
+def _origin(plan: Plan, view: _View, fresh: Tensor | None) -> Tensor:
+    """The clean picture x̂ that R-CFG holds a brush's noise against."""
+    if plan.guidance.type == "self":
+        return plan.background
+    return view.flight.origins[view.brush] if fresh is None else fresh
+
+
+def _merge(plan: Plan, slot: int, views: Sequence[_View], x0: Sequence[Tensor]) -> Tensor:
+    """The brushes' estimates averaged by weight and noised for the next slot: (C, h, w)."""
+    weights = _kept_weights(plan, slot, views, x0)
+    last = slot + 1 == plan.table.slots
+    alpha = 1.0 if last else plan.table.alphas[slot + 1]
+    sigma = 0.0 if last else plan.table.sigmas[slot + 1]
+    noise = plan.slot_noise[0 if last else slot + 1]
+    if not views:
+        return regions.noised(plan.background, noise, alpha, sigma)
+    values = torch.stack(list(x0))
+    if plan.brush_noise is None:
+        mean = regions.weighted_mean(values, weights, plan.background)
+        return regions.noised(mean, noise, alpha, sigma)
+    own = plan.brush_noise[[view.brush for view in views], 0 if last else slot + 1]
+    below = regions.noised(plan.background, noise, alpha, sigma)
+    return regions.weighted_mean(regions.noised(values, own, alpha, sigma), weights, below)
+
+
+def _kept_weights(plan: Plan, slot: int, views: Sequence[_View], x0: Sequence[Tensor]) -> Tensor:
+    """Weights (R, 1, h, w) of a slot, less what leaks; a painted background takes that back."""
+    weights = plan.weights[[view.brush for view in views], slot]
+    if plan.leak <= 0 or slot >= plan.bootstrap_slots:
+        return weights
+    kept = []
+    for view, estimate, weight in zip(views, x0, weights, strict=True):
+        below = plan.returns_leak and view.brush == 0
+        assert view.plain is not None
+        share = 1.0 if below else regions.kept_share(estimate, view.plain, plan.leak)
+        kept.append(weight * share)
+    stacked = torch.stack(kept)
+    if plan.returns_leak and views[0].brush == 0:
+        stacked[0] = stacked[0] + (weights - stacked).sum(dim=0)
+    return stacked
+
+
+def _column(values: Sequence[float], slots: Sequence[int], like: Tensor) -> Tensor:
+    """One number of the step table a row, shaped (R, 1, 1, 1)."""
+    picked = [values[slot] for slot in slots]
+    return torch.tensor(picked, dtype=like.dtype, device=like.device)[:, None, None, None]
+
+
+def single(
+    latest: Callable[[], Plan], backbone: Backbone, frames: int | None = None
+) -> Iterator[Frame]:
+    """Frames one after the other, T calls of P rows each; endless where `frames` is None."""
+    return _run(latest, backbone, frames, depth=1)
+
+
+def stream(
+    latest: Callable[[], Plan], backbone: Backbone, frames: int | None = None
+) -> Iterator[Frame]:
+    """Frames through the pipe: up to T frames in flight, one finished a call once it is full.
+
+    `latest` is asked before every call: a new plan takes over the frames in flight, or starts them
+    again where its slots or size differ. N frames cost at most N·T·P rows.
+    """
+    return _run(latest, backbone, frames, depth=None)
+
+
+def _run(
+    latest: Callable[[], Plan], backbone: Backbone, frames: int | None, depth: int | None
+) -> Iterator[Frame]:
+    plan = latest()
+    flights: list[Flight] = []
+    launched = 0
+    while flights or frames is None or launched < frames:
+        flights = _swapped(flights, plan, fresh := latest())
+        plan = fresh
+        room = len(flights) < (depth or plan.table.slots)
+        if room and (frames is None or launched < frames):
+            flights.append(launch(plan, launched))
+            launched += 1
+        flights = advance(plan, backbone, flights)
+        while flights and flights[0].slot == plan.table.slots:
+            yield Frame(flights[0].frame, flights[0].x, plan)
+            flights = flights[1:]
+
+
+def _swapped(flights: list[Flight], old: Plan, new: Plan) -> list[Flight]:
+    """The flights under a new plan: going on where it carries them, else started again."""
+    if new is old:
+        return flights
+    if new.carries(old):
+        return [replace(flight, origins={}) for flight in flights]
+    return [launch(new, flight.frame) for flight in flights]
+
+
+@torch.inference_mode()
+def picture(frame: Frame, backbone: Backbone) -> npt.NDArray[np.uint8]:
+    """Decode a frame to pixels (H, W, 3), cropped to the scene's size."""
+    width, height = frame.plan.size
+    decoded = backbone.decode_latents(frame.latents[None])[0, :, :height, :width]
+    pixels = ((decoded.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+    return pixels.permute(1, 2, 0).cpu().numpy()
