@@ -46,42 +46,70 @@ class ModelDefaults:
     known: bool = False
 
 
-def resolve_model(name: str, base: Path, revision: str | None = None) -> ModelRef:
+def resolve_model(
+    name: str,
+    base: Path,
+    revision: str | None = None,
+    *,
+    presets: Mapping[str, Path] = PRESETS,
+    what: str = "model",
+) -> ModelRef:
     """Find what `name` means: a preset, an existing path from `base`, else a hub id.
 
-    ``hub:`` and ``./`` force the last two. Raises UsageError for a name that is none of them.
+    ``hub:`` and ``./`` force the last two. Raises UsageError for a name that is none of them;
+    `what` says in it what was looked for.
     """
-    if name.startswith("hub:"):
-        return ModelRef(name.removeprefix("hub:"), None, revision)
-    if name in PRESETS:
-        return ModelRef(name, PRESETS[name], revision)
-    path = base / Path(name).expanduser()
-    if path.exists():
+    if name in presets:
+        return ModelRef(name, presets[name], revision)
+    hub_id = name.removeprefix("hub:")
+    path = _existing(name, base) if hub_id == name else None
+    if path:
         return ModelRef(name, path, revision)
-    if _HUB_ID.fullmatch(name) and not name.startswith("."):
-        return ModelRef(name, None, revision)
-    close = difflib.get_close_matches(name, PRESETS, n=1, cutoff=0.5)
-    hint = f"did you mean {close[0]}?" if close else f"presets: {', '.join(PRESETS)}"
-    raise UsageError(f"no model {name!r}: neither a preset, an existing path nor a hub id", hint)
+    if _HUB_ID.fullmatch(hub_id) and not hub_id.startswith("."):
+        return ModelRef(hub_id, None, revision)
+    close = difflib.get_close_matches(name, presets, n=1, cutoff=0.5)
+    known = f"presets: {', '.join(presets)}" if presets else ""
+    kinds = "neither a preset, an existing path" if presets else "neither an existing path"
+    raise UsageError(
+        f"no {what} {name!r}: {kinds} nor a hub id",
+        f"did you mean {close[0]}?" if close else known,
+    )
+
+
+def _existing(name: str, base: Path) -> Path | None:
+    """The path that `name` means from `base`, if there is one."""
+    try:
+        path = base / Path(name).expanduser()
+        return path if path.exists() else None
+    except (OSError, RuntimeError, ValueError):  # too long, no such user, not a path at all
+        return None
 
 
 def read_defaults(model: ModelRef) -> ModelDefaults:
     """Read a model folder's own defaults; those of SD 1.5 for a hub id or a single file."""
     if model.folder is None or not (model.folder / "model_index.json").is_file():
         return ModelDefaults()
-    own = _read_json(model.folder / "smd.json")
-    vae_folder = model.vae.folder if model.vae else model.folder / "vae"
+    try:
+        return _stated(model, model.folder)
+    except (AttributeError, TypeError, ValueError) as odd:
+        raise UsageError(f"the model folder {model.folder} has odd settings: {odd}") from odd
+
+
+def _stated(model: ModelRef, folder: Path) -> ModelDefaults:
+    own = _read_json(folder / "smd.json")
+    vae_folder = model.vae.folder if model.vae else folder / "vae"
     factor = latent_factor(_read_json(vae_folder / "config.json")) if vae_folder else 8
-    sample = _read_json(model.folder / "unet" / "config.json").get("sample_size", 64)
+    sample = _read_json(folder / "unet" / "config.json").get("sample_size", 64)
     height, width = (sample, sample) if isinstance(sample, int) else sample
+    native_width, native_height = own.get("native_size", (width * factor, height * factor))
     words = own.get("vocabulary", {})
     return ModelDefaults(
-        native_size=tuple(own.get("native_size", (width * factor, height * factor))),
+        native_size=(int(native_width), int(native_height)),
         factor=factor,
         blur_px=own.get("blur"),
-        consistency=own.get("consistency", True),
+        consistency=bool(own.get("consistency", True)),
         sampler=own.get("sampler", {}),
-        scheduler=_read_json(model.folder / "scheduler" / "scheduler_config.json") or _SD15_BETAS,
+        scheduler=_read_json(folder / "scheduler" / "scheduler_config.json") or _SD15_BETAS,
         objects=tuple(words.get("objects", ())),
         materials=tuple(words.get("materials", ())),
         known=True,

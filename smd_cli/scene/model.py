@@ -18,6 +18,7 @@ GuidanceType = Literal["none", "full", "self", "initialize"]
 NoiseKind = Literal["independent", "fixed", "walk"]
 Channel = Literal["alpha", "luma", "red", "green", "blue"]
 Fit = Literal["stretch", "contain", "cover"]
+Preset = Literal["auto", "paper"]
 KeyPath = tuple[str | int, ...]
 
 
@@ -142,7 +143,7 @@ class Guidance:
 class Sampler:
     """How a frame is denoised. Exactly one of `steps` and `timesteps` is not None."""
 
-    preset: Literal["auto", "paper"] = "auto"
+    preset: Preset = "auto"
     steps: int | None = 5
     timesteps: tuple[int, ...] | None = None
     mask_type: MaskType = "continuous"

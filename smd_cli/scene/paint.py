@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from smd_cli.errors import Problem, SceneError
+from smd_cli.errors import Place, Problem, SceneError
 from smd_cli.models import read_defaults
 from smd_cli.scene.model import Brush, ImageMask, MaskPart, SceneFile
 from smd_cli.scene.pictures import (
     PictureError,
     dimensions,
     picture_size,
+    quote,
     read_colours,
     read_mask,
 )
@@ -39,6 +40,36 @@ class Painted:
     sources: tuple[str, ...]
 
 
+@dataclass(frozen=True, eq=False)
+class PaintedScene:
+    """Everything a scene brings along as pixels: the canvas' (width, height), the brushes' paint,
+    and the background picture (H, W, 3) of 0..255, if there is one.
+    """
+
+    size: Size
+    brushes: tuple[Painted, ...]
+    picture: npt.NDArray[np.uint8] | None
+
+
+def paint_scene(scene_file: SceneFile) -> PaintedScene:
+    """Read all masks and the background picture. Raises one SceneError with all problems."""
+    size = canvas_size(scene_file)
+    problems: list[Problem] = []
+    brushes: tuple[Painted, ...] = ()
+    picture = None
+    try:
+        picture = background_picture(scene_file, size)
+    except SceneError as wrong:
+        problems += wrong.problems
+    try:
+        brushes = paint_brushes(scene_file, size)
+    except SceneError as wrong:
+        problems += wrong.problems
+    if problems:
+        raise SceneError(problems)
+    return PaintedScene(size, brushes, picture)
+
+
 def canvas_size(scene_file: SceneFile) -> Size:
     """The canvas as (width, height) in pixels.
 
@@ -48,32 +79,46 @@ def canvas_size(scene_file: SceneFile) -> Size:
     scene = scene_file.scene
     if scene.size is not None:
         return scene.size
-    if scene.background.image is not None:
-        image, written = scene.background.image, scene.background.image_written
-        as_part = ImageMask(image, written or str(image))
-        return _header_size(scene_file, as_part, ("background", "image"))
-    for brush, at, part in _parts(scene.brushes):
-        if isinstance(part, ImageMask):
-            try:
-                return _header_size(scene_file, part, at)
-            except SceneError:
-                if brush.enabled:
-                    raise
-    return read_defaults(scene.model).native_size
+    below = scene.background
+    if below.image is not None:
+        place = scene_file.place("background", "image")
+        try:
+            size = picture_size(below.image, below.image_written)
+        except PictureError as broken:
+            raise SceneError([Problem(place, broken.message, broken.hint)]) from broken
+        return _legal(size, below.image_written, place)
+    return _first_mask_size(scene_file) or read_defaults(scene.model).native_size
 
 
-def _header_size(scene_file: SceneFile, part: ImageMask, at: tuple[str | int, ...]) -> Size:
-    """An image file's size where it can be the canvas'."""
-    place = scene_file.place(*at)
-    try:
-        size = picture_size(part.path, part.written)
-    except PictureError as wrong:
-        raise SceneError([Problem(place, wrong.message, wrong.hint)]) from wrong
-    if not all(MIN_SIDE <= side <= MAX_SIDE for side in size):
-        message = f"the canvas takes the size of '{part.written}', {dimensions(size)}: "
-        message += f"sides must be {MIN_SIDE}..{MAX_SIDE} px"
-        raise SceneError([Problem(place, message, "set size: in the scene, as in size: 512x512")])
-    return size
+def _first_mask_size(scene_file: SceneFile) -> Size | None:
+    """The size of the first mask that is an image; where it cannot be read, every one that cannot.
+
+    A muted brush's broken file is passed over.
+    """
+    problems: list[Problem] = []
+    for brush, at, part in _parts(scene_file.scene.brushes):
+        if not isinstance(part, ImageMask):
+            continue
+        try:
+            size = picture_size(part.path, part.written)
+        except PictureError as broken:
+            found = Problem(scene_file.place(*at), broken.message, broken.hint)
+            problems += [found] if brush.enabled else []
+            continue
+        if not problems:
+            return _legal(size, part.written, scene_file.place(*at))
+    if problems:
+        raise SceneError(problems)
+    return None
+
+
+def _legal(size: Size, written: str, place: Place) -> Size:
+    """The size of a picture where it can be the canvas'."""
+    if all(MIN_SIDE <= side <= MAX_SIDE for side in size):
+        return size
+    message = f"the canvas takes the size of {quote(written)}, {dimensions(size)}, but its sides "
+    message += f"must be {MIN_SIDE}..{MAX_SIDE} px"
+    raise SceneError([Problem(place, message, "set the canvas in the scene, as in size: 512x512")])
 
 
 def _parts(
@@ -119,8 +164,7 @@ def paint_part(part: MaskPart, size: Size, *, slack_px: int = 8) -> tuple[Array,
         return _paint_image(part, size, slack_px)
     described = describe_shape(part)
     if not touches(shape_box(part, size), size):
-        message = f"the {described} lies wholly outside the {dimensions(size)} canvas"
-        raise PictureError(message)
+        raise PictureError(f"the {described} lies wholly outside the {dimensions(size)} canvas")
     return draw_shape(part, size), described + (", inverted" if part.invert else "")
 
 
@@ -150,11 +194,14 @@ def background_picture(scene_file: SceneFile, size: Size) -> npt.NDArray[np.uint
     background = scene_file.scene.background
     if background.image is None:
         return None
-    written = background.image_written or str(background.image)
     slack_px = read_defaults(scene_file.scene.model).factor
     try:
         return read_colours(
-            background.image, written, size, under=background.color, slack_px=slack_px
+            background.image,
+            background.image_written,
+            size,
+            under=background.color,
+            slack_px=slack_px,
         )
     except PictureError as wrong:
         place = scene_file.place("background", "image")

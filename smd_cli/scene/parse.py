@@ -1,0 +1,253 @@
+"""The scene format: nodes → a frozen, checked Scene. Every section and its keys are in here."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from smd_cli.errors import Place, Problem, SceneError, UsageError
+from smd_cli.models import read_defaults, resolve_model
+from smd_cli.scene.fields import (
+    color,
+    file_path,
+    flag,
+    number,
+    one_line,
+    phrase,
+    seed,
+    seed_or_random,
+    size,
+    text,
+    whole,
+)
+from smd_cli.scene.mask_fields import MaskReader
+from smd_cli.scene.model import Background, Brush, ModelRef, Output, Sampler, Scene, SceneFile
+from smd_cli.scene.model_fields import DEFAULT_MODEL, NO_LORA, ModelReader
+from smd_cli.scene.nodes import Lines, Node, from_data, parse_yaml, shown, written_places
+from smd_cli.scene.overrides import Override, apply_overrides, brush_name
+from smd_cli.scene.sampler_fields import read_sampler
+from smd_cli.scene.sections import Notes, Section, reject
+from smd_cli.scene.source import read_source
+
+MAX_FRAMES = 1_000_000
+MAX_BLUR_PX = 1000
+_SHARE = number(0, 1)
+_BLUR = number(0, MAX_BLUR_PX)
+
+
+def load_scene(
+    source: str,
+    overrides: Sequence[Override] = (),
+    *,
+    only: Sequence[str] = (),
+    without: Sequence[str] = (),
+    stdin: IO[bytes] | None = None,
+) -> SceneFile:
+    """Read and check the scene in the file `source` (``-`` is standard input).
+
+    `only` and `without` mute brushes by name or number. Raises SceneError with every problem, in
+    the order of the file and then of the options.
+    """
+    origin = read_source(source, stdin)
+    document = parse_yaml(origin.text, Lines(origin.file, origin.text).place)
+    if document is None:
+        raise SceneError([Problem(Place(origin.file), "the scene is empty")])
+    root, applied, problems = apply_overrides(document.root, overrides, only, without)
+    notes = Notes(document.problems + problems)
+    scene = notes.attempt(None, _scene, root, origin.folder)
+    if scene and not notes.problems and not _paints(scene):
+        notes.problems.append(_nothing(scene, _muted_at(root, applied)))
+    if scene is None or notes.problems:
+        raise SceneError(_in_order(notes.problems, origin.file, [o.option for o in applied]))
+    made = tuple(str(override) for override in applied)
+    places = written_places(root)
+    return SceneFile(scene, origin.name, origin.file, origin.text, made, places)
+
+
+def _in_order(problems: Sequence[Problem], file: str, options: Sequence[str]) -> list[Problem]:
+    """Each problem once: those of the file by line, then those of the options, then others."""
+
+    def rank(problem: Problem) -> tuple[int, int, int]:
+        place = problem.place
+        if place.file == file:
+            return 0, place.line, place.column
+        return (1, options.index(place.file), 0) if place.file in options else (2, 0, 0)
+
+    return sorted(dict.fromkeys(problems), key=rank)
+
+
+def _paints(scene: Scene) -> bool:
+    """Whether a model has anything to do in the scene."""
+    ground = scene.background
+    return bool(scene.active) or (ground.prompt is not None and ground.image is None)
+
+
+def _nothing(scene: Scene, place: Place) -> Problem:
+    kept = "is an image" if scene.background.image else "has no prompt"
+    return Problem(
+        place, f"there is nothing to paint: no brush is enabled and the background {kept}"
+    )
+
+
+def _muted_at(root: Node, applied: Sequence[Override]) -> Place:
+    """The last option that mutes a brush; without one, the brushes; without those, the scene."""
+    options = [o.place for o in applied if o.key.endswith(".enabled")]
+    return options[-1] if options else root.children.get("brushes", root).place
+
+
+# --- The scene and its sections -------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Wording:
+    """What is joined to every prompt."""
+
+    prefix: str = ""
+    suffix: str = ""
+
+    def prompt(self, node: Node) -> str:
+        """The complete prompt."""
+        return f"{self.prefix}{phrase(node)}{self.suffix}"
+
+
+@dataclass(frozen=True)
+class _Defaults:
+    """What every brush starts from."""
+
+    negative: str = ""
+    alpha: float = 1.0
+    blur_px: float = 8.0
+    strength: float = 0.95
+
+
+def _scene(root: Node, folder: Path) -> Scene:
+    with Section(root, "the scene") as keys:
+        canvas = keys.get("size", size, None)
+        model = keys.get("model", ModelReader(folder), resolve_model(DEFAULT_MODEL, folder))
+        own_sampler, own_blur_px = keys.attempt(
+            (Sampler(), 8.0), _own_defaults, model, root.children.get("model", root).place
+        )
+        sampler = keys.get("sampler", lambda node: read_sampler(node, own_sampler), own_sampler)
+        wording = keys.get("prompt", _wording, _Wording())
+        blur_px = 8.0 if sampler.preset == "paper" else own_blur_px
+        start = _Defaults(blur_px=blur_px)
+        start = keys.get("defaults", lambda node: _defaults(node, start), start)
+        brush = _BrushReader(start, wording, MaskReader(folder, canvas))
+        drawn = keys.get("seed", seed_or_random, 0)
+        return Scene(
+            model=model,
+            background=keys.get(
+                "background", lambda node: _background(node, wording, folder), Background()
+            ),
+            brushes=keys.get("brushes", brush.all, ()),
+            sampler=sampler,
+            output=keys.get("output", _output, Output()),
+            size=canvas,
+            seed=secrets.randbelow(2**32) if drawn is None else drawn,
+            seed_was_random=drawn is None,
+            frames=keys.get("frames", whole(1, MAX_FRAMES), 1),
+        )
+
+
+def _own_defaults(model: ModelRef, place: Place) -> tuple[Sampler, float]:
+    """The model's own sampler and blur, checked like the scene's."""
+    try:
+        own = read_defaults(model)
+    except UsageError as error:
+        raise SceneError([Problem(place, error.message, error.hint)]) from None
+    stated = Place(str(model.folder / "smd.json")) if model.folder else place
+    blur = from_data("blur", 8.0 if own.blur_px is None else own.blur_px, stated)
+    return read_sampler(from_data("sampler", own.sampler, stated), Sampler()), _BLUR(blur)
+
+
+def _wording(node: Node) -> _Wording:
+    with Section(node, "the prompt section") as keys:
+        return _Wording(keys.get("prefix", text, ""), keys.get("suffix", text, ""))
+
+
+def _defaults(node: Node, start: _Defaults) -> _Defaults:
+    with Section(node, "the defaults") as keys:
+        return _Defaults(
+            negative=keys.get("negative", text, start.negative),
+            alpha=keys.get("alpha", _SHARE, start.alpha),
+            blur_px=keys.get("blur", _BLUR, start.blur_px),
+            strength=keys.get("strength", _SHARE, start.strength),
+        )
+
+
+def _background(node: Node, wording: _Wording, folder: Path) -> Background:
+    if isinstance(node.value, str):
+        return Background(wording.prompt(node))
+    with Section(node, "the background") as keys:
+        keys.exclusive("image", "color")
+        image, written = keys.get("image", lambda node: file_path(node, folder), (None, ""))
+        return Background(
+            prompt=keys.get("prompt", wording.prompt, None),
+            negative=keys.get("negative", text, ""),
+            image=image,
+            image_written=written,
+            color=keys.get("color", color, (255, 255, 255)),
+        )
+
+
+def _output(node: Node) -> Output:
+    with Section(node, "the output") as keys:
+        return Output(
+            fps=keys.get("fps", number(0.1, 240), 12.0),
+            loop=keys.get("loop", flag, True),
+            quality=keys.get("quality", whole(1, 100), 90),
+        )
+
+
+@dataclass(frozen=True)
+class _BrushReader:
+    """Reads brushes that start from `start`."""
+
+    start: _Defaults
+    wording: _Wording
+    mask: MaskReader
+
+    def all(self, node: Node) -> tuple[Brush, ...]:
+        """The list of brushes, in painter's order."""
+        if not isinstance(node.value, tuple):
+            reject(node, "a list of brushes (- prompt: …)")
+        with Notes(_named_twice(node.items)) as notes:
+            return notes.each(enumerate(node.items, 1), self._brush)
+
+    def _brush(self, numbered: tuple[int, Node]) -> Brush:
+        count, node = numbered
+        called = brush_name(node) or str(count)
+        start = self.start
+        with Section(node, f"brush {shown(called, quote=False)}") as keys:
+            keys.refuse("lora", NO_LORA)
+            return Brush(
+                number=count,
+                name=keys.get("name", one_line, None),
+                prompt=keys.need("prompt", self.wording.prompt, ""),
+                mask=keys.need("mask", self.mask, ()),
+                negative=keys.get("negative", text, start.negative),
+                alpha=keys.get("alpha", _SHARE, start.alpha),
+                blur_px=keys.get("blur", _BLUR, start.blur_px),
+                strength=keys.get("strength", _SHARE, start.strength),
+                seed=keys.get("seed", seed, None),
+                enabled=keys.get("enabled", flag, True),
+            )
+
+
+def _named_twice(brushes: Sequence[Node]) -> list[Problem]:
+    """A problem for every brush that has the name of one before it."""
+    first: dict[str, Place] = {}
+    problems = []
+    for brush in brushes:
+        called = brush_name(brush)
+        if called is None:
+            continue
+        place = brush.children["name"].place
+        if called in first:
+            where = f" (the first in line {first[called].line})" if first[called].line else ""
+            problems.append(Problem(place, f"two brushes are named {shown(called)}{where}"))
+        first.setdefault(called, place)
+    return problems

@@ -1,0 +1,80 @@
+"""Reading how a frame is denoised: presets, the model's own defaults, what the scene says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import get_args
+
+from smd_cli.scene.fields import flag, listed, number, one_of, whole
+from smd_cli.scene.model import (
+    Bootstrap,
+    Guidance,
+    GuidanceType,
+    MaskType,
+    NoiseKind,
+    Preset,
+    Sampler,
+)
+from smd_cli.scene.nodes import Node
+from smd_cli.scene.sections import Reader, Section, wrong
+
+MAX_STEPS = 50
+_LAST_TIMESTEP = 999
+_PRESETS: tuple[Preset, ...] = get_args(Preset)
+_MASK_TYPES: tuple[MaskType, ...] = get_args(MaskType)
+_GUIDANCE_TYPES: tuple[GuidanceType, ...] = get_args(GuidanceType)
+_NOISE_KINDS: tuple[NoiseKind, ...] = get_args(NoiseKind)
+
+
+def read_sampler(node: Node, own: Sampler) -> Sampler:
+    """A ``sampler:``; what it leaves out is as published (preset paper) or else as in `own`."""
+    with Section(node, "the sampler") as keys:
+        preset = keys.get("preset", one_of(*_PRESETS), own.preset)
+        start = Sampler(preset="paper") if preset == "paper" else replace(own, preset=preset)
+        written = keys.exclusive("steps", "timesteps")
+        steps = keys.get("steps", whole(1, MAX_STEPS), None)
+        timesteps = keys.get("timesteps", _timesteps, None)
+        return replace(
+            start,
+            steps=steps if written else start.steps,
+            timesteps=timesteps if written else start.timesteps,
+            mask_type=keys.get("mask_type", one_of(*_MASK_TYPES), start.mask_type),
+            cover=keys.get("cover", number(0, 1), start.cover),
+            bootstrap=keys.get("bootstrap", _bootstrap(start.bootstrap), start.bootstrap),
+            guidance=keys.get("guidance", _guidance(start.guidance), start.guidance),
+            noise=keys.get("noise", one_of(*_NOISE_KINDS), start.noise),
+            preaverage=keys.get("preaverage", flag, start.preaverage),
+        )
+
+
+def _timesteps(node: Node) -> tuple[int, ...]:
+    what = f"a list of 1 to {MAX_STEPS} whole numbers"
+    taus = listed(node, whole(0, _LAST_TIMESTEP), what, range(1, MAX_STEPS + 1))
+    for early, late, item in zip(taus, taus[1:], node.items[1:], strict=False):
+        if late >= early:
+            raise wrong(item, f"timesteps must fall from one to the next: {late} follows {early}")
+    return taus
+
+
+def _bootstrap(start: Bootstrap) -> Reader[Bootstrap]:
+    def read(node: Node) -> Bootstrap:
+        with Section(node, "the bootstrap") as keys:
+            return Bootstrap(
+                steps=keys.get("steps", whole(0, MAX_STEPS), start.steps),
+                mix=keys.get("mix", number(0, MAX_STEPS), start.mix),
+                leak=keys.get("leak", number(0), start.leak),
+            )
+
+    return read
+
+
+def _guidance(start: Guidance) -> Reader[Guidance]:
+    def read(node: Node) -> Guidance:
+        with Section(node, "the guidance") as keys:
+            return Guidance(
+                type=keys.get("type", one_of(*_GUIDANCE_TYPES), start.type),
+                scale=keys.get("scale", number(0, 100), start.scale),
+                delta=keys.get("delta", number(0, 100), start.delta),
+            )
+
+    return read

@@ -1,0 +1,159 @@
+"""Reading mappings: every key once, every problem told. The schema is the code that asks."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NoReturn, ParamSpec, TypeVar
+
+from smd_cli.errors import Problem, SceneError
+from smd_cli.scene.nodes import BROKEN, Node, shown
+
+T = TypeVar("T")
+S = TypeVar("S")
+P = ParamSpec("P")
+Reader = Callable[[Node], T]  # raises SceneError with every problem of its node
+
+
+def wrong(node: Node, message: str, hint: str = "") -> SceneError:
+    """The error of one problem at `node`; of none where it was complained about before."""
+    return SceneError([] if node.value is BROKEN else [Problem(node.place, message, hint)])
+
+
+def reject(node: Node, what: str, hint: str = "") -> NoReturn:
+    """Say that `node` must be `what`, and what it is."""
+    if node.value is None:
+        raise wrong(node, f"{node.label} has no value: it must be {what}", hint)
+    raise wrong(node, f"{node.label} must be {what}, not {_found(node)}", hint)
+
+
+def _found(node: Node) -> str:
+    if isinstance(node.value, str):
+        return f"the text {shown(node.value)}"
+    if isinstance(node.value, tuple):
+        return f"a list of {len(node.value)}"
+    return "a mapping" if isinstance(node.value, dict) else shown(node.written, quote=False)
+
+
+def closest(word: str, legal: Iterable[str]) -> str | None:
+    """The legal name that `word` probably meant."""
+    by_lower = {name.lower(): name for name in legal}
+    close = difflib.get_close_matches(word.lower()[:60], by_lower, n=1, cutoff=0.6)
+    return by_lower[close[0]] if close else None
+
+
+def name_hint(word: str, legal: Sequence[str], introduction: str) -> str:
+    """A hint: the closest legal name, or all of them behind `introduction`."""
+    close = closest(word, legal)
+    if close:
+        return f"did you mean {close}?"
+    return f"{introduction}: {', '.join(legal)}" if legal else ""
+
+
+class Notes:
+    """Collects problems, so that one reading tells them all; raises them when its block ends."""
+
+    def __init__(self, problems: Iterable[Problem] = ()) -> None:
+        self.problems = list(problems)
+
+    def __enter__(self) -> Notes:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, raised: object, trace: object) -> None:
+        if raised is None and self.problems:
+            raise SceneError(self.problems)
+
+    def attempt(self, default: S, read: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | S:
+        """What `read` gives; `default` where it fails, which is noted."""
+        try:
+            return read(*args, **kwargs)
+        except SceneError as error:
+            self.problems.extend(error.problems)
+            return default
+
+    def each(self, items: Iterable[S], read: Callable[[S], T]) -> tuple[T, ...]:
+        """What `read` makes of every item, without those that are wrong."""
+        made: list[T] = []
+        for item in items:
+            try:
+                made.append(read(item))
+            except SceneError as error:
+                self.problems.extend(error.problems)
+        return tuple(made)
+
+
+class Section(Notes):
+    """A mapping while it is read, called `who` in messages::
+
+        with Section(node, "the output") as keys:
+            return Output(fps=keys.get("fps", number(0.1, 240), 12.0))
+
+    When the block ends it notes the keys that nobody asked for and the needed ones that are
+    missing (unless a misspelt one probably meant them), and raises all problems at once.
+    """
+
+    def __init__(self, node: Node, who: str) -> None:
+        super().__init__()
+        if not isinstance(node.value, Mapping):
+            reject(node, "a mapping (key: value)")
+        self._node, self._who = node, who
+        self._asked: list[str] = []
+        self._needed: list[str] = []
+
+    def __enter__(self) -> Section:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, raised: object, trace: object) -> None:
+        if raised is None:
+            self._close()
+        super().__exit__(kind, raised, trace)
+
+    def get(self, key: str, read: Reader[T], default: S) -> T | S:
+        """What `read` makes of the key's value; `default` where it is not written or wrong."""
+        self._asked.append(key)
+        child = self._node.children.get(key)
+        return default if child is None else self.attempt(default, read, child)
+
+    def need(self, key: str, read: Reader[T], stand_in: T) -> T:
+        """The same for a required key. The stand-in never leaves: the block raises at its end."""
+        self._needed.append(key)
+        return self.get(key, read, stand_in)
+
+    def refuse(self, key: str, message: str) -> None:
+        """Say that a key of the format is not supported yet, where it is written."""
+        self._asked.append(key)
+        if key in self._node.children:
+            self.problems.append(Problem(self._node.children[key].key, message))
+
+    def exclusive(self, *keys: str) -> list[str]:
+        """Which of `keys` are written; more than one is noted, at the last."""
+        found = [key for key in self._node.children if key in keys]
+        if len(found) > 1:
+            message = f"{self._who} takes only one of {' and '.join(found)}"
+            self.problems.append(Problem(self._node.children[found[-1]].key, message))
+        return found
+
+    def need_one_of(self, keys: Sequence[str]) -> str | None:
+        """The one of `keys` that is written; None, noted, where there is none or more."""
+        self._asked.extend(keys)
+        found = self.exclusive(*keys)
+        if not found and not self._meant(keys):
+            self._missing(f"one of {', '.join(keys)}")
+        return found[0] if len(found) == 1 else None
+
+    def _close(self) -> None:
+        for key, child in self._node.children.items():
+            if key not in self._asked:
+                hint = name_hint(key, self._asked, "the keys here are")
+                self.problems.append(Problem(child.key, f"unknown key {shown(key)}", hint))
+        for key in self._needed:
+            if key not in self._node.children and not self._meant([key]):
+                self._missing(f"a {key}")
+
+    def _meant(self, keys: Sequence[str]) -> bool:
+        """Whether an unknown key is probably a misspelt one of `keys`."""
+        unknown = (key for key in self._node.children if key not in self._asked)
+        return any(closest(key, self._asked) in keys for key in unknown)
+
+    def _missing(self, what: str) -> None:
+        self.problems.append(Problem(self._node.place, f"{self._who} needs {what}"))
