@@ -147,12 +147,16 @@ def _contain(size: Size, canvas: Size) -> float:
 
 @contextmanager
 def _opened(path: Path, written: str) -> Iterator[Image.Image]:
-    """The image behind a path, its first frame; whatever its decoder says becomes one sentence."""
+    """The image behind a path, its first frame; whatever its decoder says becomes one sentence.
+
+    Pillow gets the open file, not the path: a path it may map into memory, where a turned TIFF
+    comes out scrambled and a file that is being written again ends the process.
+    """
     _refuse_file(path, written)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(path, formats=_FORMATS) as picture:
+            with path.open("rb") as file, Image.open(file, formats=_FORMATS) as picture:
                 _refuse_huge(picture.width * picture.height, written)
                 yield picture
     except PictureError:
