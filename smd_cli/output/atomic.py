@@ -102,4 +102,8 @@ def publish_new(temporary: Path, goal: Path) -> None:
         raise
     except OSError:  # no hard links on this file system: hold the name first, then fill it
         goal.open("xb").close()
-        temporary.replace(goal)
+        try:
+            temporary.replace(goal)
+        except BaseException:
+            goal.unlink()
+            raise

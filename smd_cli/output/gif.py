@@ -25,7 +25,7 @@ MOST_TICKS = 0xFFFF
 MOST_FPS = TICKS_PER_S // LEAST_TICKS
 UNCHANGED = 255  # the palette index that lets the frame before show through
 STILL_LEVELS = 2  # of 255 in any channel; less than the palette's own error
-SAMPLE_PIXELS = 16_384
+SAMPLE_PIXELS = 8192
 
 _TABLE_OF_256 = 0x87  # a colour table follows, 2^(7+1) entries
 _KEEP_AND_SEE_THROUGH = 1 << 2 | 1  # disposal "leave in place", transparent index given

@@ -43,13 +43,15 @@ class Target:
     """One place for results. `written` is what the user typed; `format` the kind of file.
 
     `template` is a `str.format` template whose only field is ``frame``. `makes_folder`: the folder
-    is ours to create. A "webp" kind is an animation; WebP stills are "still" or "sequence".
+    is ours to create; `frames`: how many will come. The kind "webp" is an animation, a WebP
+    picture is "still" or "sequence".
     """
 
     kind: Kind
     format: Format
     written: str
     template: str
+    frames: int = 1
     makes_folder: bool = False
 
     @property
@@ -61,11 +63,12 @@ class Target:
         """The file that frame `index` (from 0) goes to."""
         return Path(self.template.format(frame=index))
 
-    def paths(self, frames: int) -> list[Path]:
-        """Every file that `frames` frames make; none for stdout."""
+    @property
+    def paths(self) -> list[Path]:
+        """Every file that the frames make; none for stdout."""
         if self.kind == "stdout":
             return []
-        return [self.path(k) for k in range(frames if self.kind == "sequence" else 1)]
+        return [self.path(k) for k in range(self.frames if self.kind == "sequence" else 1)]
 
 
 def plan_targets(
@@ -80,25 +83,25 @@ def plan_targets(
     targets = tuple(names.target(out) for out in outs or [standard])
     for target in targets:
         _check_place(target)
-    refuse_same_file(targets, frames)
+    refuse_same_file(targets)
     return targets
 
 
-def refuse_same_file(targets: Iterable[Target], frames: int) -> None:
+def refuse_same_file(targets: Iterable[Target]) -> None:
     """Raise `UsageError` when two results would be one file; also for targets of many scenes."""
     owners: dict[str, Target] = {}
     for target in targets:
-        keys = ["-"] if target.kind == "stdout" else [_key(p) for p in target.paths(frames)]
+        keys = ["-"] if target.kind == "stdout" else [_key(p) for p in target.paths]
         for key in keys:
             other = owners.setdefault(key, target)
             if other is not target:
                 raise UsageError(*_same_file(other, target))
 
 
-def refuse_existing(targets: Iterable[Target], frames: int) -> None:
+def refuse_existing(targets: Iterable[Target]) -> None:
     """Raise `UsageError` naming the first result that exists already (``--no-clobber``)."""
     for target in targets:
-        for path in target.paths(frames):
+        for path in target.paths:
             if os.path.lexists(path):
                 raise clobber_error(path)
 
@@ -141,7 +144,7 @@ class _Names:
             raise UsageError(*_number_in_folder(out))
         folder = Path(template.format(frame=0))
         template = _literal(str(folder / self.scene)) + "-{frame:04d}.png"
-        return Target("sequence", "PNG", out, template, makes_folder=True)
+        return Target("sequence", "PNG", out, template, self.frames, makes_folder=True)
 
     def _file(self, out: str, template: str) -> Target:
         stem, suffix = _split(out)
@@ -153,7 +156,7 @@ class _Names:
             raise UsageError(*_number_in_folder(out))
         numbered = "{frame" in name.replace("{{", "")
         kind = self._kind(out, kind_of_file, numbered)
-        return Target(kind, kind_of_file, out, template)
+        return Target(kind, kind_of_file, out, template, self.frames)
 
     def _kind(self, out: str, kind_of_file: Format, numbered: bool) -> Kind:
         """Still, sequence or movie: by the format, the number in the name and the frames."""
@@ -264,7 +267,7 @@ def _check_place(target: Target) -> None:
     if target.kind == "stdout":
         return
     path = target.path()
-    goal = Path(os.path.realpath(path)) if path.is_symlink() else path
+    goal = Path(os.path.realpath(path)) if os.path.islink(path) else path  # noqa: PTH114 - may not raise
     try:
         if stat.S_ISDIR(goal.stat().st_mode):
             raise UsageError(f"{path} is a folder", f"write {path}/ to fill it with pictures")

@@ -51,7 +51,6 @@ def open_outputs(
     targets: Sequence[Target],
     *,
     size: tuple[int, int],
-    frames: int,
     output: Output,
     clobber: bool = True,
     stdout: BinaryIO | None = None,
@@ -63,7 +62,7 @@ def open_outputs(
     written when `clobber` is False and a result exists.
     """
     if not clobber:
-        refuse_existing(targets, frames)
+        refuse_existing(targets)
     with ExitStack() as stack:
         sinks = []
         for target in targets:

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import re
+from io import BytesIO
+
+import numpy as np
+import pytest
+from output_frames import picture
+from PIL import Image
+
+from smd_cli.output.apng import chunks
+from smd_cli.output.stills import encode_still
+from smd_cli.output.targets import Format
+
+TEXT = {"scene": "model: starter\nprompt: a fox 🦊", "seed": "7", "frame": "0"}
+
+
+def test_png_keeps_pixels_and_text() -> None:
+    data = encode_still(picture(), "PNG", 1, TEXT)
+    with Image.open(BytesIO(data)) as image:
+        assert np.array_equal(np.asarray(image), picture())
+        assert image.text == TEXT
+
+
+def test_png_text_lies_where_other_tools_look() -> None:
+    parts = list(chunks(encode_still(picture(), "PNG", 1, TEXT)))
+    assert (b"tEXt", b"seed\x007") in parts
+    assert (b"iTXt", b"scene\0\0\0\0\0" + TEXT["scene"].encode()) in parts
+    assert [kind for kind, _ in parts].index(b"iTXt") < [k for k, _ in parts].index(b"IDAT")
+
+
+@pytest.mark.parametrize("file_format", ["PNG", "JPEG", "WEBP"])
+def test_same_bytes_twice(file_format: Format) -> None:
+    one, two = (encode_still(picture(), file_format, 90, TEXT) for _ in range(2))
+    assert one == two
+
+
+@pytest.mark.parametrize("file_format", ["JPEG", "WEBP"])
+def test_quality(file_format: Format) -> None:
+    errors, sizes = [], []
+    for quality in (20, 60, 95):
+        data = encode_still(picture(), file_format, quality, TEXT)
+        sizes.append(len(data))
+        with Image.open(BytesIO(data)) as image:
+            assert image.format == file_format
+            errors.append(np.abs(np.asarray(image).astype(int) - picture()).mean())
+    assert sizes == sorted(sizes)
+    assert errors == sorted(errors, reverse=True)
+
+
+@pytest.mark.parametrize(("quality", "sampling"), [(89, b"\x22"), (90, b"\x11"), (100, b"\x11")])
+def test_jpeg_colour_resolution(quality: int, sampling: bytes) -> None:
+    data = encode_still(picture(), "JPEG", quality, {})
+    frame = re.search(rb"\xff\xc0..\x08....\x03\x01(.)", data, re.DOTALL)
+    assert frame is not None
+    assert frame[1] == sampling
