@@ -77,7 +77,9 @@ def apply_overrides(
 def brush_name(brush: Node) -> str | None:
     """The name written in a brush, if there is a readable one."""
     name = brush.children.get("name")
-    return name.value if name is not None and isinstance(name.value, str) else None
+    if name is None:
+        return None
+    return name.value if isinstance(name.value, str) else name.typed
 
 
 def _mutings(

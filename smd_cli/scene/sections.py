@@ -95,7 +95,8 @@ class Section(Notes):
     def __init__(self, node: Node, who: str) -> None:
         super().__init__()
         if not isinstance(node.value, Mapping):
-            reject(node, "a mapping (key: value)")
+            glued = isinstance(node.value, str) and ":" in node.value
+            reject(node, "a mapping (key: value)", "a space follows the ':'" if glued else "")
         self._node, self._who = node, who
         self._asked: list[str] = []
         self._needed: list[str] = []

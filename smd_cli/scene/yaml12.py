@@ -46,7 +46,7 @@ def compose(text: str) -> yaml.Node | None:
         return loader.get_single_node()
     except yaml.MarkedYAMLError as flaw:
         raise _plain(flaw) from None
-    except ValueError:  # PyYAML lets "\UFFFFFFFF" and endless numbers through to chr() and int()
+    except (ValueError, OverflowError):  # PyYAML lets "\UFFFFFFFF" through to chr()
         raise UnreadableError("this is no valid YAML number or character", loader.index) from None
     finally:
         loader.dispose()
@@ -130,11 +130,16 @@ _SENTENCES: tuple[tuple[str, str, str, bool], ...] = (
     ),
     (
         "expected <block end>",
-        "this does not fit the lines above it",
-        "check its indentation and the quotes before it",
+        "this does not fit what stands before it",
+        "check the indentation and the quotes",
         False,
     ),
-    ("could not find expected ':'", "this key has no ':' after it", "", True),
+    (
+        "could not find expected ':'",
+        "this key has no ': ' after it",
+        "a space follows the ':'",
+        True,
+    ),
     ("end of stream", "this quote is never closed", "", True),
     ("document separator", "this quote is never closed", "", True),
     (r"expected ',' or '\]'", "this list is not closed: a ',' or ']' is missing", "", True),
@@ -146,7 +151,14 @@ _SENTENCES: tuple[tuple[str, str, str, bool], ...] = (
         False,
     ),
     ("unknown escape character", "this backslash escape is unknown", "use single quotes", False),
-    ("but found another document", "a second document starts here", "a scene is one", False),
+    ("undefined alias", "no anchor of this name stands before this alias", "", False),
+    ("second occurrence", "this anchor was given before", "", False),
+    (
+        "but found another document",
+        "a second document starts here",
+        "a scene is one document",
+        False,
+    ),
 )
 
 

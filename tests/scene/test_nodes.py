@@ -1,0 +1,222 @@
+"""YAML text as nodes: YAML 1.2's scalars, the places of everything, and what is refused."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from smd_cli.errors import Place, SceneError
+from smd_cli.scene.nodes import (
+    BROKEN,
+    Document,
+    Lines,
+    Node,
+    from_data,
+    parse_yaml,
+    shown,
+    written_places,
+)
+
+
+def document(text: str) -> Document:
+    found = parse_yaml(text, Lines("s.yaml", text).place)
+    assert found is not None
+    return found
+
+
+def only_problem(text: str) -> str:
+    with pytest.raises(SceneError) as caught:
+        parse_yaml(text, Lines("s.yaml", text).place)
+    (problem,) = caught.value.problems
+    return f"{problem.place.line}:{problem.place.column} {problem.message}"
+
+
+def plain(node: Node) -> Any:
+    if isinstance(node.value, dict):
+        return {key: plain(child) for key, child in node.value.items()}
+    return [plain(item) for item in node.value] if isinstance(node.value, tuple) else node.value
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ("", None),
+        ("~", None),
+        ("null", None),
+        ("NULL", None),
+        ("nUll", "nUll"),
+        ("true", True),
+        ("False", False),
+        ("TRUE", True),
+        ("yes", "yes"),
+        ("no", "no"),
+        ("on", "on"),
+        ("Off", "Off"),
+        ("y", "y"),
+        ("0", 0),
+        ("-7", -7),
+        ("+12", 12),
+        ("0123", 123),
+        ("0o17", 15),
+        ("0x1F", 31),
+        ("0b11", "0b11"),
+        ("1_000", "1_000"),
+        ("1e-3", 0.001),
+        ("1E3", 1000.0),
+        ("1.5", 1.5),
+        (".5", 0.5),
+        ("5.", 5.0),
+        ("-.5e+1", -5.0),
+        (".inf", math.inf),
+        ("+.Inf", math.inf),
+        ("-.INF", -math.inf),
+        ("12:30:45", "12:30:45"),
+        ("1:30", "1:30"),
+        ("2024-05-01", "2024-05-01"),
+        ("2024-05-01T10:00:00Z", "2024-05-01T10:00:00Z"),
+        ("=", "="),
+        ("<<", "<<"),
+        ("25%", "25%"),
+        ("'12'", "12"),
+        ('"12"', "12"),
+        ('"no"', "no"),
+        ("!!str 12", "12"),
+        ("!!int '12'", 12),
+        ("!!float 3", 3.0),
+        ("!!null ''", None),
+        ("!!bool true", True),
+        ('"\\ud83e\\udd8a"', "🦊"),
+        ("ein Füchslein 🦊", "ein Füchslein 🦊"),
+    ],
+)
+def test_a_scalar_is_what_yaml_1_2_says(written: str, value: object) -> None:
+    found = document(f"key: {written}")
+    node = found.root.children["key"]
+    assert not found.problems
+    assert (type(node.value), node.value) == (type(value), value)
+
+
+def test_nan_is_a_number() -> None:
+    value = document("key: .NaN").root.children["key"].value
+    assert isinstance(value, float)
+    assert math.isnan(value)
+
+
+def test_endless_numbers_become_infinite() -> None:
+    found = document(f"a: {'9' * 9000}\nb: -{'9' * 9000}\nc: 0x{'f' * 9000}")
+    assert plain(found.root) == {"a": math.inf, "b": -math.inf, "c": math.inf}
+
+
+def test_every_node_knows_its_place() -> None:
+    text = "size: [300,\n  200]\nbrushes:\n  - name: fox\n    mask: {rect: [1, 2]}\n"
+    places = written_places(document(text).root)
+    assert {path: (p.line, p.column, p.source) for path, p in places.items()} == {
+        (): (1, 1, "size: [300,"),
+        ("size",): (1, 7, "size: [300,"),
+        ("size", 0): (1, 8, "size: [300,"),
+        ("size", 1): (2, 3, "  200]"),
+        ("brushes",): (3, 1, "brushes:"),
+        ("brushes", 0): (4, 5, "  - name: fox"),
+        ("brushes", 0, "name"): (4, 11, "  - name: fox"),
+        ("brushes", 0, "mask"): (5, 5, "    mask: {rect: [1, 2]}"),
+        ("brushes", 0, "mask", "rect"): (5, 18, "    mask: {rect: [1, 2]}"),
+        ("brushes", 0, "mask", "rect", 0): (5, 19, "    mask: {rect: [1, 2]}"),
+        ("brushes", 0, "mask", "rect", 1): (5, 22, "    mask: {rect: [1, 2]}"),
+    }
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
+def test_lines_count_as_in_an_editor(ending: str) -> None:
+    text = ending.join(["a: 'x\u2028y\x85z'", "", "key: 1"])
+    assert document(text).root.children["key"].place == Place("s.yaml", 3, 6, "key: 1")
+
+
+def test_a_source_line_cannot_steer_the_terminal_nor_fill_it() -> None:
+    assert Lines("s", "a\x1b[31m\tb").place(0).source == "a\ufffd[31m\tb"
+    assert Lines("s", "a" * 500).place(7) == Place("s", 1, 8, "a" * 500)
+    assert Lines("s", "a" * 501).place(7) == Place("s", 1, 8, "")
+
+
+def test_a_shown_text_is_one_short_line() -> None:
+    assert shown("C:\\masks\n") == "'C:\\masks\ufffd'"
+    assert shown("x" * 61) == f"'{'x' * 59}…'"
+
+
+def test_anchors_and_aliases_work() -> None:
+    found = document("a: &m [1, &n 2]\nb: *m\nc: *n")
+    assert plain(found.root) == {"a": [1, 2], "b": [1, 2], "c": 2}
+
+
+def test_nothing_to_read_is_no_document() -> None:
+    assert parse_yaml("# only a comment\n", Lines("s", "").place) is None
+
+
+def test_directives_and_explicit_ends_are_yaml() -> None:
+    assert plain(document("%YAML 1.2\n---\na: 1\n...\n").root) == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a: &a [*a]", "1:8 this alias stands inside its own anchor"),
+        ("a: &a {b: {c: *a}}", "1:15 this alias stands inside its own anchor"),
+        ("a: *b", "1:4 no anchor of this name stands before this alias"),
+        ("a: &x 1\nb: &x 2", "2:4 this anchor was given before"),
+        ("a: " + "[" * 40, "1:35 nested more than 32 levels deep"),
+        ("{" * 30_000, "1:33 nested more than 32 levels deep"),
+        ("- " * 30_000, "1:65 nested more than 32 levels deep"),
+        ("a: 1\n---\nb: 2", "2:1 a second document starts here"),
+        ('a: "\\UFFFFFFFF"', "1:7 this is no valid YAML number or character"),
+        ("a: 1\nb: \x07", "2:4 the character U+0007 is not allowed in YAML"),
+        ("a: !x!y z", "1:4 this is not valid YAML: found undefined tag handle '!x!'"),
+    ],
+)
+def test_what_cannot_be_read_has_one_problem(text: str, expected: str) -> None:
+    assert only_problem(text) == expected
+
+
+def test_an_alias_bomb_is_refused_quickly() -> None:
+    lines = ["a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 30)]
+    assert only_problem("\n".join(lines)) == "4:45 the aliases repeat too much"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a: !!python/object/apply:os.system ls", "the YAML tag !!python/object/apply:os.system"),
+        ("a: !mine [1]", "the YAML tag !mine"),
+        ("a: !!set {x}", "the YAML tag !!set"),
+        ("a: !!binary aGk=", "the YAML tag !!binary"),
+        ("a: !!timestamp 2024-05-01", "the YAML tag !!timestamp"),
+        ("a: !!str [1]", "the YAML tag !!str"),
+        ("a: !!map 1", "the YAML tag !!map"),
+    ],
+)
+def test_other_tags_are_noted_and_never_executed(text: str, expected: str) -> None:
+    found = document(text)
+    (problem,) = found.problems
+    assert problem.message == f"{expected} is not allowed"
+    assert problem.place.column == 4
+    assert found.root.children["a"].value is BROKEN
+
+
+def test_flaws_are_noted_together_and_the_rest_is_read() -> None:
+    found = document('a: !!int x\nb: 1\nb: 2\n[c]: 3\nd: "\\ud800"\ne: 5')
+    assert [(p.place.line, p.place.column, p.message) for p in found.problems] == [
+        (1, 4, "'x' is no !!int"),
+        (3, 1, "the key 'b' is written twice (first in line 2)"),
+        (4, 1, "a key must be a plain word"),
+        (5, 4, "this is half a character (a lone surrogate)"),
+    ]
+    assert plain(found.root) == {"a": BROKEN, "b": 1, "d": BROKEN, "e": 5}
+
+
+def test_plain_data_becomes_nodes_at_one_place() -> None:
+    place = Place("smd.json")
+    node = from_data("sampler", {"timesteps": [999, 5], "cover": 0.5}, place)
+    assert plain(node) == {"timesteps": [999, 5], "cover": 0.5}
+    assert set(written_places(node).values()) == {place}
+    assert node.children["timesteps"].items[0].label == "a value of timesteps"
