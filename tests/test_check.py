@@ -1,0 +1,337 @@
+"""The check's numbers against hand values, and every warning with its exact text."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from smd_cli.check import Report, check_scene
+from smd_cli.errors import SceneError
+from smd_cli.models import ModelDefaults
+from smd_cli.scene.parse import load_scene
+
+HEAD = "model: hub:a/b\nsize: 128x128\nbackground: {prompt: a meadow}\nbrushes:\n"
+ACTS = "hint: a brush acts in a slot where its mask is stronger than the noise there"
+
+
+def check(folder: Path, text: str) -> Report:
+    (folder / "s.yaml").write_text(text, encoding="utf-8")
+    return check_scene(load_scene(str(folder / "s.yaml")))
+
+
+def warned(folder: Path, text: str) -> list[str]:
+    """Every warning's text without the folder."""
+    report = check(folder, text)
+    return [str(w).replace(f"{folder / 's.yaml'}", "s.yaml") for w in report.warnings]
+
+
+def brush(mask: str, *more: str, prompt: str = "a fox") -> str:
+    return "".join([f"  - prompt: {prompt}\n    mask: {mask}\n", *(f"    {m}\n" for m in more)])
+
+
+# Numbers
+
+
+def test_coverage_boxes_slots_and_what_is_uncovered(tmp_path: Path) -> None:
+    report = check(
+        tmp_path,
+        HEAD
+        + brush("{rect: [0, 0, 64, 64]}", "name: fox", "blur: 0")
+        + brush("{rect: [32, 32, 64, 64]}", "blur: 0", "alpha: 0.9"),
+    )
+    fox, other = report.brushes
+    assert (fox.label, fox.prompt, fox.sources) == ("fox", "a fox", ("rect 0,0 64x64",))
+    assert (fox.coverage, fox.box, fox.slots) == (0.25, (0, 0, 64, 64), 5)
+    # 0.9 lies above σ = 0.850 and 0.584, and continuous masks act from the σ after their own on
+    assert (other.label, other.box, other.slots) == ("brush 2", (32, 32, 64, 64), 3)
+    assert report.uncovered == pytest.approx(1 - (2 * 0.25 - 0.0625))
+    assert report.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("mask_type", "alpha", "slots"),  # σ of the 5 slots: .998, .994, .974, .850, .584
+    [
+        ("discrete", 1, 5),
+        ("discrete", 0.98, 3),
+        ("discrete", 0.58, 0),
+        ("continuous", 0.98, 4),
+        ("continuous", 0.9, 3),
+        ("continuous", 0.6, 2),
+        ("continuous", 0.01, 1),
+        ("semi-continuous", 0.98, 3),
+        ("semi-continuous", 0.1, 1),
+    ],
+)
+def test_slots_by_hand(tmp_path: Path, mask_type: str, alpha: float, slots: int) -> None:
+    sampler = f"sampler: {{mask_type: {mask_type}}}\n"
+    more = ("blur: 0", f"alpha: {alpha}")
+    report = check(tmp_path, sampler + HEAD + brush("{rect: [0, 0, 64, 64]}", *more))
+    assert report.brushes[0].slots == slots
+
+
+def test_a_canvas_that_no_latent_grid_divides(tmp_path: Path) -> None:
+    text = HEAD.replace("128x128", "67x65") + brush("{rect: [66, 64, 1, 1]}", "blur: 0")
+    report = check(tmp_path, text)
+    assert report.brushes[0].box == (66, 64, 1, 1)
+    assert report.uncovered == pytest.approx(1 - 1 / (67 * 65))
+
+
+def test_muted_brushes_are_named_and_left_out(tmp_path: Path) -> None:
+    report = check(
+        tmp_path,
+        HEAD
+        + brush("no.png", "name: owl", "enabled: false", "negative: x")
+        + brush("{rect: [0, 0, 64, 64]}"),
+    )
+    assert report.muted == ("owl",)
+    assert [b.number for b in report.brushes] == [2]
+    assert report.warnings == ()
+
+
+def test_a_scene_of_background_alone(tmp_path: Path) -> None:
+    report = check(tmp_path, HEAD.replace("brushes:\n", ""))
+    assert (report.brushes, report.uncovered) == ((), 1.0)
+
+
+# Text
+
+
+def test_the_report_as_text(tmp_path: Path) -> None:
+    soft = np.zeros((256, 256, 4), dtype=np.uint8)
+    soft[64:128, 32:96] = 255
+    Image.fromarray(soft).save(tmp_path / "fox.png")
+    long = "an owl on a bough of a very old oak by the lake"
+    report = check(
+        tmp_path,
+        HEAD
+        + brush("fox.png", "name: fox")
+        + brush("[{ellipse: [60, 60, 40, 40]}, {rect: [0, 0, 10, 10]}]", prompt=long)
+        + brush("{rect: [100, 100, 1, 1]}", "name: 狐")
+        + brush("{rect: [0, 0, 1, 1]}", "name: muted", "enabled: false"),
+    )
+    lines = report.lines()
+    assert lines[0] == (
+        f"{tmp_path / 's.yaml'}: 128x128 px, model a/b, 5 slots as for SD 1.5 "
+        "(noise 0.998 0.994 0.974 0.850 0.584)"
+    )
+    shown = long[:39] + "…"
+    assert lines[1:] == (
+        "  brush        painted  box             acts in  prompt                                    mask",  # noqa: E501
+        "  fox            6.2 %  32x32 at 16,32  3 of 5   a fox                                     fox.png (alpha: opaque = painted, scaled from 256x256)",  # noqa: E501
+        f"  brush 2        8.3 %  100x100 at 0,0  3 of 5   {shown}  ellipse 60,60 40x40 + rect 0,0 10x10",  # noqa: E501
+        "  狐           < 0.1 %  1x1 at 100,100  1 of 5   a fox                                     rect 100,100 1x1",  # noqa: E501
+        "  (uncovered)   85.5 %                           a meadow",
+        "  muted: muted",
+    )  # the fox: a blur of 8 px leaves erf(16/8/√2)² = 0.911 of 32x32 px, more than σ = 0.850
+
+
+def test_the_report_as_json(tmp_path: Path) -> None:
+    report = check(tmp_path, HEAD + brush("{rect: [0, 0, 64, 64]}", "negative: dark"))
+    told = json.loads(json.dumps(report.as_json()))
+    assert told["size"] == [128, 128]
+    assert told["noise_as_for"] == "SD 1.5"
+    assert told["brushes"] == [
+        {
+            "number": 1,
+            "label": "brush 1",
+            "prompt": "a fox",
+            "sources": ["rect 0,0 64x64"],
+            "coverage": 0.25,
+            "box": [0, 0, 64, 64],
+            "slots": 5,
+        }
+    ]
+    assert [(w["line"], w["severity"]) for w in told["warnings"]] == [(7, "warning")]
+
+
+def test_what_does_not_print_cannot_reach_the_terminal(tmp_path: Path) -> None:
+    text = HEAD + brush("{rect: [0, 0, 64, 64]}", prompt='"a \\e[31mred\\n  fox"')
+    assert "a ?[31mred fox" in check(tmp_path, text).lines()[2]
+
+
+@pytest.mark.parametrize(
+    ("background", "shown"),
+    [("{color: [1, 2, 3]}", "rgb(1,2,3)"), ("{color: white}", "white"), ("{prompt: sea}", "sea")],
+)
+def test_what_lies_below(tmp_path: Path, background: str, shown: str) -> None:
+    text = HEAD.replace("{prompt: a meadow}", background) + brush("{rect: [0, 0, 64, 64]}")
+    assert check(tmp_path, text).background == shown
+
+
+# Warnings
+
+
+def test_an_empty_mask(tmp_path: Path) -> None:
+    Image.new("L", (128, 128)).save(tmp_path / "m.png")
+    assert warned(tmp_path, HEAD + brush("m.png", "name: fox")) == [
+        "s.yaml:6:11: warning: the mask of 'fox' is empty\n"
+        "      mask: m.png\n            ^\n"
+        "hint: invert: true swaps painted and unpainted"
+    ]
+
+
+def test_a_fully_covered_brush(tmp_path: Path) -> None:
+    text = HEAD + brush("{ellipse: [10, 10, 60, 60]}") + brush("{ellipse: [10, 10, 60, 60]}")
+    assert warned(tmp_path, text) == [
+        "s.yaml:6:5: warning: 'brush 1' is fully covered by later brushes\n"
+        "      mask: {ellipse: [10, 10, 60, 60]}\n      ^\n"
+        "hint: later brushes lie on top: move it down the list"
+    ]
+
+
+def test_two_later_brushes_may_cover_one_together_and_a_muted_one_may_not(tmp_path: Path) -> None:
+    lower = HEAD + brush("{rect: [10, 10, 60, 60]}") + brush("{rect: [0, 0, 40, 128]}")
+    upper = brush("{rect: [40, 0, 88, 128]}")
+    assert "fully covered" in warned(tmp_path, lower + upper)[0]
+    assert warned(tmp_path, lower + upper + "    enabled: false\n") == []
+
+
+def test_a_brush_that_shows_a_little_is_not_covered(tmp_path: Path) -> None:
+    text = HEAD + brush("{rect: [0, 0, 64, 64]}", "blur: 0") + brush("{rect: [0, 0, 64, 50]}")
+    assert warned(tmp_path, text) == []
+
+
+def test_a_brush_under_a_faint_one_is_not_covered(tmp_path: Path) -> None:
+    Image.new("L", (128, 128), 100).save(tmp_path / "m.png")
+    text = HEAD + brush("m.png") + brush("m.png")
+    assert not any("covered" in warning for warning in warned(tmp_path, text))
+
+
+def test_a_brush_of_few_latent_cells(tmp_path: Path) -> None:
+    text = HEAD + brush("{rect: [0, 0, 16, 15]}", "blur: 0")
+    assert warned(tmp_path, text) == [
+        "s.yaml:6:5: warning: 'brush 1' paints 240 px, less than 4 latent cells of 8x8 px\n"
+        "      mask: {rect: [0, 0, 16, 15]}\n      ^\n"
+        "hint: so small a brush can hardly show what it means"
+    ]
+    assert warned(tmp_path, text.replace("15]", "16]")) == []
+
+
+def test_alpha_so_low_that_the_brush_acts_in_few_slots(tmp_path: Path) -> None:
+    text = HEAD + brush("{rect: [0, 0, 64, 64]}", "name: fox", "alpha: 0.8")
+    assert warned(tmp_path, text) == [
+        "s.yaml:8:12: warning: 'fox' acts in only 2 of 5 slots: its alpha is 0.8\n"
+        f"      alpha: 0.8\n             ^\n{ACTS}"
+    ]
+
+
+def test_a_single_slot_is_one_slot(tmp_path: Path) -> None:
+    sampler = "sampler: {steps: 1, mask_type: discrete}\n"
+    text = sampler + HEAD + brush("{rect: [0, 0, 64, 64]}", "alpha: 0.8")
+    assert "acts in only 0 of 1 slot: its alpha is 0.8" in warned(tmp_path, text)[0]
+
+
+def test_cover_so_low_that_the_brush_acts_in_few_slots(tmp_path: Path) -> None:
+    text = (
+        HEAD + brush("{rect: [0, 0, 64, 64]}", "blur: 0") + brush("{rect: [0, 0, 128, 62]}")
+    ).replace("brushes", "sampler: {mask_type: discrete}\nbrushes")
+    assert warned(tmp_path, text) == [
+        "s.yaml:7:5: warning: 'brush 1' acts in only 0 of 5 slots: later brushes cover it\n"
+        f"      mask: {{rect: [0, 0, 64, 64]}}\n      ^\n{ACTS}"
+    ]
+
+
+def test_a_blur_that_thins_a_brush(tmp_path: Path) -> None:
+    text = HEAD + brush("{rect: [32, 32, 20, 20]}", "blur: 16")
+    assert warned(tmp_path, text) == [
+        "s.yaml:7:11: warning: 'brush 1' acts in only 1 of 5 slots: "
+        "a blur of 16 px thins so small a brush\n"
+        f"      blur: 16\n            ^\n{ACTS}"
+    ]
+
+
+def test_a_mask_too_weak_for_most_slots(tmp_path: Path) -> None:
+    Image.new("L", (128, 128), 153).save(tmp_path / "m.png")
+    assert warned(tmp_path, HEAD + brush("m.png")) == [
+        "s.yaml:6:11: warning: 'brush 1' acts in only 2 of 5 slots: its mask reaches 0.60 at most\n"
+        f"      mask: m.png\n            ^\n{ACTS}"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("guidance", "reason"),
+    [
+        ("none", "guidance is none"),
+        ("{type: self, scale: 2}", "guidance is self"),
+        ("{type: full, scale: 1}", "the guidance scale is 1"),
+    ],
+)
+def test_a_negative_that_cannot_act(tmp_path: Path, guidance: str, reason: str) -> None:
+    sampler = f"sampler: {{guidance: {guidance}}}\n"
+    if guidance == "none":
+        sampler = "sampler: {guidance: {type: none}}\n"
+    text = sampler + HEAD + brush("{rect: [0, 0, 64, 64]}", "negative: dark")
+    assert warned(tmp_path, text) == [
+        f"s.yaml:8:15: warning: negative has no effect: {reason}\n"
+        "      negative: dark\n                ^\n"
+        "hint: sampler.guidance: {type: full, scale: 3} makes it act"
+    ]
+
+
+def test_a_negative_for_all_is_told_once(tmp_path: Path) -> None:
+    text = "defaults: {negative: dark}\n" + HEAD + brush("{rect: [0, 0, 64, 64]}") * 2
+    (warning,) = [w for w in warned(tmp_path, text) if "negative" in w]
+    assert warning.startswith("s.yaml:1:22: warning: negative has no effect: guidance is none\n")
+    acting = "sampler: {guidance: {type: full, scale: 3}}\n" + text
+    assert not [w for w in warned(tmp_path, acting) if "negative" in w]
+
+
+def test_strength_without_a_background_prompt(tmp_path: Path) -> None:
+    text = HEAD.replace("{prompt: a meadow}", "{color: white}")
+    text += brush("{rect: [0, 0, 64, 64]}", "strength: 0.9")
+    assert warned(tmp_path, text) == [
+        "s.yaml:7:15: warning: strength has no effect: the background has no prompt to mix with\n"
+        "      strength: 0.9\n                ^\nhint: give the background a prompt"
+    ]
+    assert warned(tmp_path, text.replace("{color: white}", "{prompt: sea}")) == []
+
+
+def test_guidance_numbers_that_cannot_act(tmp_path: Path) -> None:
+    sampler = "sampler: {guidance: {type: none, scale: 3}}\n"
+    text = sampler + HEAD + brush("{rect: [0, 0, 64, 64]}")
+    assert warned(tmp_path, text) == [
+        "s.yaml:1:41: warning: guidance.scale has no effect: guidance is none\n"
+        f"  {sampler.rstrip()}\n  {' ' * 40}^"
+    ]
+
+
+def test_a_prompt_without_a_word_that_a_small_model_knows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = ModelDefaults(objects=("fox", "pine tree"), materials=("night sky",), known=True)
+    monkeypatch.setattr("smd_cli.check.read_defaults", lambda _: few)
+    below = HEAD.replace("a meadow", "the Night Sky")
+    text = below + brush("{rect: [0, 0, 64, 64]}", prompt="two foxs") + "\n"
+    assert warned(tmp_path, text) == [
+        "s.yaml:5:13: warning: the model a/b knows no word of 'two foxs'\n"
+        "    - prompt: two foxs\n              ^\nhint: did you mean 'fox'?"
+    ]
+    text = text.replace("two foxs", "a wolf")
+    assert warned(tmp_path, text)[0].endswith(
+        "\nhint: it knows 3 words, such as fox, pine tree, night sky"
+    )
+    assert warned(tmp_path, text.replace("a wolf", "a pine tree, snow")) == []
+
+
+def test_all_errors_of_all_pictures_are_told_at_once(tmp_path: Path) -> None:
+    text = HEAD + brush("foks.png") + brush("[fox.txt, {rect: [0, 0, 9, 9]}]")
+    (tmp_path / "fox.txt").write_text("no picture")
+    with pytest.raises(SceneError) as caught:
+        check(tmp_path, text)
+    assert [(p.place.line, p.message) for p in caught.value.problems] == [
+        (6, "there is no file 'foks.png'"),
+        (8, "'fox.txt' is not an image that can be read"),
+    ]
+
+
+def test_checking_imports_no_model_library() -> None:
+    heavy = "{'torch', 'diffusers', 'transformers', 'scipy'}"
+    code = f"import sys, smd_cli.check; print({heavy} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
