@@ -1,0 +1,62 @@
+"""The entry point: runs the command line and turns whatever is left into an exit code."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from types import FrameType
+from typing import Any
+
+import typer
+
+from smd_cli.cli import app
+from smd_cli.errors import ExitCode
+
+# The class of all complaints about arguments, whichever click this typer brings along.
+_CommandLineError: Any = typer.BadParameter.__mro__[2]
+_ISSUES = "this is a bug in smd; run again with --debug and report what it prints"
+
+
+def main() -> None:
+    """Run `smd` and exit."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run `smd` with these arguments, in this process; gives the exit code."""
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        return app(arguments, prog_name="smd", standalone_mode=False) or ExitCode.DONE
+    except typer.Abort:
+        return ExitCode.INTERRUPTED
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        # The reader went away (`smd … | head`): nothing more to say, and nothing at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.FAILED
+    except Exception as wrong:
+        if "--debug" in arguments:
+            raise
+        return _told(wrong)
+
+
+def _told(wrong: Exception) -> int:
+    """The exit code of an exception that no command caught, after a sentence about it."""
+    if isinstance(wrong, _CommandLineError):
+        context = getattr(wrong, "ctx", None)
+        command = context.command_path if context else "smd"
+        print(f"error: {wrong.format_message()}\nhint: see {command} --help", file=sys.stderr)
+        return ExitCode.USAGE
+    print(f"error: {type(wrong).__name__}: {wrong}\nhint: {_ISSUES}", file=sys.stderr)
+    return ExitCode.FAILED
+
+
+def _terminated(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+    """SIGTERM ends the run like Ctrl-C does: writers clean up after themselves."""
+    sys.exit(128 + number)
+
+
+if __name__ == "__main__":
+    main()

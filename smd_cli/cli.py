@@ -1,0 +1,247 @@
+"""The command line: options, and nothing that belongs to a single command's work."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from smd_cli import __version__
+from smd_cli.errors import ExitCode, SmdError, UsageError
+from smd_cli.report import Reporter
+
+if TYPE_CHECKING:
+    from smd_cli.jobs import Job
+    from smd_cli.scene.overrides import Override
+
+app = typer.Typer(
+    name="smd",
+    no_args_is_help=True,
+    add_completion=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Scenes = Annotated[
+    list[str], typer.Argument(metavar="SCENE...", help="Scene files; - reads one from stdin.")
+]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        envvar="SMD_SET",
+        help="Change a key: brushes.fox.prompt='a blue fox'. Brushes by name or number from 1.",
+    ),
+]
+Only = Annotated[
+    list[str] | None,
+    typer.Option("--only", metavar="NAME", envvar="SMD_ONLY", help="Mute all other brushes."),
+]
+Without = Annotated[
+    list[str] | None,
+    typer.Option("--without", metavar="NAME", envvar="SMD_WITHOUT", help="Mute this brush."),
+]
+Size = Annotated[
+    str | None, typer.Option("--size", metavar="WxH", envvar="SMD_SIZE", help="Canvas in pixels.")
+]
+Seed = Annotated[
+    str | None,
+    typer.Option("--seed", metavar="N|random", envvar="SMD_SEED", help="Seed of all noise."),
+]
+Model = Annotated[
+    str | None,
+    typer.Option("--model", metavar="NAME", envvar="SMD_MODEL", help="Preset, folder or hub id."),
+]
+Frames = Annotated[
+    str | None,
+    typer.Option("-n", "--frames", metavar="N", envvar="SMD_FRAMES", help="How many frames."),
+]
+Fps = Annotated[
+    str | None,
+    typer.Option("--fps", metavar="RATE", envvar="SMD_FPS", help="Frames a second in movies."),
+]
+AsJson = Annotated[
+    bool, typer.Option("--json", envvar="SMD_JSON", help="JSON on stdout, one event a line.")
+]
+Quiet = Annotated[
+    bool, typer.Option("-q", "--quiet", envvar="SMD_QUIET", help="Errors only on stderr.")
+]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", envvar="SMD_VERBOSE", help="Say more.")]
+Debug = Annotated[
+    bool, typer.Option("--debug", envvar="SMD_DEBUG", help="Show a traceback with an error.")
+]
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"smd {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def smd(
+    version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version."),
+    ] = False,
+) -> None:
+    """Paint with meanings: text prompts with masks, rendered by few-step diffusion."""
+
+
+@app.command()
+def check(
+    scenes: Scenes,
+    change: Changes = None,
+    only: Only = None,
+    without: Without = None,
+    size: Size = None,
+    model: Model = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", envvar="SMD_JSON", help="One JSON object a scene.")
+    ] = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Check scenes without rendering: masks, coverage, slots, and what looks unintended."""
+    from smd_cli.check import check_scene
+    from smd_cli.jobs import Request, load_scenes
+
+    reporter = Reporter(quiet=quiet)
+    with _edge(reporter, debug):
+        overrides = _overrides(change, {"size": size, "model": model})
+        request = Request(scenes, (), overrides, only or (), without or ())
+        for report in [check_scene(file) for file in load_scenes(request)]:
+            if as_json:
+                print(json.dumps(report.as_json(), ensure_ascii=False))
+            elif not quiet:
+                print("\n".join(report.lines()))
+            for problem in report.warnings:
+                reporter.warning(problem)
+
+
+@app.command()
+def render(
+    scenes: Scenes,
+    out: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-o",
+            "--out",
+            metavar="FILE",
+            envvar="SMD_OUT",
+            help=(
+                "Result: .png .jpg .webp .gif .apng .mp4 .webm, %04d or a folder/ for a sequence, "
+                "- for stdout; {scene} {seed} {frame} are filled in. May be given several times. "
+                "Without: SCENE.png, or SCENE.gif for several frames."
+            ),
+        ),
+    ] = None,
+    frames: Frames = None,
+    seed: Seed = None,
+    size: Size = None,
+    change: Changes = None,
+    only: Only = None,
+    without: Without = None,
+    model: Model = None,
+    device: Annotated[
+        str, typer.Option(envvar="SMD_DEVICE", help="auto, cpu, cuda, cuda:1, mps.")
+    ] = "auto",
+    dtype: Annotated[
+        str, typer.Option(envvar="SMD_DTYPE", help="Precision: auto, fp32, fp16, bf16.")
+    ] = "auto",
+    schedule: Annotated[
+        str,
+        typer.Option(
+            envvar="SMD_SCHEDULE",
+            help="stream: frames share network calls; single: one by one; auto: by their number.",
+        ),
+    ] = "auto",
+    fps: Fps = None,
+    no_clobber: Annotated[
+        bool, typer.Option("--no-clobber", envvar="SMD_NO_CLOBBER", help="Never replace a file.")
+    ] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Render scenes to pictures, GIF, APNG, WebP, MP4 or WebM."""
+    from smd_cli.jobs import Request, prepare
+
+    reporter = Reporter(quiet=quiet, verbose=verbose, as_json=as_json)
+    with _edge(reporter, debug):
+        if schedule not in ("auto", "single", "stream"):
+            raise UsageError(f"--schedule is auto, single or stream, not {schedule!r}")
+        if as_json and "-" in (out or ()):
+            raise UsageError("--json and -o - both want stdout", "write the picture to a file")
+        sugar = {
+            "frames": frames,
+            "seed": seed,
+            "size": size,
+            "model": model,
+            "output.fps": fps,
+        }
+        request = Request(
+            scenes, out or (), _overrides(change, sugar), only or (), without or (), not no_clobber
+        )
+        jobs = prepare(request)
+        for job in jobs:
+            _announce(job, reporter)
+        began = time.perf_counter()
+        from smd_cli.backbone.quiet import quiet as hushed
+
+        with hushed():
+            from smd_cli.render import render_jobs
+
+            render_jobs(
+                jobs,
+                reporter=reporter,
+                began=began,
+                device=device,
+                dtype=dtype,
+                schedule=schedule,
+                clobber=not no_clobber,
+            )
+
+
+def _overrides(changes: list[str] | None, sugar: dict[str, str | None]) -> list[Override]:
+    """The scene changes of all options: --set in order, then options that are keys themselves."""
+    from smd_cli.scene.overrides import Override, parse_override
+
+    plain = [
+        Override(key, value, f"--{key.removeprefix('output.')} {value}", Path())
+        for key, value in sugar.items()
+        if value is not None
+    ]
+    return [*map(parse_override, changes or ()), *plain]
+
+
+@contextmanager
+def _edge(reporter: Reporter, debug: bool) -> Iterator[None]:
+    """The one place where errors become text and exit codes."""
+    try:
+        yield
+    except SmdError as wrong:
+        if debug:
+            raise
+        reporter.error(wrong)
+        raise typer.Exit(wrong.exit_code) from wrong
+    except KeyboardInterrupt:
+        reporter.note("interrupted; finished files are kept")
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
+
+
+def _announce(job: Job, reporter: Reporter) -> None:
+    for problem in job.warnings:
+        reporter.warning(problem)
+    for sentence in job.notes:
+        reporter.note(sentence)
+    if job.scene_file.scene.seed_was_random:
+        reporter.note(f"{job.title}: seed {job.scene_file.scene.seed}")

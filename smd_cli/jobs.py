@@ -1,0 +1,120 @@
+"""Jobs: what the command line asks for, checked to the last mask before any heavy import."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from smd_cli import __version__
+from smd_cli.check import check_scene
+from smd_cli.errors import Problem, SceneError, UsageError
+from smd_cli.output.targets import Target, plan_targets, refuse_existing, refuse_same_file
+from smd_cli.output.writers import notes
+from smd_cli.scene.model import SceneFile
+from smd_cli.scene.overrides import Override
+from smd_cli.scene.paint import PaintedScene, paint_scene
+from smd_cli.scene.parse import load_scene
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What `smd render` was asked for, besides device and manners."""
+
+    scenes: Sequence[str]
+    outs: Sequence[str] = ()
+    overrides: Sequence[Override] = ()
+    only: Sequence[str] = ()
+    without: Sequence[str] = ()
+    clobber: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One scene with its paint, where its frames go, and what there is to say beforehand."""
+
+    scene_file: SceneFile
+    painted: PaintedScene
+    targets: tuple[Target, ...]
+    warnings: tuple[Problem, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        """What the user calls the job: the scene file's stem."""
+        return self.scene_file.name
+
+
+def prepare(request: Request) -> list[Job]:
+    """Load and paint all scenes and plan their files.
+
+    Raises SceneError with the problems of all scenes, UsageError for outputs that cannot work.
+    """
+    if request.scenes.count("-") > 1:
+        raise UsageError("standard input can be read once only, but - is given twice")
+    files = load_scenes(request)
+    painted = _collect(files, paint_scene)
+    jobs = [_job(file, paint, request) for file, paint in zip(files, painted, strict=True)]
+    targets = [target for job in jobs for target in job.targets]
+    refuse_same_file(targets)
+    if not request.clobber:
+        refuse_existing(targets)
+    return jobs
+
+
+def load_scenes(request: Request) -> list[SceneFile]:
+    """All scenes of a request; raises one SceneError with the problems of all."""
+
+    def load(source: str) -> SceneFile:
+        return load_scene(source, request.overrides, only=request.only, without=request.without)
+
+    return _collect(request.scenes, load)
+
+
+def _job(file: SceneFile, painted: PaintedScene, request: Request) -> Job:
+    scene = file.scene
+    targets = plan_targets(request.outs, scene_name=file.name, seed=scene.seed, frames=scene.frames)
+    return Job(
+        file,
+        painted,
+        targets,
+        check_scene(file, painted).warnings,
+        tuple(notes(targets, painted.size, scene.output)),
+    )
+
+
+def picture_text(job: Job, frame: int, schedule: str) -> dict[str, str]:
+    """The text chunks that let a picture be made again. No time, no absolute path."""
+    file = job.scene_file
+    return {
+        "Software": f"smd {__version__}",
+        "smd:scene": file.text,
+        "smd:overrides": "\n".join(_without_folder(text) for text in file.overrides),
+        "smd:seed": str(file.scene.seed),
+        "smd:frame": f"{frame} of {file.scene.frames}",
+        "smd:size": f"{job.painted.size[0]}x{job.painted.size[1]}",
+        "smd:schedule": schedule,
+    }
+
+
+def _without_folder(override: str) -> str:
+    """An override whose value is an absolute path, with the file's name alone."""
+    key, _, value = override.partition("=")
+    return f"{key}={Path(value).name}" if Path(value).is_absolute() else override
+
+
+def _collect(items: Iterable[object], make: Callable[..., T]) -> list[T]:
+    """`make` of all items; the problems of all of them in one SceneError."""
+    made: list[T] = []
+    problems: list[Problem] = []
+    for item in items:
+        try:
+            made.append(make(item))
+        except SceneError as wrong:
+            problems += wrong.problems
+    if problems:
+        raise SceneError(dict.fromkeys(problems))
+    return made

@@ -1,0 +1,187 @@
+"""What a person or a script hears of a running job: one voice for terminal, pipe and JSON.
+
+stdout carries result paths only, or JSON events; everything else goes to stderr.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from smd_cli.errors import Problem, SceneError, SmdError
+
+_PLAIN_SECONDS = 10.0  # off a terminal: how often a long job says how far it is
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The figures of one rendered scene; seconds are wall clock, memory is the process' peak."""
+
+    scene: str
+    frames: int
+    seconds: float
+    first_seconds: float
+    load_seconds: float
+    peak_bytes: int | None
+    gpu_peak_bytes: int | None = None
+
+    def __str__(self) -> str:
+        rate = self.frames / self.seconds
+        parts = [
+            f"{self.frames} frame{'s' if self.frames != 1 else ''} in {self.seconds:.1f} s",
+            f"{rate:.2f} frames/s",
+            f"first frame after {self.first_seconds:.1f} s",
+            f"model loaded in {self.load_seconds:.1f} s",
+        ]
+        if self.peak_bytes is not None:
+            parts.append(f"peak memory {_megabytes(self.peak_bytes)}")
+        if self.gpu_peak_bytes is not None:
+            parts.append(f"GPU {_megabytes(self.gpu_peak_bytes)}")
+        return f"{self.scene}: {', '.join(parts)}"
+
+
+class Reporter:
+    """Tells what happens; silent about progress where `quiet`, in JSON events where `as_json`."""
+
+    def __init__(self, *, quiet: bool = False, verbose: bool = False, as_json: bool = False):
+        self._quiet, self._verbose, self._json = quiet, verbose, as_json
+        self._bar: _Bar | None = None
+        self._said_at = time.monotonic()
+
+    def error(self, problem: SmdError) -> None:
+        """Tell what ended the job; heard even where quiet."""
+        for found in problem.problems if isinstance(problem, SceneError) else ():
+            self._event("error", **_problem(found))
+        if not isinstance(problem, SceneError):
+            self._event("error", message=problem.message, hint=problem.hint)
+        self._say(str(problem), always=True)
+
+    def warning(self, problem: Problem) -> None:
+        """Tell something that is legal but hardly meant."""
+        self._event("warning", **_problem(problem))
+        self._say(str(problem))
+
+    def note(self, sentence: str) -> None:
+        """Tell one thing worth knowing."""
+        self._event("note", message=sentence)
+        self._say(f"note: {sentence}")
+
+    def detail(self, sentence: str) -> None:
+        """Tell what only `-v` wants to know."""
+        if self._verbose:
+            self._say(sentence)
+
+    def result(self, scene: str, path: str) -> None:
+        """A file is whole: its path goes to stdout."""
+        if self._json:
+            self._event("result", scene=scene, path=path)
+        else:
+            print(path, flush=True)
+
+    def frame(self, scene: str, done: int, frames: int) -> None:
+        """Another frame is finished."""
+        self._event("frame", scene=scene, done=done, frames=frames)
+        if self._bar:
+            self._bar.frame(done)
+        elif frames > 1 and time.monotonic() - self._said_at >= _PLAIN_SECONDS:
+            self._say(f"{scene}: {done} of {frames} frames")
+            self._said_at = time.monotonic()
+
+    def summary(self, summary: Summary) -> None:
+        """The last line about a scene."""
+        self._event("done", **asdict(summary))
+        self._say(str(summary))
+
+    @contextmanager
+    def loading(self, model: str) -> Iterator[None]:
+        """While a model loads."""
+        self._event("loading", model=model)
+        if not self._animated:
+            self.detail(f"loading the model {model}")
+            yield
+            return
+        from rich.console import Console
+
+        with Console(stderr=True).status(f"loading the model {model} …"):
+            yield
+
+    @contextmanager
+    def rendering(self, scene: str, frames: int) -> Iterator[None]:
+        """While a scene's frames are made: a progress bar on a terminal."""
+        self._event("start", scene=scene, frames=frames)
+        self._said_at = time.monotonic()
+        if not self._animated:
+            yield
+            return
+        with _Bar.open(scene, frames) as self._bar:
+            try:
+                yield
+            finally:
+                self._bar = None
+
+    @property
+    def _animated(self) -> bool:
+        return sys.stderr.isatty() and not self._quiet and not self._json
+
+    def _say(self, text: str, *, always: bool = False) -> None:
+        if always or not self._quiet:
+            if self._bar:
+                self._bar.say(text)
+            else:
+                print(text, file=sys.stderr, flush=True)
+
+    def _event(self, event: str, **facts: Any) -> None:
+        if self._json:
+            print(json.dumps({"event": event, **facts}, ensure_ascii=False), flush=True)
+
+
+class _Bar:
+    """A rich progress bar with frames, frames a second and the time left."""
+
+    def __init__(self, progress: Any, task: Any) -> None:
+        self._progress, self._task = progress, task
+
+    @staticmethod
+    @contextmanager
+    def open(scene: str, frames: int) -> Iterator[_Bar]:
+        from rich import progress
+        from rich.console import Console
+
+        columns = (
+            progress.TextColumn("{task.description}", markup=False),
+            progress.BarColumn(),
+            progress.MofNCompleteColumn(),
+            progress.TextColumn("{task.fields[rate]}"),
+            progress.TimeRemainingColumn(),
+        )
+        console = Console(stderr=True)
+        with progress.Progress(*columns, console=console, transient=True) as bar:
+            yield _Bar(bar, bar.add_task(scene, total=frames, rate=""))
+
+    def frame(self, done: int) -> None:
+        task = self._progress.tasks[0]
+        rate = f"{done / task.elapsed:.2f} frames/s" if task.elapsed else ""
+        self._progress.update(self._task, completed=done, rate=rate)
+
+    def say(self, text: str) -> None:
+        self._progress.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _problem(problem: Problem) -> dict[str, Any]:
+    place = problem.place
+    return {
+        "file": place.file,
+        "line": place.line,
+        "column": place.column,
+        "message": problem.message,
+        "hint": problem.hint,
+    }
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
