@@ -160,7 +160,10 @@ def _own_defaults(model: ModelRef, place: Place) -> tuple[Sampler, float]:
         raise SceneError([Problem(place, error.message, error.hint)]) from None
     stated = Place(str(model.folder / "smd.json")) if model.folder else place
     blur = from_data("blur", 8.0 if own.blur_px is None else own.blur_px, stated)
-    return read_sampler(from_data("sampler", own.sampler, stated), Sampler()), _BLUR(blur)
+    sampler = from_data("sampler", own.sampler, stated)
+    with Notes() as notes:
+        read = notes.attempt(Sampler(), read_sampler, sampler, Sampler())
+        return read, notes.attempt(8.0, _BLUR, blur)
 
 
 def _wording(node: Node) -> _Wording:

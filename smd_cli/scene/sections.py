@@ -98,7 +98,7 @@ class Section(Notes):
             glued = isinstance(node.value, str) and ":" in node.value
             reject(node, "a mapping (key: value)", "a space follows the ':'" if glued else "")
         self._node, self._who = node, who
-        self._asked: list[str] = []
+        self._asked: dict[str, None] = {}  # a set in order
         self._needed: list[str] = []
 
     def __enter__(self) -> Section:
@@ -111,7 +111,7 @@ class Section(Notes):
 
     def get(self, key: str, read: Reader[T], default: S) -> T | S:
         """What `read` makes of the key's value; `default` where it is not written or wrong."""
-        self._asked.append(key)
+        self._asked[key] = None
         child = self._node.children.get(key)
         return default if child is None else self.attempt(default, read, child)
 
@@ -122,7 +122,7 @@ class Section(Notes):
 
     def refuse(self, key: str, message: str) -> None:
         """Say that a key of the format is not supported yet, where it is written."""
-        self._asked.append(key)
+        self._asked[key] = None
         if key in self._node.children:
             self.problems.append(Problem(self._node.children[key].key, message))
 
@@ -136,7 +136,7 @@ class Section(Notes):
 
     def need_one_of(self, keys: Sequence[str]) -> str | None:
         """The one of `keys` that is written; None, noted, where there is none or more."""
-        self._asked.extend(keys)
+        self._asked |= dict.fromkeys(keys)
         found = self.exclusive(*keys)
         if not found and not self._meant(keys):
             self._missing(f"one of {', '.join(keys)}")
@@ -145,7 +145,7 @@ class Section(Notes):
     def _close(self) -> None:
         for key, child in self._node.children.items():
             if key not in self._asked:
-                hint = name_hint(key, self._asked, "the keys here are")
+                hint = name_hint(key, [*self._asked], "the keys here are")
                 self.problems.append(Problem(child.key, f"unknown key {shown(key)}", hint))
         for key in self._needed:
             if key not in self._node.children and not self._meant([key]):
