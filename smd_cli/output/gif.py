@@ -25,7 +25,7 @@ MOST_TICKS = 0xFFFF
 MOST_FPS = TICKS_PER_S // LEAST_TICKS
 UNCHANGED = 255  # the palette index that lets the frame before show through
 STILL_LEVELS = 2  # of 255 in any channel; less than the palette's own error
-SAMPLE_PIXELS = 8192
+SAMPLE_PIXELS = 4096  # sixteen times as many make no visible difference
 
 _TABLE_OF_256 = 0x87  # a colour table follows, 2^(7+1) entries
 _KEEP_AND_SEE_THROUGH = 1 << 2 | 1  # disposal "leave in place", transparent index given
@@ -70,8 +70,9 @@ class GifMovie:
             self._drawn = pixels.copy()
             return np.zeros(pixels.shape[:2], dtype=bool)
         apart = np.maximum(pixels, self._drawn) - np.minimum(pixels, self._drawn)
-        still: npt.NDArray[np.bool_] = apart.max(axis=2) <= STILL_LEVELS
-        self._drawn[~still] = pixels[~still]
+        red, green, blue = np.moveaxis(apart <= STILL_LEVELS, 2, 0)
+        still: npt.NDArray[np.bool_] = red & green & blue
+        np.copyto(self._drawn, pixels, where=~still[..., None])
         return still
 
 

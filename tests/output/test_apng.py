@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from output_frames import picture, write
 from PIL import Image, ImageSequence
 
 from smd_cli.output.apng import delay
 from smd_cli.scene.model import Output
+
+from .frames import picture, write
 
 
 def walk(data: bytes) -> list[tuple[bytes, bytes]]:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import tracemalloc
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
-from output_frames import picture, write
 from PIL import Image, ImageFilter, ImageSequence
 
-from smd_cli.output.gif import GifMovie, packed, reduce_colours
+from smd_cli.output.gif import packed, reduce_colours
 from smd_cli.output.stills import Pixels
 from smd_cli.scene.model import Output
+
+from .frames import picture, write
 
 
 def read(path: str = "a.gif") -> tuple[list[Pixels], list[int], dict[str, object]]:
@@ -106,20 +105,3 @@ def test_packed_data_is_one_run_of_blocks() -> None:
     while data[at]:
         at += 1 + data[at]
     assert (data[0], at) == (8, len(data) - 1)
-
-
-def test_memory_stays_flat() -> None:
-    """After ten frames, 290 more leave no trace: not one frame (12 kB) is kept."""
-    stream = BytesIO()
-    movie = GifMovie(stream, (64, 64), Output())
-    tracemalloc.start()
-    try:
-        for k in range(300):
-            movie.add(np.full((64, 64, 3), k % 256, np.uint8), {})
-            stream.seek(0)
-            stream.truncate()
-            if k == 10:
-                before = tracemalloc.get_traced_memory()[0]
-        assert tracemalloc.get_traced_memory()[0] - before < 12_000
-    finally:
-        tracemalloc.stop()

@@ -5,12 +5,13 @@ from io import BytesIO
 
 import numpy as np
 import pytest
-from output_frames import picture
 from PIL import Image
 
 from smd_cli.output.apng import chunks
 from smd_cli.output.stills import encode_still
 from smd_cli.output.targets import Format
+
+from .frames import picture
 
 TEXT = {"scene": "model: starter\nprompt: a fox 🦊", "seed": "7", "frame": "0"}
 

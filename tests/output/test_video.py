@@ -11,7 +11,6 @@ from pathlib import Path
 import imageio_ffmpeg
 import numpy as np
 import pytest
-from output_frames import picture, write
 
 from smd_cli.errors import SmdError
 from smd_cli.output import video
@@ -20,6 +19,8 @@ from smd_cli.output.targets import plan_targets
 from smd_cli.output.video import rate_factor
 from smd_cli.output.writers import Outputs, open_outputs
 from smd_cli.scene.model import Output
+
+from .frames import picture, write
 
 COLOURS = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (200, 120, 40), (0, 0, 0), (255, 255, 255)]
 KINDS = pytest.mark.parametrize("name", ["a.mp4", "a.webm"])

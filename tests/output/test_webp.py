@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from output_frames import picture, write
 from PIL import Image, ImageSequence
 
 from smd_cli.output.stills import encode_still
 from smd_cli.scene.model import Output
+
+from .frames import picture, write
 
 
 @pytest.mark.parametrize("size", [(65, 33), (64, 64), (1, 1)])

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from output_frames import picture, write
 from PIL import Image
 
 from smd_cli.errors import SmdError, UsageError
@@ -13,6 +12,8 @@ from smd_cli.output.stills import encode_still
 from smd_cli.output.targets import Target, plan_targets
 from smd_cli.output.writers import Outputs, notes, open_outputs
 from smd_cli.scene.model import Output
+
+from .frames import picture, write
 
 MOVIES = ["a.gif", "a.apng", "a.webp", "a.mp4", "a.webm"]
 SIZE = (65, 33)

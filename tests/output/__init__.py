@@ -1,0 +1,1 @@
+"""Tests of the writers; they share `frames`."""
