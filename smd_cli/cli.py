@@ -175,11 +175,12 @@ def render(
     """Render scenes to pictures, GIF, APNG, WebP, MP4 or WebM."""
     from smd_cli.jobs import Request, prepare
 
-    reporter = Reporter(quiet=quiet, verbose=verbose, as_json=as_json)
+    to_stdout = "-" in (out or ())
+    reporter = Reporter(quiet=quiet, verbose=verbose, as_json=as_json, picture_on_stdout=to_stdout)
     with _edge(reporter, debug):
         if schedule not in ("auto", "single", "stream"):
             raise UsageError(f"--schedule is auto, single or stream, not {schedule!r}")
-        if as_json and "-" in (out or ()):
+        if as_json and to_stdout:
             raise UsageError("--json and -o - both want stdout", "write the picture to a file")
         sugar = {
             "frames": frames,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from smd_cli import __version__
 from smd_cli.check import check_scene
 from smd_cli.errors import Problem, SceneError, UsageError
 from smd_cli.output.targets import Target, plan_targets, refuse_existing, refuse_same_file
-from smd_cli.output.writers import notes
+from smd_cli.output.writers import notes, refuse_terminal
 from smd_cli.scene.model import SceneFile
 from smd_cli.scene.overrides import Override
 from smd_cli.scene.paint import PaintedScene, paint_scene
@@ -59,6 +60,8 @@ def prepare(request: Request) -> list[Job]:
     painted = _collect(files, paint_scene)
     jobs = [_job(file, paint, request) for file, paint in zip(files, painted, strict=True)]
     targets = [target for job in jobs for target in job.targets]
+    if any(target.kind == "stdout" for target in targets):
+        refuse_terminal(sys.stdout)
     refuse_same_file(targets)
     if not request.clobber:
         refuse_existing(targets)

@@ -48,8 +48,16 @@ class Summary:
 class Reporter:
     """Tells what happens; silent about progress where `quiet`, in JSON events where `as_json`."""
 
-    def __init__(self, *, quiet: bool = False, verbose: bool = False, as_json: bool = False):
+    def __init__(
+        self,
+        *,
+        quiet: bool = False,
+        verbose: bool = False,
+        as_json: bool = False,
+        picture_on_stdout: bool = False,
+    ) -> None:
         self._quiet, self._verbose, self._json = quiet, verbose, as_json
+        self._paths_to = sys.stderr if picture_on_stdout else sys.stdout
         self._bar: _Bar | None = None
         self._said_at = time.monotonic()
 
@@ -77,11 +85,11 @@ class Reporter:
             self._say(sentence)
 
     def result(self, scene: str, path: str) -> None:
-        """A file is whole: its path goes to stdout."""
+        """A file is whole: its path goes to stdout, or to stderr where a picture goes there."""
         if self._json:
             self._event("result", scene=scene, path=path)
         else:
-            print(path, flush=True)
+            print(path, file=self._paths_to, flush=True)
 
     def frame(self, scene: str, done: int, frames: int) -> None:
         """Another frame is finished."""

@@ -33,31 +33,34 @@ def cover_lower(paint: Array, cover: float, *, published: bool = False) -> Array
     return covered
 
 
-def gaussian_blur(paint: Array, std_px: float, radius_px: int | None = None) -> Array:
+def gaussian_blur(
+    paint: Array, std_px: float, radius_px: int | None = None, *, factor: int = 1
+) -> Array:
     """Step 2: blur one mask (H, W) with a Gaussian of `std_px`, edges replicated.
 
-    The kernel reaches `radius_px`, by default ceil(3·std). Zero std returns the mask unchanged.
+    The kernel reaches `radius_px`, by default ceil(3·std). Only every `factor`-th row and column is
+    worked out, which is all that step 5 keeps: the result is (H/f, W/f). Zero std blurs nothing.
     """
     if std_px <= 0:
-        return paint
+        return to_latent_grid(paint, factor)
     radius = math.ceil(3 * std_px) if radius_px is None else radius_px
     offsets = np.arange(-radius, radius + 1, dtype=np.float64)
     kernel = np.exp(-0.5 * (offsets / std_px) ** 2)
     kernel = (kernel / kernel.sum()).astype(np.float32)
     for axis in (0, 1):
-        paint = _convolve(paint, kernel, axis)
+        paint = _convolve(paint, kernel, axis, factor)
     return paint
 
 
-def _convolve(paint: Array, kernel: Array, axis: int) -> Array:
-    """Correlate along one axis with a symmetric kernel, edges replicated."""
+def _convolve(paint: Array, kernel: Array, axis: int, stride: int) -> Array:
+    """Correlate along one axis with a symmetric kernel, edges replicated, at every `stride`."""
     radius = len(kernel) // 2
     rows = np.moveaxis(paint, axis, 0)
     padded = np.pad(rows, ((radius, radius), (0, 0)), mode="edge")
-    total = kernel[radius] * rows
+    total = kernel[radius] * rows[::stride]
     for reach in range(1, radius + 1):
-        low = padded[radius - reach : radius - reach + len(rows)]
-        high = padded[radius + reach : radius + reach + len(rows)]
+        low = padded[radius - reach : radius - reach + len(rows) : stride]
+        high = padded[radius + reach : radius + reach + len(rows) : stride]
         total = total + kernel[radius + reach] * (low + high)
     return np.moveaxis(total, 0, axis)
 
@@ -127,7 +130,7 @@ def brush_weights(
     radius = math.ceil(3 * max(blurs_px, default=0.0)) if published else None
     covered = cover_lower(paint, cover, published=published)
     weights = [
-        to_latent_grid(gaussian_blur(m, blur, radius) * np.float32(alpha), factor)
+        gaussian_blur(m, blur, radius, factor=factor) * np.float32(alpha)
         for m, alpha, blur in zip(covered, alphas, blurs_px, strict=True)
     ]
     if not weights:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import BinaryIO, Protocol
+from typing import IO, Any, BinaryIO, Protocol
 
 import numpy as np
 
@@ -124,6 +124,14 @@ class Outputs:
         return tuple(paths)
 
 
+def refuse_terminal(stream: IO[Any]) -> None:
+    """Raise `UsageError` where a picture on `stream` would land on a terminal."""
+    if stream.isatty():
+        raise UsageError(
+            "a PNG picture would fill the terminal with signs", "send it on: -o - > picture.png"
+        )
+
+
 def _open(
     target: Target,
     size: tuple[int, int],
@@ -216,11 +224,7 @@ class _StdoutSink:
     """One PNG on standard output; gives no path."""
 
     def __init__(self, stream: BinaryIO) -> None:
-        if stream.isatty():
-            raise UsageError(
-                "a PNG picture would fill the terminal with signs",
-                "send it on: -o - > picture.png",
-            )
+        refuse_terminal(stream)
         self._stream = stream
 
     def add(self, index: int, pixels: Pixels, text: Mapping[str, str]) -> list[str]:  # noqa: ARG002

@@ -1,0 +1,47 @@
+"""What many tests share: the golden folder, and the command line run in this process."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from smd_cli.__main__ import run
+
+ROOT = Path(__file__).parent.parent
+TINY = ROOT / "tests" / "golden" / "tiny-sd"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command left behind: exit code and the two streams."""
+
+    code: int
+    out: str
+    err: str
+
+
+Smd = Callable[[Sequence[str]], Result]
+
+
+@pytest.fixture(autouse=True)
+def _no_own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("SMD_")]:
+        if name != "SMD_GOLDEN_DIR":
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def smd(capfd: pytest.CaptureFixture[str]) -> Smd:
+    """Run `smd` with some arguments in this process."""
+
+    def call(arguments: Sequence[str]) -> Result:
+        capfd.readouterr()
+        code = run(list(arguments))
+        out, err = capfd.readouterr()
+        return Result(code, out, err)
+
+    return call

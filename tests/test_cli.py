@@ -1,0 +1,320 @@
+"""The command line as a whole: what it writes, says, returns and refuses."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, TINY, Smd
+from PIL import Image
+
+SCENE = f"""\
+model: {TINY}
+size: 64x64
+background: a meadow
+brushes:
+  - {{name: fox, prompt: a fox, mask: {{rect: [8, 8, 32, 32]}}}}
+  - {{name: owl, prompt: an owl, mask: {{ellipse: [30, 24, 30, 30]}}}}
+defaults: {{blur: 0}}
+sampler: {{steps: 2}}
+"""
+
+
+@pytest.fixture
+def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A scene over the tiny random model, in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "s.yaml"
+    path.write_text(SCENE, encoding="utf-8")
+    return path
+
+
+def test_render_writes_a_png_and_prints_its_path_alone(smd: Smd, scene: Path) -> None:
+    result = smd(["render", "s.yaml"])
+    assert (result.code, result.out) == (0, "s.png\n")
+    assert result.err.count("\n") == 1
+    assert result.err.startswith("s: 1 frame in ")
+    for part in ("frames/s", "first frame after", "model loaded in", "peak memory"):
+        assert part in result.err
+    assert sorted(p.name for p in scene.parent.iterdir()) == ["s.png", "s.yaml"]
+    with Image.open("s.png") as picture:
+        assert (picture.size, picture.mode) == ((64, 64), "RGB")
+        text = picture.text  # type: ignore[attr-defined]
+    assert text["smd:scene"] == SCENE
+    assert text["smd:seed"] == "0"
+    assert text["smd:frame"] == "0 of 1"
+    assert text["smd:schedule"] == "single"
+    assert text["Software"].startswith("smd ")
+
+
+def test_the_same_command_twice_gives_the_same_bytes(smd: Smd, scene: Path) -> None:
+    def digests() -> list[str]:
+        assert smd(["render", "s.yaml", "-n", "3", "-o", "f-%d.png"]).code == 0
+        files = sorted(scene.parent.glob("f-*.png"))
+        return [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
+
+    first = digests()
+    assert digests() == first
+    assert len(set(first)) == 3
+
+
+def test_no_absolute_path_and_no_time_in_a_picture(smd: Smd, scene: Path) -> None:
+    Path("m").symlink_to(TINY)
+    scene.write_text(SCENE.replace(str(TINY), "./m"), encoding="utf-8")
+    assert smd(["render", "s.yaml", "--model", str(TINY)]).code == 0
+    data = Path("s.png").read_bytes()
+    assert str(scene.parent).encode() not in data
+    assert str(TINY.parent).encode() not in data
+    assert b"tIME" not in data
+
+
+def test_overrides_reach_the_picture_and_its_text(smd: Smd, scene: Path) -> None:
+    options = ["--set", "brushes.fox.prompt=a blue fox", "--seed", "7", "--size", "96x64"]
+    assert smd(["render", scene.name, *options]).code == 0
+    with Image.open("s.png") as picture:
+        assert picture.size == (96, 64)
+        text = picture.text  # type: ignore[attr-defined]
+    assert text["smd:overrides"] == "brushes.fox.prompt=a blue fox\nseed=7\nsize=96x64"
+    assert text["smd:seed"] == "7"
+
+
+def test_many_outputs_of_one_run_show_the_same_frames(smd: Smd, scene: Path) -> None:
+    outs = ["a.gif", "a.apng", "a.webp", "a.mp4", "shots/", "f-%02d.jpg"]
+    options = [word for out in outs for word in ("-o", out)]
+    result = smd(["render", scene.name, "-n", "3", "--fps", "5", *options])
+    assert result.code == 0
+    stills = [f"shots/s-{k:04d}.png" for k in range(3)] + [f"f-{k:02d}.jpg" for k in range(3)]
+    assert sorted(result.out.split()) == sorted([*outs[:4], *stills])
+    with Image.open("a.apng") as movie, Image.open("shots/s-0002.png") as still:
+        movie.seek(2)
+        assert movie.convert("RGB").tobytes() == still.tobytes()
+    with Image.open("a.gif") as gif:
+        assert (gif.n_frames, gif.info["duration"]) == (3, 200)  # type: ignore[attr-defined]
+
+
+def test_frame_k_does_not_depend_on_how_many_are_made(smd: Smd, scene: Path) -> None:
+    assert smd(["render", scene.name, "-n", "4", "-o", "a-%d.png"]).code == 0
+    assert smd(["render", scene.name, "-n", "2", "-o", "b-%d.png"]).code == 0
+    for k in range(2):
+        assert _levels_apart(f"a-{k}.png", f"b-{k}.png") <= 1
+
+
+def test_both_schedules_give_the_same_frames(smd: Smd, scene: Path) -> None:
+    for schedule in ("single", "stream"):
+        options = ["-n", "3", "--schedule", schedule, "-o", f"{schedule}-%d.png"]
+        assert smd(["render", scene.name, *options]).code == 0
+    for k in range(3):
+        assert _levels_apart(f"single-{k}.png", f"stream-{k}.png") <= 1
+
+
+def _levels_apart(one: str, two: str) -> int:
+    with Image.open(one) as a, Image.open(two) as b:
+        pairs = zip(a.tobytes(), b.tobytes(), strict=True)
+        return max(abs(x - y) for x, y in pairs)
+
+
+def test_json_is_one_event_a_line(smd: Smd, scene: Path) -> None:
+    result = smd(["render", scene.name, "--json", "-n", "2", "-o", "a.gif"])
+    events = [json.loads(line) for line in result.out.splitlines()]
+    assert [event["event"] for event in events] == [
+        "loading",
+        "start",
+        "frame",
+        "frame",
+        "result",
+        "done",
+    ]
+    assert events[-2]["path"] == "a.gif"
+    assert events[-1]["frames"] == 2
+    assert events[-1]["peak_bytes"] > 1e6
+
+
+def test_quiet_says_nothing(smd: Smd, scene: Path) -> None:
+    result = smd(["render", scene.name, "-q"])
+    assert (result.code, result.out, result.err) == (0, "s.png\n", "")
+
+
+@pytest.mark.usefixtures("scene")
+def test_a_batch_renders_every_scene(smd: Smd) -> None:
+    Path("t.yaml").write_text(SCENE.replace("a fox", "a cat"), encoding="utf-8")
+    result = smd(["render", "s.yaml", "t.yaml", "-q", "-o", "out-{scene}-{seed}.png"])
+    assert (result.code, result.out) == (0, "out-s-0.png\nout-t-0.png\n")
+
+
+def test_only_and_without_mute_brushes(smd: Smd, scene: Path) -> None:
+    assert smd(["render", scene.name, "-q", "-o", "all.png"]).code == 0
+    assert smd(["render", scene.name, "-q", "--only", "fox", "-o", "only.png"]).code == 0
+    assert smd(["render", scene.name, "-q", "--without", "owl", "-o", "less.png"]).code == 0
+    with Image.open("only.png") as only, Image.open("less.png") as less:
+        assert only.tobytes() == less.tobytes()
+    assert _levels_apart("all.png", "only.png") > 1
+
+
+def test_a_scene_from_stdin_and_a_picture_to_stdout(scene: Path) -> None:
+    command = [sys.executable, "-m", "smd_cli", "render", "-", "-o", "-"]
+    done = subprocess.run(
+        command, input=scene.read_bytes(), capture_output=True, cwd=scene.parent, check=True
+    )
+    with Image.open(io.BytesIO(done.stdout)) as picture:
+        assert picture.size == (64, 64)
+    assert done.stderr.startswith(b"stdin: 1 frame in ")
+    assert done.stderr.count(b"\n") == 1  # nothing of what third-party libraries print
+
+
+def test_options_have_environment_names(
+    smd: Smd, scene: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SMD_FRAMES", "2")
+    monkeypatch.setenv("SMD_OUT", "e.gif")
+    monkeypatch.setenv("SMD_QUIET", "1")
+    assert smd(["render", scene.name]).out == "e.gif\n"
+
+
+def test_a_random_seed_is_told_and_recorded(smd: Smd, scene: Path) -> None:
+    result = smd(["render", scene.name, "--seed", "random"])
+    with Image.open("s.png") as picture:
+        seed = picture.text["smd:seed"]  # type: ignore[attr-defined]
+    assert f"note: s: seed {seed}\n" in result.err
+
+
+def test_warnings_leave_the_exit_code_at_0(smd: Smd, scene: Path) -> None:
+    result = smd(["render", scene.name, "--set", "brushes.fox.negative=blurry"])
+    assert result.code == 0
+    assert "--set brushes.fox.negative=blurry: warning: " in result.err
+
+
+WRONG_OPTIONS: list[tuple[Sequence[str], str]] = [
+    (
+        ["rendr"],
+        "error: No such command 'rendr'. Did you mean 'render'?\nhint: see smd --help\n",
+    ),
+    (
+        ["render", "s.yaml", "--frames"],
+        "error: Option '--frames' requires an argument.\nhint: see smd --help\n",
+    ),
+    (
+        ["render", "s.yaml", "-n", "0"],
+        "--frames 0: error: frames must be a whole number from 1 to 1000000, not 0\n",
+    ),
+    (
+        ["render", "s.yaml", "--seed", "soon"],
+        "--seed soon: error: seed must be a whole number from 0 to 9223372036854775807 or "
+        "random, not the text 'soon'\n",
+    ),
+    (
+        ["render", "s.yaml", "--schedule", "soon"],
+        "error: --schedule is auto, single or stream, not 'soon'\n",
+    ),
+    (
+        ["render", "s.yaml", "--device", "abacus"],
+        "error: there is no device 'abacus' here\nhint: try auto or cpu\n",
+    ),
+    (
+        ["render", "s.yaml", "--dtype", "fp12"],
+        "error: there is no precision 'fp12'\nhint: one of auto, fp32, fp16, bf16\n",
+    ),
+    (
+        ["render", "s.yaml", "-n", "12", "-o", "out.png"],
+        "error: out.png holds one picture, but 12 frames are asked for\n"
+        "hint: write out-%04d.png for a sequence, or out.gif\n",
+    ),
+    (
+        ["render", "s.yaml", "s.yaml", "-o", "out.png"],
+        "error: out.png is asked for twice\n"
+        "hint: give each result a name of its own; {scene} and {seed} may help\n",
+    ),
+    (
+        ["render", "-", "-"],
+        "error: standard input can be read once only, but - is given twice\n",
+    ),
+    (
+        ["render", "s.yaml", "--model", "startr"],
+        "--model startr: error: no model 'startr': neither a preset, an existing path nor a hub "
+        "id\nhint: did you mean starter?\n",
+    ),
+    (
+        ["check", "gone.yaml"],
+        "gone.yaml: error: there is no such file\nhint: did you mean s.yaml?\n",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    WRONG_OPTIONS,
+    ids=lambda p: " ".join(p) if isinstance(p, list) else "told",
+)
+def test_a_wrong_command_line_is_told_in_a_sentence(
+    smd: Smd, scene: Path, arguments: Sequence[str], text: str
+) -> None:
+    result = smd(arguments)
+    assert (result.code, result.out) == (2, "")
+    assert result.err == text
+    assert [p.name for p in scene.parent.iterdir()] == ["s.yaml"]
+
+
+def test_json_tells_an_error_as_an_event_too(smd: Smd, scene: Path) -> None:
+    result = smd(["render", scene.name, "--json", "-o", "-"])
+    message, hint = "--json and -o - both want stdout", "write the picture to a file"
+    assert json.loads(result.out) == {"event": "error", "message": message, "hint": hint}
+    assert (result.code, result.err) == (2, f"error: {message}\nhint: {hint}\n")
+
+
+def test_a_picture_on_stdout_leaves_no_path_beside_it(scene: Path) -> None:
+    command = [sys.executable, "-m", "smd_cli", "render", "s.yaml", "-q", "-o", "-", "-o", "f.png"]
+    done = subprocess.run(command, capture_output=True, cwd=scene.parent, check=True)
+    assert done.stdout == (scene.parent / "f.png").read_bytes()
+    assert done.stderr == b"f.png\n"
+
+
+def test_no_clobber_refuses_before_any_work(smd: Smd, scene: Path) -> None:
+    Path("s.png").write_bytes(b"precious")
+    result = smd(["render", scene.name, "--no-clobber"])
+    assert result.code == 2
+    assert result.err.startswith("error: s.png exists already, and --no-clobber keeps it\n")
+    assert Path("s.png").read_bytes() == b"precious"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["render", "--help"], ["check", "s.yaml"]])
+def test_help_and_check_load_nothing_heavy(scene: Path, arguments: list[str]) -> None:
+    program = (
+        "import sys\n"
+        "from smd_cli.__main__ import run\n"
+        f"code = run({arguments!r})\n"
+        "heavy = {'torch', 'diffusers', 'transformers', 'imageio'} & set(sys.modules)\n"
+        "assert code == 0 and not heavy, (code, heavy)\n"
+    )
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run(
+        [sys.executable, "-c", program], check=True, cwd=scene.parent, env=env, stdout=-3
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for a single process there")
+def test_ctrl_c_keeps_whole_files_and_leaves_nothing_else(scene: Path) -> None:
+    outs = ["-o", "f-%04d.png", "-o", "movie.gif", "-o", "movie.mp4"]
+    command = [sys.executable, "-m", "smd_cli", "render", "s.yaml", "-n", "100000", *outs]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=scene.parent
+    ) as process:
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        rest, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors == b"note: interrupted; finished files are kept\n"
+    told = sorted((first + rest).decode().split())
+    found = sorted(p.name for p in scene.parent.iterdir() if p.name != "s.yaml")
+    assert told == found
+    for name in found:
+        with Image.open(scene.parent / name) as picture:
+            picture.load()
