@@ -79,6 +79,11 @@ def _load(
     vae, factor = _load_vae(model, folder, index, defaults)
     options = {"torch_dtype": dtype, "use_safetensors": True, "local_files_only": True}
     unet = UNet2DConditionModel.from_pretrained(folder, subfolder="unet", **options)
+    if unet.config.time_cond_proj_dim is not None:
+        raise UsageError(
+            f"the model {model.name} is a full LCM, which is not supported yet",
+            "fuse an LCM-LoRA into a Stable Diffusion 1 checkpoint instead",
+        )
     if unet.config.in_channels != vae.config.latent_channels:
         raise UsageError(
             f"the model {model.name} does not fit: its UNet takes {unet.config.in_channels} "
