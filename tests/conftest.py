@@ -6,10 +6,15 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from smd_cli.__main__ import run
+from smd_cli.scene.model import ModelRef
+
+if TYPE_CHECKING:
+    from smd_cli.backbone.contract import Backbone
 
 ROOT = Path(__file__).parent.parent
 TINY = ROOT / "tests" / "golden" / "tiny-sd"
@@ -45,3 +50,11 @@ def smd(capfd: pytest.CaptureFixture[str]) -> Smd:
         return Result(code, out, err)
 
     return call
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Backbone:
+    """The random SD 1 model of the golden folder, with its own autoencoder (an AutoencoderKL)."""
+    from smd_cli.backbone.load import load_backbone
+
+    return load_backbone(ModelRef("tiny-sd", TINY), "cpu", "fp32")

@@ -1,0 +1,66 @@
+"""Small scenes for the engine's tests, and their plans."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from smd_cli.backbone.contract import Backbone
+from smd_cli.engine.plan import Plan, Planner
+from smd_cli.scene.model import (
+    Background,
+    Bootstrap,
+    Brush,
+    ModelRef,
+    Output,
+    Sampler,
+    Scene,
+)
+from smd_cli.scene.paint import Painted
+
+Array = npt.NDArray[np.float32]
+
+SMALL = (32, 24)  # the canvas, width and height, of most tests
+
+
+def brush(number: int, prompt: str = "", **changes: Any) -> Brush:
+    return Brush(number, prompt or f"thing {number}", (), **{"blur_px": 0.0, **changes})
+
+
+def scene(*brushes: Brush, background: Background | str | None = None, **changes: Any) -> Scene:
+    """A scene; keys of `sampler:` go there, all others to the scene itself."""
+    below = background if isinstance(background, Background) else Background(background)
+    sampler_keys = {k: changes.pop(k) for k in list(changes) if k in Sampler.__dataclass_fields__}
+    if "timesteps" in sampler_keys:
+        sampler_keys["steps"] = None
+    sampler = replace(Sampler(bootstrap=Bootstrap(0)), **sampler_keys)
+    return Scene(ModelRef("fake"), below, brushes, sampler, Output(), **changes)
+
+
+def box(left: int, top: int, right: int, bottom: int, size: tuple[int, int] = SMALL) -> Array:
+    """Paint (H, W): 1 in a box of pixels, right and bottom exclusive; 0 around it."""
+    paint = np.zeros((size[1], size[0]), dtype=np.float32)
+    paint[top:bottom, left:right] = 1
+    return paint
+
+
+def plan(
+    backbone: Backbone,
+    wanted: Scene,
+    paint: Sequence[Array] = (),
+    size: tuple[int, int] = SMALL,
+    picture: npt.NDArray[np.uint8] | None = None,
+) -> Plan:
+    painted = [Painted(b, m, ()) for b, m in zip(wanted.active, paint, strict=True)]
+    return Planner(backbone).plan(wanted, painted, size, picture)
+
+
+def relative(ours: torch.Tensor, wanted: torch.Tensor) -> float:
+    """The largest difference of all elements, in standard deviations of what is wanted."""
+    assert ours.shape == wanted.shape
+    return float((ours - wanted).abs().max() / wanted.std())
