@@ -140,7 +140,9 @@ def _scene(root: Node, folder: Path) -> Scene:
         return Scene(
             model=model,
             background=keys.get(
-                "background", lambda node: _background(node, wording, folder), Background()
+                "background",
+                lambda node: _background(node, start.negative, wording, folder),
+                Background(negative=start.negative),
             ),
             brushes=keys.get("brushes", brush.all, ()),
             sampler=sampler,
@@ -181,15 +183,15 @@ def _defaults(node: Node, start: _Defaults) -> _Defaults:
         )
 
 
-def _background(node: Node, wording: _Wording, folder: Path) -> Background:
+def _background(node: Node, negative: str, wording: _Wording, folder: Path) -> Background:
     if isinstance(node.value, str):
-        return Background(wording.prompt(node))
+        return Background(wording.prompt(node), negative)
     with Section(node, "the background") as keys:
         keys.exclusive("image", "color")
         image, written = keys.get("image", lambda node: file_path(node, folder), (None, ""))
         return Background(
             prompt=keys.get("prompt", wording.prompt, None),
-            negative=keys.get("negative", text, ""),
+            negative=keys.get("negative", text, negative),
             image=image,
             image_written=written,
             color=keys.get("color", color, (255, 255, 255)),

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from smd_cli.errors import Place, Problem, SceneError, UsageError
-from smd_cli.models import STARTER
+from smd_cli.models import STARTER, ModelDefaults, read_defaults
 from smd_cli.scene.model import (
     Background,
     Bootstrap,
@@ -74,7 +74,13 @@ brushes:
 
 @pytest.fixture(autouse=True)
 def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty current folder, and a starter model that states no defaults of its own."""
+
+    def stated(model: ModelRef) -> ModelDefaults:
+        return ModelDefaults() if model.folder == STARTER else read_defaults(model)
+
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("smd_cli.scene.parse.read_defaults", stated)
 
 
 def load(text: str, *sets: str, **options: Any) -> SceneFile:
@@ -109,6 +115,7 @@ def test_the_example_of_the_format_gives_exactly_this_scene() -> None:
         frames=12,
         background=Background(
             prompt="a meadow under a blue sky, watercolour",
+            negative="blurry, cropped",
             image=Path("photo.jpg"),
             image_written="photo.jpg",
         ),
@@ -266,6 +273,13 @@ def test_words_are_joined_to_every_prompt_and_to_no_negative() -> None:
     assert (fox.alpha, fox.blur_px, fox.strength) == (0.5, 3.0, 0.0)
     assert (owl.prompt, owl.negative) == ("photo of an owl 🦊", "")
     assert (owl.alpha, owl.blur_px, owl.strength) == (1.0, 0.0, 1.0)
+
+
+def test_the_default_negative_is_the_backgrounds_too() -> None:
+    start = "defaults: {negative: blurry}\nbrushes: [{prompt: a fox, mask: m.png}]\n"
+    for below in ("background: sea\n", "background: {prompt: sea}\n", ""):
+        assert scene(start + below).background.negative == "blurry"
+    assert scene(start + "background: {prompt: sea, negative: ''}").background.negative == ""
 
 
 def test_brush_keys() -> None:
