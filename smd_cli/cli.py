@@ -111,19 +111,23 @@ def check(
 ) -> None:
     """Check scenes without rendering: masks, coverage, slots, and what looks unintended."""
     from smd_cli.check import check_scene
-    from smd_cli.jobs import Request, load_scenes
+    from smd_cli.jobs import Request, each, load
 
     reporter = Reporter(quiet=quiet)
     with _edge(reporter, debug):
         overrides = _overrides(change, {"size": size, "model": model})
         request = Request(scenes, (), overrides, only or (), without or ())
-        for report in [check_scene(file) for file in load_scenes(request)]:
+
+        def show(source: str) -> None:
+            report = check_scene(load(source, request))
             if as_json:
                 print(json.dumps(report.as_json(), ensure_ascii=False))
             elif not quiet:
                 print("\n".join(report.lines()))
             for problem in report.warnings:
                 reporter.warning(problem)
+
+        each(scenes, show)
 
 
 @app.command()

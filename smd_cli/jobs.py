@@ -18,6 +18,7 @@ from smd_cli.scene.overrides import Override
 from smd_cli.scene.paint import PaintedScene, paint_scene
 from smd_cli.scene.parse import load_scene
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 
@@ -56,8 +57,8 @@ def prepare(request: Request) -> list[Job]:
     """
     if request.scenes.count("-") > 1:
         raise UsageError("standard input can be read once only, but - is given twice")
-    files = load_scenes(request)
-    painted = _collect(files, paint_scene)
+    files = each(request.scenes, lambda source: load(source, request))
+    painted = each(files, paint_scene)
     jobs = [_job(file, paint, request) for file, paint in zip(files, painted, strict=True)]
     targets = [target for job in jobs for target in job.targets]
     if any(target.kind == "stdout" for target in targets):
@@ -68,13 +69,9 @@ def prepare(request: Request) -> list[Job]:
     return jobs
 
 
-def load_scenes(request: Request) -> list[SceneFile]:
-    """All scenes of a request; raises one SceneError with the problems of all."""
-
-    def load(source: str) -> SceneFile:
-        return load_scene(source, request.overrides, only=request.only, without=request.without)
-
-    return _collect(request.scenes, load)
+def load(source: str, request: Request) -> SceneFile:
+    """One scene of a request, its options applied."""
+    return load_scene(source, request.overrides, only=request.only, without=request.without)
 
 
 def _job(file: SceneFile, painted: PaintedScene, request: Request) -> Job:
@@ -109,13 +106,13 @@ def _without_folder(override: str) -> str:
     return f"{key}={Path(value).name}" if Path(value).is_absolute() else override
 
 
-def _collect(items: Iterable[object], make: Callable[..., T]) -> list[T]:
-    """`make` of all items; the problems of all of them in one SceneError."""
+def each(items: Iterable[S], work: Callable[[S], T]) -> list[T]:
+    """Do the work for all items, and only then raise the problems of all, in one SceneError."""
     made: list[T] = []
     problems: list[Problem] = []
     for item in items:
         try:
-            made.append(make(item))
+            made.append(work(item))
         except SceneError as wrong:
             problems += wrong.problems
     if problems:

@@ -261,6 +261,14 @@ def test_a_wrong_command_line_is_told_in_a_sentence(
     assert [p.name for p in scene.parent.iterdir()] == ["s.yaml"]
 
 
+def test_check_reports_the_good_scenes_beside_the_broken_ones(smd: Smd, scene: Path) -> None:
+    Path("bad.yaml").write_text("background: 3\n", encoding="utf-8")
+    result = smd(["check", "bad.yaml", scene.name])
+    assert result.code == 2
+    assert result.out.startswith("s.yaml: 64x64 px, model ")
+    assert result.err.startswith("bad.yaml:1:13: error: background must be ")
+
+
 def test_json_tells_an_error_as_an_event_too(smd: Smd, scene: Path) -> None:
     result = smd(["render", scene.name, "--json", "-o", "-"])
     message, hint = "--json and -o - both want stdout", "write the picture to a file"
