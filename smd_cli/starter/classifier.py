@@ -1,0 +1,195 @@
+"""The judge: a small classifier of the vocabulary, trained on the painter's pictures alone.
+
+`python -m smd_cli.starter.classifier --out judge.safetensors` trains it and reports its accuracy on
+pictures that it never saw. It never sees a picture that the model made before it judges one.
+"""
+
+import argparse
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from smd_cli.starter.examples import CANVAS_PX, draw_object, draw_regions, lay_patch
+from smd_cli.starter.materials import Picture, Rng, as_floats
+from smd_cli.starter.painter import CELL_PX, Painter, draw_look, find_font, load_glyphs
+from smd_cli.starter.vocabulary import MATERIALS, OBJECTS
+
+log = logging.getLogger("smd_cli.starter")
+
+CLASSES = (*OBJECTS, *MATERIALS)
+CROP_PX = 64
+MARGIN = 0.05
+"""A brush is judged by its mask's bounding box, larger by this share of the sides all around."""
+
+PATCHES_PX = (32, 96)
+"""Backgrounds are judged by square patches between these sizes."""
+
+Box = tuple[int, int, int, int]
+"""Top, left, bottom, right in pixels, ends not included."""
+
+
+class Judge(nn.Module):
+    """Pictures (N, 3, 64, 64) in [-1, 1] -> logits (N, 55)."""
+
+    def __init__(self, widths: tuple[int, ...] = (24, 48, 96, 160)) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [nn.Conv2d(3, widths[0], 5, stride=2, padding=2, bias=False)]
+        for before, after in zip((widths[0], *widths), widths, strict=False):
+            layers += [nn.BatchNorm2d(before), nn.ReLU()]
+            layers += [nn.Conv2d(before, after, 3, padding=1, bias=False)]
+            layers += [nn.BatchNorm2d(after), nn.ReLU(), nn.MaxPool2d(2)]
+        self.body = nn.Sequential(*layers[:-1])
+        self.head = nn.Linear(widths[-1] * 4, len(CLASSES))
+
+    def forward(self, x: Tensor) -> Tensor:
+        pooled = F.adaptive_avg_pool2d(self.body(x), 2).flatten(1)
+        logits: Tensor = self.head(F.dropout(pooled, 0.2, self.training))
+        return logits
+
+
+def with_margin(box: Box, size_px: int = CANVAS_PX) -> Box:
+    """The box with its margin, cut at the canvas."""
+    top, left, bottom, right = box
+    down, across = round(MARGIN * (bottom - top)), round(MARGIN * (right - left))
+    return (
+        max(top - down, 0),
+        max(left - across, 0),
+        min(bottom + down, size_px),
+        min(right + across, size_px),
+    )
+
+
+def crop(picture: Picture, box: Box) -> Picture:
+    """The box of a picture in [0, 1], resized to 64 by 64."""
+    top, left, bottom, right = box
+    part = Image.fromarray((picture[top:bottom, left:right] * 255).astype(np.uint8))
+    return as_floats(part.resize((CROP_PX, CROP_PX), Image.Resampling.BOX))
+
+
+def judge_input(crops: list[Picture]) -> Tensor:
+    """Crops as one batch for the judge."""
+    return torch.from_numpy(np.stack(crops)).movedim(-1, 1) * 2 - 1
+
+
+def painted_crops(painter: Painter, rng: Rng) -> list[tuple[Picture, int]]:
+    """The crops, with their classes, of one painted canvas: its objects and two patches of it."""
+    material = MATERIALS[rng.integers(len(MATERIALS))]
+    bare = painter.material(material, rng, CANVAS_PX)
+    found = [(crop(bare, _patch(rng)), CLASSES.index(material)) for _ in range(2)]
+    picture, regions = bare.copy(), draw_regions(rng, int(rng.integers(2, 4)))
+    words = [draw_object(painter, rng) for _ in regions]
+    for region in regions:
+        if rng.random() < 0.4:
+            lay_patch(picture, rng, region.cells)
+    for word, region in zip(words, regions, strict=True):
+        look = draw_look(rng, max(region.object_cells - int(rng.integers(0, 3)), 4))
+        painter.put(picture, word, look, region.corner)
+    for word, region in zip(words, regions, strict=True):
+        top, left, bottom, right = (CELL_PX * n for n in region.box)
+        found.append((crop(picture, with_margin((top, left, bottom, right))), CLASSES.index(word)))
+    return found
+
+
+def _patch(rng: Rng) -> Box:
+    side = int(rng.integers(PATCHES_PX[0], PATCHES_PX[1] + 1))
+    top, left = (int(n) for n in rng.integers(0, CANVAS_PX - side + 1, 2))
+    return top, left, top + side, left + side
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """Crops (N, 3, 64, 64) in bytes and their classes (N,)."""
+
+    crops: Tensor
+    classes: Tensor
+
+
+def paint_set(painter: Painter, seed: int, canvases: int) -> Labelled:
+    """So many canvases' crops."""
+    rng = np.random.default_rng([seed, 3])
+    pairs = [pair for _ in range(canvases) for pair in painted_crops(painter, rng)]
+    crops = np.stack([(picture * 255).astype(np.uint8) for picture, _ in pairs])
+    return Labelled(
+        torch.from_numpy(crops).movedim(-1, 1).contiguous(), torch.tensor([c for _, c in pairs])
+    )
+
+
+def disturb(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Shift, stretch, blur, tint and grain of a batch, so that only what is shown counts."""
+    n = len(x)
+    spread = torch.rand(n, 8, generator=generator) * 2 - 1
+    turn = torch.zeros(n, 2, 3)
+    turn[:, 0, 0], turn[:, 1, 1] = 1 + 0.12 * spread[:, 0], 1 + 0.12 * spread[:, 1]
+    turn[:, :, 2] = 0.1 * spread[:, 2:4]
+    x = F.grid_sample(
+        x, F.affine_grid(turn, list(x.shape), False), padding_mode="reflection", align_corners=False
+    )
+    soft = F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
+    share = (spread[:, 4] * 0.9).clamp_min(0)[:, None, None, None]
+    x = x + share * (soft - x) + 0.08 * spread[:, 5:8, None, None]
+    return x + 0.04 * torch.randn(x.shape, generator=generator)
+
+
+def train_judge(data: Labelled, seed: int, epochs: int = 5, batch: int = 64) -> Judge:
+    """Plain cross entropy, one cycle of the learning rate."""
+    torch.manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
+    judge = Judge()
+    optimizer = torch.optim.AdamW(judge.parameters(), lr=2e-3, weight_decay=0.02)
+    steps = epochs * (len(data.crops) // batch)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, steps, pct_start=0.15)
+    for step in range(steps):
+        chosen = torch.randint(len(data.crops), (batch,), generator=generator)
+        x = disturb(data.crops[chosen].float() / 127.5 - 1, generator)
+        loss = F.cross_entropy(judge(x), data.classes[chosen], label_smoothing=0.05)
+        optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        optimizer.step()
+        schedule.step()
+        if step % 100 == 0:
+            log.info("judge step %d of %d: loss %.3f", step, steps, loss.item())
+    return judge.eval()
+
+
+@torch.inference_mode()
+def accuracy(judge: Judge, data: Labelled) -> float:
+    """Share of crops whose top class is right."""
+    batches = zip(torch.split(data.crops, 256), torch.split(data.classes, 256), strict=True)
+    right = [(judge(x.float() / 127.5 - 1).argmax(1) == c).float() for x, c in batches]
+    return float(torch.cat(right).mean())
+
+
+def load_judge(path: Path) -> Judge:
+    """A trained judge."""
+    judge = Judge()
+    judge.load_state_dict(load_file(path))
+    return judge.eval()
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Train a judge and report its accuracy on held-out pictures."""
+    parser = argparse.ArgumentParser(prog="smd_cli.starter.classifier", description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="a .safetensors file")
+    parser.add_argument("--font", type=Path, help="NotoColorEmoji.ttf, if in no usual place")
+    parser.add_argument("--canvases", type=int, default=7000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    torch.set_num_threads(options.threads)
+    painter = Painter(load_glyphs(find_font(options.font)), seed=1000)
+    judge = train_judge(paint_set(painter, options.seed, options.canvases), options.seed)
+    held_out = paint_set(painter, options.seed + 1, 600)
+    save_file(judge.state_dict(), options.out)
+    log.info("held-out accuracy %.4f (%d crops)", accuracy(judge, held_out), len(held_out.crops))
+
+
+if __name__ == "__main__":
+    main()

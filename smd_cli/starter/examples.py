@@ -1,0 +1,177 @@
+"""Training examples: the pictures that the region sampler will ask for, in the order of a lesson.
+
+`window` examples are small squares with one object about the middle, or none. `canvas` examples are
+whole 256-pixel canvases as a scene shows them: objects in regions anywhere, on one material, of
+which the caption names one object (or the material alone).
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageFilter
+
+from smd_cli.starter.materials import Picture, Rng, as_floats
+from smd_cli.starter.painter import CELL_PX, Painter, draw_look
+from smd_cli.starter.shapes import Cells, Region, draw_region
+from smd_cli.starter.vocabulary import MATERIALS, WHITE, caption, without_article
+
+CANVAS_PX = 256
+AREA = (0.05, 0.31)
+"""Regions take this share of a canvas."""
+
+ASIDE = 0.25
+"""The weight of cells that a brush prompt says nothing about."""
+
+Lesson = Literal["bootstrap", "early", "late"]
+"""Which slot the example serves: a bootstrapped first one, one that still shows the patches and the
+blur of the first guess, or a later one."""
+
+Weights = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Example:
+    """What the network is taught: from a noised `seen` (or, inside `free`, from noise) to `target`.
+
+    `target` and `seen` are (H, W, 3) float32 in [0, 1]; `weight` (H/8, W/8) says how much each
+    cell's error counts. `free` is (H/8, W/8), True in the cells that hold nothing but noise while
+    the others hold noised white, as a bootstrapped brush sees them; None for a noised picture.
+    """
+
+    caption: str
+    target: Picture
+    seen: Picture
+    weight: Weights
+    free: Cells | None = None
+
+
+def word_prompt(rng: Rng, word: str, material: str | None = None) -> str:
+    """A caption; one in eight does without the article."""
+    text = caption(word, material)
+    return without_article(text) if rng.random() < 0.125 else text
+
+
+def draw_material(rng: Rng, white: float = 0.0) -> str:
+    """A material drawn uniformly, after a chance of plain white."""
+    return WHITE if rng.random() < white else MATERIALS[rng.integers(len(MATERIALS))]
+
+
+def draw_object(painter: Painter, rng: Rng) -> str:
+    """One of the objects, drawn uniformly."""
+    return painter.objects[rng.integers(len(painter.objects))]
+
+
+def weigh(inside: Cells) -> Weights:
+    """1 where the caption speaks, less elsewhere."""
+    return np.asarray(np.where(inside, 1, ASIDE), dtype=np.float32)
+
+
+def window_example(painter: Painter, rng: Rng, lesson: Lesson, size_px: int) -> Example:
+    """A square: a material alone, or one object about the middle of white or a material."""
+    if lesson == "bootstrap":
+        return _bootstrapped_object(painter, rng, size_px, (0.25, 0.85))
+    if rng.random() < 0.2:
+        return material_example(painter, rng, size_px)
+    material, word = draw_material(rng, white=0.25), draw_object(painter, rng)
+    side = size_px // CELL_PX
+    size = int(rng.integers(7, side))
+    corner = [int(n) // 2 for n in rng.integers(0, side - size + 1, (2, 2)).sum(0)]
+    picture = painter.material(material, rng, size_px).copy()
+    painter.put(picture, word, draw_look(rng, size), (corner[0], corner[1]))
+    named = material if rng.random() < 0.3 else None
+    inside = np.zeros((side, side), dtype=np.bool_)
+    inside[corner[0] : corner[0] + size, corner[1] : corner[1] + size] = True
+    return Example(word_prompt(rng, word, named), picture, picture, weigh(inside))
+
+
+def material_example(painter: Painter, rng: Rng, size_px: int) -> Example:
+    """A material alone."""
+    material, side = draw_material(rng), size_px // CELL_PX
+    picture = painter.material(material, rng, size_px)
+    weight = np.ones((side, side), dtype=np.float32)
+    return Example(word_prompt(rng, material), picture, picture, weight)
+
+
+def canvas_example(painter: Painter, rng: Rng, lesson: Lesson) -> Example:
+    """A 256-pixel canvas: what a brush, or the background, sees of a scene."""
+    background = rng.random() < 0.25
+    if lesson == "bootstrap":
+        if background:
+            return _bootstrapped_background(painter, rng)
+        return _bootstrapped_object(painter, rng, CANVAS_PX, AREA)
+    if rng.random() < 0.08:
+        return material_example(painter, rng, CANVAS_PX)
+    return _scene(painter, rng, background, patched=lesson == "early")
+
+
+def _bootstrapped_object(
+    painter: Painter, rng: Rng, size_px: int, area: tuple[float, float]
+) -> Example:
+    """An object fitted to a region in the middle; all that the network sees is where it is."""
+    region = draw_region(rng, size_px // CELL_PX, area).centred()
+    word, material = draw_object(painter, rng), draw_material(rng, white=0.3)
+    picture = painter.material(material, rng, size_px).copy()
+    painter.put(picture, word, draw_look(rng, region.object_cells), region.corner)
+    named = material if rng.random() < 0.3 else None
+    prompt = word_prompt(rng, word, named)
+    return Example(prompt, picture, picture, weigh(region.cells), region.cells)
+
+
+def _bootstrapped_background(painter: Painter, rng: Rng) -> Example:
+    """A material, seen where no region is."""
+    plain = material_example(painter, rng, CANVAS_PX)
+    regions = draw_regions(rng, int(rng.integers(1, 4)))
+    free = ~np.logical_or.reduce([region.cells for region in regions])
+    return Example(plain.caption, plain.target, plain.seen, weigh(free), free)
+
+
+def _scene(painter: Painter, rng: Rng, background: bool, patched: bool) -> Example:
+    """Objects in their regions on one material, seen with what early slots leave if `patched`."""
+    material = draw_material(rng, white=0.12)
+    target = painter.material(material, rng, CANVAS_PX).copy()
+    regions = draw_regions(rng, int(rng.integers(1, 4)))
+    words = [draw_object(painter, rng) for _ in regions]
+    looks = [draw_look(rng, region.object_cells) for region in regions]
+    seen = target.copy() if patched else target
+    if patched:
+        for region in regions:
+            lay_patch(seen, rng, region.cells)
+    for picture in (target, seen) if patched else (target,):
+        for word, look, region in zip(words, looks, regions, strict=True):
+            painter.put(picture, word, look, region.corner)
+    if patched and rng.random() < 0.5:
+        seen = _blurred(seen, rng.uniform(0.5, 3))
+    if background:
+        outside = ~np.logical_or.reduce([region.cells for region in regions])
+        return Example(word_prompt(rng, material), target, seen, weigh(outside))
+    named = material if rng.random() < 0.25 else None
+    return Example(word_prompt(rng, words[-1], named), target, seen, weigh(regions[-1].cells))
+
+
+def draw_regions(rng: Rng, count: int) -> list[Region]:
+    """Regions of a canvas that overlap little; fewer than `count` when there is no room."""
+    chosen: list[Region] = []
+    for _ in range(12):
+        region = draw_region(rng, CANVAS_PX // CELL_PX, AREA)
+        shared = [(region.cells & other.cells).sum() / region.cells.sum() for other in chosen]
+        if len(chosen) < count and max(shared, default=0.0) < 0.15:
+            chosen.append(region)
+    return chosen
+
+
+def _blurred(picture: Picture, radius_px: float) -> Picture:
+    image = Image.fromarray((picture * 255).astype(np.uint8))
+    return as_floats(image.filter(ImageFilter.GaussianBlur(radius_px)))
+
+
+def lay_patch(picture: Picture, rng: Rng, cells: Cells) -> None:
+    """A soft patch of a pale or greyish colour over the cells, in place: an early slot's guess."""
+    grey = rng.uniform(0.3, 1.0)
+    colour = np.clip(grey + rng.normal(0, 0.08, 3), 0, 1).astype(np.float32)
+    sides = (picture.shape[1], picture.shape[0])
+    mask = Image.fromarray(cells.astype(np.uint8) * 255).resize(sides, Image.Resampling.BILINEAR)
+    soft = as_floats(mask.filter(ImageFilter.GaussianBlur(rng.uniform(1, 5))))
+    cover = (soft * np.float32(rng.uniform(0, 1)))[..., None]
+    picture[:] = picture * (1 - cover) + colour * cover

@@ -1,0 +1,143 @@
+"""Paints the starter model's training pictures: emoji glyphs on materials, with their captions.
+
+Objects stand on a lattice of 8 pixels (one latent cell) and come in sizes of whole cells, so that
+the same thing at the same size always falls into the same latent pattern. Every draw comes from the
+numpy generator that the caller passes.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
+
+from smd_cli.starter.materials import SPANNING, Picture, Rng, paint_material
+from smd_cli.starter.vocabulary import MATERIALS, OBJECTS, WHITE
+
+Levels = npt.NDArray[np.uint8]
+
+CELL_PX = 8
+GLYPH_SIZE = 109
+FONT_PLACES = (
+    "/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf",
+    "/usr/share/fonts/noto/NotoColorEmoji.ttf",
+    "/usr/share/fonts/google-noto-emoji/NotoColorEmoji.ttf",
+    "/usr/share/fonts/noto-emoji/NotoColorEmoji.ttf",
+    "/usr/local/share/fonts/NotoColorEmoji.ttf",
+    "~/.local/share/fonts/NotoColorEmoji.ttf",
+    "~/Library/Fonts/NotoColorEmoji.ttf",
+)
+
+
+class FontMissingError(FileNotFoundError):
+    """Noto Color Emoji is nowhere to be found."""
+
+
+def find_font(path: str | Path | None = None) -> Path:
+    """The emoji font: the path given, else the first of the usual places that exists."""
+    places = [Path(p).expanduser() for p in ([path] if path else FONT_PLACES)]
+    for place in places:
+        if place.is_file():
+            return place
+    raise FontMissingError(
+        f"no Noto Color Emoji font at {', '.join(map(str, places))}: install it (Debian: "
+        "fonts-noto-color-emoji) or name the file with --font"
+    )
+
+
+def load_glyphs(font_path: Path) -> dict[str, Image.Image]:
+    """Every object's glyph, RGBA, cut to what is painted and padded to a square."""
+    font = ImageFont.truetype(str(font_path), GLYPH_SIZE)
+    return {word: _glyph(font, char) for word, char in OBJECTS.items()}
+
+
+def _glyph(font: ImageFont.FreeTypeFont, char: str) -> Image.Image:
+    sheet = Image.new("RGBA", (180, 180))
+    ImageDraw.Draw(sheet).text((20, 20), char, font=font, embedded_color=True)
+    box = sheet.getchannel("A").getbbox()
+    if box is None:
+        raise ValueError(f"the font has no glyph for {char!r}")
+    cut = sheet.crop(box)
+    square = Image.new("RGBA", (max(cut.size), max(cut.size)))
+    square.paste(cut, ((square.width - cut.width) // 2, (square.height - cut.height) // 2))
+    return square
+
+
+@dataclass(frozen=True)
+class Look:
+    """How an object is drawn: whole cells across, lean (degrees), light (1: as is), shadow 0..1."""
+
+    size_cells: int
+    lean_deg: int = 0
+    light: float = 1.0
+    shadow: float = 0.0
+
+
+def draw_look(rng: Rng, size_cells: int) -> Look:
+    """A modest variation: mostly upright, a little lighter or darker, sometimes a soft shadow."""
+    lean = int(np.clip(np.round(rng.normal(0, 2.5)), -8, 8))
+    shadow = 0.3 if rng.random() < 0.3 else 0.0
+    return Look(size_cells, lean, float(rng.uniform(0.93, 1.05)), shadow)
+
+
+class Painter:
+    """Materials and objects, cached as sheets and glyphs."""
+
+    def __init__(self, glyphs: dict[str, Image.Image], seed: int = 0, sheets: int = 12) -> None:
+        self.glyphs = glyphs
+        self.objects = list(OBJECTS)
+        self.seed, self.sheets = seed, sheets
+        self._sheets: dict[tuple[str, int, int], Picture] = {}
+        self._sprites: dict[tuple[str, int, int], tuple[Levels, Levels]] = {}
+
+    def material(self, name: str, rng: Rng, size_px: int) -> Picture:
+        """A square of the material, cut from a large sheet (or, with a gradient, painted whole)."""
+        index, spans = int(rng.integers(self.sheets)), name in SPANNING
+        side = size_px if spans else 384
+        key = (name, side, index)
+        if key not in self._sheets:
+            sheet_rng = np.random.default_rng([self.seed, index, side, MATERIALS.index(name)])
+            self._sheets[key] = paint_material(name, sheet_rng, side, side)
+        y, x = (int(n) for n in rng.integers(0, side - size_px + 1, 2))
+        window = self._sheets[key][y : y + size_px, x : x + size_px]
+        light = rng.uniform(0.97, 1.03) if name != WHITE else 1.0
+        mirrored = window[:, ::-1] if rng.random() < 0.5 else window
+        lit: Picture = np.clip(mirrored * np.float32(light), 0, 1)
+        return lit
+
+    def sprite(self, word: str, look: Look) -> tuple[Picture, Picture]:
+        """The object in its square: (size, size, 4) float32, not premultiplied, and its shade."""
+        key = (word, look.size_cells, look.lean_deg)
+        if key not in self._sprites:
+            size = look.size_cells * CELL_PX
+            glyph = self.glyphs[word].rotate(look.lean_deg, Image.Resampling.BICUBIC)
+            sprite = glyph.resize((size, size), Image.Resampling.LANCZOS)
+            shade = sprite.getchannel("A").filter(ImageFilter.GaussianBlur(3))
+            self._sprites[key] = (np.asarray(sprite), np.asarray(shade))
+        rgba, shade_levels = (a.astype(np.float32) / np.float32(255) for a in self._sprites[key])
+        rgba[..., :3] = np.clip(rgba[..., :3] * np.float32(look.light), 0, 1)
+        return rgba, shade_levels * np.float32(look.shadow)
+
+    def put(self, picture: Picture, word: str, look: Look, corner: tuple[int, int]) -> None:
+        """Draw the object into the picture, its square's top left at `corner` (y, x) in cells."""
+        sprite, shade = self.sprite(word, look)
+        if look.shadow:
+            _lay(picture, np.zeros((1, 1, 3), np.float32), shade, corner, offset_px=4)
+        _lay(picture, sprite[..., :3], sprite[..., 3], corner, offset_px=0)
+
+
+def _lay(
+    picture: Picture, colour: Picture, cover: Picture, corner: tuple[int, int], offset_px: int
+) -> None:
+    """Blend a colour patch over the picture in place, cut at the picture's edges."""
+    top, left = (CELL_PX * c + offset_px for c in corner)
+    y0, x0 = max(top, 0), max(left, 0)
+    y1 = min(top + cover.shape[0], picture.shape[0])
+    x1 = min(left + cover.shape[1], picture.shape[1])
+    if y1 <= y0 or x1 <= x0:
+        return
+    inside = (slice(y0 - top, y1 - top), slice(x0 - left, x1 - left))
+    share = cover[inside][..., None]
+    colour = np.broadcast_to(colour, (*cover.shape, 3))[inside]
+    picture[y0:y1, x0:x1] = picture[y0:y1, x0:x1] * (1 - share) + colour * share

@@ -1,0 +1,77 @@
+"""Random regions: rectangles, ellipses and blobs that take a given share of a square."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from smd_cli.starter.materials import Rng
+
+Cells = npt.NDArray[np.bool_]
+
+FIT = {"rectangle": 0.98, "ellipse": 0.92, "blob": 0.9}
+"""How much of a region's smaller side an object fills."""
+
+
+@dataclass(frozen=True)
+class Region:
+    """A region of a square of cells, and where in it an object stands."""
+
+    cells: Cells
+    object_cells: int
+
+    @property
+    def box(self) -> tuple[int, int, int, int]:
+        """The bounding box (top, left, bottom, right), ends not included."""
+        rows, columns = np.flatnonzero(self.cells.any(1)), np.flatnonzero(self.cells.any(0))
+        return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
+
+    @property
+    def corner(self) -> tuple[int, int]:
+        """The top left cell (y, x) of the object, centred in the bounding box."""
+        top, left, bottom, right = self.box
+        half = self.object_cells // 2
+        return (top + bottom) // 2 - half, (left + right) // 2 - half
+
+    def centred(self) -> "Region":
+        """The region rolled so that its box is in the middle of the square."""
+        top, left, bottom, right = self.box
+        middle = self.cells.shape[0] // 2
+        shift = (middle - (top + bottom) // 2, middle - (left + right) // 2)
+        return replace(self, cells=np.roll(self.cells, shift, (0, 1)))
+
+
+def outline(
+    rng: Rng, kind: str, side: int, centre: tuple[float, float], half: tuple[float, float]
+) -> Cells:
+    """The points of a side x side grid inside a shape of a centre (y, x) and half axes (y, x)."""
+    y, x = np.mgrid[:side, :side] + 0.5
+    dy, dx = (y - centre[0]) / half[0], (x - centre[1]) / half[1]
+    if kind == "rectangle":
+        return np.asarray(np.maximum(abs(dy), abs(dx)) <= 1)
+    angle, reach = np.arctan2(dy, dx), 1.0
+    if kind == "blob":
+        wobble = [rng.uniform(0, 0.12) * np.cos(k * angle + rng.uniform(0, 7)) for k in (2, 3, 4)]
+        reach = 1 + np.sum(wobble, axis=0)
+    return np.asarray(np.hypot(dy, dx) <= reach)
+
+
+def draw_shape(rng: Rng, side: int, area: tuple[float, float]) -> tuple[str, Cells]:
+    """A shape's kind and its points on a side x side grid; wholly inside, of a share in `area`."""
+    kind = ("rectangle", "ellipse", "blob")[rng.integers(3)]
+    filled = 1.0 if kind == "rectangle" else np.pi / 4
+    extent = side * np.sqrt(rng.uniform(*area) / filled)
+    stretch = np.sqrt(rng.uniform(0.75, 1.33))
+    half = np.minimum(extent / 2 * np.array([stretch, 1 / stretch]), side / 2)
+    room = half * (1.2 if kind == "blob" else 1.0)
+    centre = [rng.uniform(min(r, side / 2), max(side - r, side / 2)) for r in room]
+    return kind, outline(rng, kind, side, (centre[0], centre[1]), (half[0], half[1]))
+
+
+def draw_region(rng: Rng, side: int, area: tuple[float, float]) -> Region:
+    """A random region on a grid of cells, and the whole number of cells that its object takes."""
+    kind, cells = draw_shape(rng, side, area)
+    region = Region(cells, 1)
+    top, left, bottom, right = region.box
+    fitted = int(FIT[kind] * min(bottom - top, right - left))
+    return replace(region, object_cells=int(np.clip(fitted, 5, 17)))

@@ -1,0 +1,69 @@
+"""Trains the picture codec: principal components first, then the decoder by gradient."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from smd_cli.starter.codec import PatchAutoencoder, patch_components
+from smd_cli.starter.examples import window_example
+from smd_cli.starter.materials import Picture
+from smd_cli.starter.painter import Painter
+
+log = logging.getLogger(__name__)
+
+
+def to_signed(pictures: list[Picture]) -> Tensor:
+    """Pictures (H, W, 3) in [0, 1] -> one batch (N, 3, H, W) in [-1, 1]."""
+    return torch.from_numpy(np.stack(pictures)).movedim(-1, 1).contiguous() * 2 - 1
+
+
+def picture_loss(made: Tensor, wanted: Tensor) -> Tensor:
+    """Mean absolute error of the pictures and of their differences down and across."""
+    down = F.l1_loss(made.diff(dim=2), wanted.diff(dim=2))
+    across = F.l1_loss(made.diff(dim=3), wanted.diff(dim=3))
+    return F.l1_loss(made, wanted) + 0.5 * (down + across)
+
+
+def train_codec(painter: Painter, seed: int, steps: int, batch: int = 8) -> PatchAutoencoder:
+    """A codec fitted to the painter's windows; the encoder is what its components make it."""
+    rng = np.random.default_rng([seed, 1])
+
+    def draw(count: int) -> Tensor:
+        return to_signed([window_example(painter, rng, "late", 128).target for _ in range(count)])
+
+    torch.manual_seed(seed)
+    codec: PatchAutoencoder = PatchAutoencoder()
+    codec.set_components(*patch_components(draw(1500), codec.config.latent_channels))
+    codec.analysis.requires_grad_(False)
+    codec.train()
+    weights = [p for p in codec.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(weights, lr=1e-3, weight_decay=1e-4)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1.5e-3, steps, pct_start=0.05)
+    for step in range(steps):
+        wanted = draw(batch)
+        made = codec(wanted).sample
+        loss = picture_loss(made, wanted)
+        optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        torch.nn.utils.clip_grad_norm_(weights, 1.0)
+        optimizer.step()
+        schedule.step()
+        if step % 100 == 0:
+            psnr = -10 * torch.log10(F.mse_loss(made.clamp(-1, 1), wanted) / 4)
+            log.info(
+                "codec step %d of %d: loss %.4f, %.2f dB", step, steps, loss.item(), psnr.item()
+            )
+    return codec
+
+
+def load_or_train_codec(painter: Painter, folder: Path, seed: int, steps: int) -> PatchAutoencoder:
+    """The codec saved in `folder`, or a new one, saved there."""
+    if not (folder / "config.json").is_file():
+        train_codec(painter, seed, steps).save_pretrained(folder)
+    codec: PatchAutoencoder = PatchAutoencoder.from_pretrained(folder)
+    codec.eval().requires_grad_(False)
+    return codec

@@ -1,0 +1,50 @@
+"""Training examples show what the region sampler will ask for."""
+
+import numpy as np
+import pytest
+
+from smd_cli.starter.examples import Example, Lesson, canvas_example, window_example
+from smd_cli.starter.painter import Painter
+from smd_cli.starter.vocabulary import MATERIALS, OBJECTS, without_article
+
+LESSONS: tuple[Lesson, ...] = ("bootstrap", "early", "late")
+
+
+def draw(painter: Painter, lesson: Lesson, canvas: bool, seed: int = 0) -> list[Example]:
+    rng = np.random.default_rng(seed)
+    if canvas:
+        return [canvas_example(painter, rng, lesson) for _ in range(40)]
+    return [window_example(painter, rng, lesson, 96) for _ in range(40)]
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+@pytest.mark.parametrize("canvas", [False, True])
+def test_sizes_and_captions(painter: Painter, lesson: Lesson, canvas: bool) -> None:
+    side = 256 if canvas else 96
+    for example in draw(painter, lesson, canvas):
+        assert example.target.shape == example.seen.shape == (side, side, 3)
+        assert example.weight.shape == (side // 8, side // 8)
+        assert (example.free is not None) == (lesson == "bootstrap")
+        thing, _, material = without_article(example.caption).partition(", ")
+        assert thing in OBJECTS or thing in MATERIALS
+        assert material in ("", *MATERIALS)
+
+
+def test_only_early_canvases_show_something_else_than_their_target(painter: Painter) -> None:
+    early = draw(painter, "early", canvas=True)
+    late = draw(painter, "late", canvas=True)
+    assert sum(not np.array_equal(e.target, e.seen) for e in early) > 20
+    assert all(np.array_equal(e.target, e.seen) for e in late)
+
+
+def test_a_brush_prompt_may_or_may_not_name_what_is_around(painter: Painter) -> None:
+    captions = [e.caption for e in draw(painter, "late", canvas=True)]
+    objects = [c for c in captions if without_article(c).split(", ")[0] in OBJECTS]
+    assert 0 < sum("," in c for c in objects) < len(objects) / 2
+
+
+def test_the_same_seed_draws_the_same(painter: Painter) -> None:
+    first, again = (draw(painter, "early", canvas=True, seed=7) for _ in range(2))
+    for a, b in zip(first, again, strict=True):
+        assert a.caption == b.caption
+        assert np.array_equal(a.seen, b.seen)
