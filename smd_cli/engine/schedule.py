@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -64,12 +64,11 @@ def step_table(
 
     `consistency` takes the LCM boundary scalings (σ_data 0.5, timestep scaling 10); False is for
     models that predict x0 without them. Raises UsageError for timesteps that do not fall from
-    slot to slot or lie outside 0..999.
+    slot to slot or lie outside 0..999, and for a prediction type that is none of `Prediction`.
     """
-    taus = tuple(timesteps) if timesteps is not None else lcm_timesteps(steps or 5)
-    if any(not 0 <= t < TRAIN_TIMESTEPS for t in taus) or any(
-        late >= early for early, late in itertools.pairwise(taus)
-    ):
+    taus = lcm_timesteps(steps) if steps is not None else tuple(timesteps or ())
+    bounded = (TRAIN_TIMESTEPS, *taus, -1)
+    if not taus or any(late >= early for early, late in itertools.pairwise(bounded)):
         raise UsageError(f"timesteps must fall from slot to slot within 0..999, not {list(taus)}")
     bars = alphas_cumprod(scheduler)[list(taus)]
     scaled = np.array(taus, dtype=np.float64) * _TIMESTEP_SCALING
@@ -81,8 +80,15 @@ def step_table(
         tuple(np.sqrt(1 - bars).tolist()),
         tuple(skip.tolist()),
         tuple(out.tolist()),
-        cast(Prediction, scheduler.get("prediction_type", "epsilon")),
+        _prediction(scheduler),
     )
+
+
+def _prediction(scheduler: Mapping[str, Any]) -> Prediction:
+    kind = scheduler.get("prediction_type", "epsilon")
+    if kind not in get_args(Prediction):
+        raise UsageError(f"the prediction type {kind!r} is not supported")
+    return cast(Prediction, kind)
 
 
 def lcm_timesteps(steps: int) -> tuple[int, ...]:

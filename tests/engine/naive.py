@@ -43,7 +43,7 @@ def sigmas(taus: Sequence[int]) -> list[float]:
 
 def covered(paint: Array, cover: float, published: bool) -> Array:
     """(P, H, W): every pixel of every brush times what the brushes above leave of it."""
-    out = paint.copy()
+    out: Array = paint.copy()
     for p, y, x in np.ndindex(paint.shape):
         above = max((paint[q, y, x] for q in range(p + 1, len(paint))), default=0.0)
         if published:
@@ -66,8 +66,7 @@ def blurred(mask: Array, std_px: float, radius_px: int) -> Array:
             columns = np.clip(np.arange(width) + right, 0, width - 1)
             total += weight * mask[np.ix_(rows, columns)]
             weights += weight
-    mean: Array = total / weights
-    return mean
+    return total / weights
 
 
 def quantised(mask: float, slot: int, sigma: Sequence[float], mask_type: str) -> float:

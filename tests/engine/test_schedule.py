@@ -1,0 +1,113 @@
+"""The step table against diffusers' schedulers and the numbers that were published."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from diffusers import DDPMScheduler, LCMScheduler
+
+from smd_cli.engine.schedule import alphas_cumprod, lcm_timesteps, step_table
+from smd_cli.errors import UsageError
+
+from . import naive
+
+SD15: dict[str, Any] = {
+    "beta_schedule": "scaled_linear",
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+}
+PUBLISHED = {
+    4: (999, 759, 499, 259),
+    5: (999, 919, 759, 499, 259),
+    6: (999, 899, 679, 639, 599, 259),
+}
+
+
+@pytest.mark.parametrize("steps", sorted(set(range(1, 51)) - set(PUBLISHED)))
+def test_timesteps_are_those_of_lcm(steps: int) -> None:
+    scheduler = LCMScheduler(**SD15)
+    scheduler.set_timesteps(steps)
+    assert lcm_timesteps(steps) == tuple(scheduler.timesteps.tolist())
+
+
+@pytest.mark.parametrize("steps", PUBLISHED)
+def test_published_timesteps(steps: int) -> None:
+    assert lcm_timesteps(steps) == PUBLISHED[steps]
+    assert step_table(SD15, steps=steps).timesteps == PUBLISHED[steps]
+
+
+def test_published_sigmas() -> None:
+    table = step_table(SD15, steps=5)
+    assert table.sigmas == pytest.approx((0.998, 0.994, 0.974, 0.850, 0.584), abs=5e-4)
+    assert table.next_sigmas == (*table.sigmas[1:], 0)
+    assert [a**2 + s**2 for a, s in zip(table.alphas, table.sigmas, strict=True)] == (
+        pytest.approx([1] * 5)
+    )
+
+
+def test_sd15_one_product_at_a_time() -> None:
+    assert alphas_cumprod(SD15) == pytest.approx(naive.alpha_bars(), rel=1e-12)
+
+
+@pytest.mark.parametrize("zero_snr", [False, True])
+@pytest.mark.parametrize(
+    "config",
+    [
+        SD15,
+        {"beta_schedule": "linear", "beta_start": 0.0001, "beta_end": 0.02},
+        {"beta_schedule": "squaredcos_cap_v2"},
+        {"trained_betas": np.linspace(0.002, 0.01, 1000).tolist()},
+    ],
+    ids=["scaled_linear", "linear", "squaredcos_cap_v2", "trained_betas"],
+)
+def test_alphas_are_those_of_ddpm(config: dict[str, Any], zero_snr: bool) -> None:
+    config = {**config, "rescale_betas_zero_snr": zero_snr}
+    wanted = DDPMScheduler(**config).alphas_cumprod.double().numpy()
+    assert alphas_cumprod(config) == pytest.approx(wanted, rel=1e-4, abs=1e-7)
+
+
+def test_boundary_scalings_are_those_of_lcm() -> None:
+    taus = (999, 500, 37, 1, 0)
+    table = step_table(SD15, timesteps=taus)
+    scheduler = LCMScheduler(**SD15)
+    pairs = [scheduler.get_scalings_for_boundary_condition_discrete(tau) for tau in taus]
+    assert table.c_skip == pytest.approx([float(skip) for skip, _ in pairs], rel=1e-12)
+    assert table.c_out == pytest.approx([float(out) for _, out in pairs], rel=1e-12)
+    assert (table.c_skip[-1], table.c_out[-1]) == (1, 0)
+
+
+def test_models_that_are_no_consistency_models() -> None:
+    table = step_table(SD15, steps=3, consistency=False)
+    assert (table.c_skip, table.c_out) == ((0, 0, 0), (1, 1, 1))
+
+
+@pytest.mark.parametrize("kind", ["epsilon", "v_prediction", "sample"])
+def test_prediction_type(kind: str) -> None:
+    assert step_table({**SD15, "prediction_type": kind}, steps=1).prediction == kind
+    assert step_table(SD15, steps=1).prediction == "epsilon"
+
+
+@pytest.mark.parametrize(
+    ("config", "options", "sentence"),
+    [
+        (SD15, {"steps": 0}, "steps must be 1..50, not 0"),
+        (SD15, {"steps": 51}, "steps must be 1..50, not 51"),
+        (SD15, {"timesteps": (1000,)}, "timesteps must fall from slot to slot within 0..999"),
+        (SD15, {"timesteps": (5, -1)}, "timesteps must fall"),
+        (SD15, {"timesteps": (500, 500)}, "timesteps must fall"),
+        (SD15, {"timesteps": (100, 200)}, "timesteps must fall"),
+        (SD15, {"timesteps": ()}, "timesteps must fall"),
+        ({"beta_schedule": "sigmoid"}, {"steps": 1}, "noise schedule 'sigmoid' is not supported"),
+        (
+            {**SD15, "prediction_type": "flow"},
+            {"steps": 1},
+            "prediction type 'flow' is not supported",
+        ),
+        ({"trained_betas": [0.1] * 10}, {"steps": 1}, "trained with 10 timesteps, not 1000"),
+    ],
+)
+def test_refusals(config: dict[str, Any], options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(UsageError, match=sentence):
+        step_table(config, **options)
