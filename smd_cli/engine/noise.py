@@ -20,7 +20,8 @@ def gaussian(shape: Sequence[int], seed: int, *what: str | int) -> Tensor:
     """Standard normal noise of `shape`, on the CPU, from (seed, what it is for)."""
     label = "/".join(map(str, (seed, *what))).encode()
     key = int.from_bytes(hashlib.blake2b(label, digest_size=8).digest(), "big") >> 1
-    return torch.randn(tuple(shape), generator=torch.Generator("cpu").manual_seed(key))
+    draw = torch.Generator("cpu").manual_seed(key)
+    return torch.randn(tuple(shape), generator=draw, dtype=torch.float32, device="cpu")
 
 
 @dataclass(frozen=True, eq=False)

@@ -248,6 +248,6 @@ def seeded_noise(
 
 def _plains(white: Tensor, background: Tensor, mix: float, slots: int) -> Tensor:
     """Bootstrap surroundings (S, C, h, w): r·white + (1-r)·background, r = clip(mix - i, 0, 1)."""
-    shares = torch.tensor([min(max(mix - i, 0.0), 1.0) for i in range(slots)])
-    share = shares.to(white.device)[:, None, None, None]
+    shares = [min(max(mix - i, 0.0), 1.0) for i in range(slots)]
+    share = torch.tensor(shares, dtype=white.dtype, device=white.device)[:, None, None, None]
     return share * white + (1 - share) * background

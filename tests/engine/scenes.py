@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -64,3 +65,9 @@ def relative(ours: torch.Tensor, wanted: torch.Tensor) -> float:
     """The largest difference of all elements, in standard deviations of what is wanted."""
     assert ours.shape == wanted.shape
     return float((ours - wanted).abs().max() / wanted.std())
+
+
+def world() -> list[str]:
+    """The state of every global generator."""
+    torch_state = torch.random.get_rng_state().tolist()
+    return [repr(torch_state), repr(random.getstate()), repr(np.random.get_state(legacy=False))]

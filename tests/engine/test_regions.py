@@ -1,0 +1,119 @@
+"""Region maths by hand: single pixels, whose results can be worked out on paper."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from smd_cli.engine import regions
+from smd_cli.engine.schedule import Prediction
+
+ALPHA, SIGMA = torch.tensor(0.6), torch.tensor(0.8)
+
+
+def pixels(*values: float) -> Tensor:
+    """One channel, one row: (1, 1, w)."""
+    return torch.tensor(values)[None, None]
+
+
+def test_noised() -> None:
+    assert regions.noised(pixels(2), pixels(-1), 0.6, 0.8) == pytest.approx(0.4)
+
+
+def test_bootstrapped() -> None:
+    seen = regions.bootstrapped(pixels(1, 1, 1), pixels(1, 0, 0.25), pixels(5, 5, 5))
+    assert seen[0, 0].tolist() == [1, 5, 4]
+
+
+@pytest.mark.parametrize(
+    ("hits", "size", "shift"),
+    [
+        ((0, 0), 8, 4),  # one pixel at 0: box centre (0+0+1)//2 = 0
+        ((1, 1), 8, 3),  # (1+1+1)//2 = 1
+        ((0, 1), 8, 3),  # (0+1+1)//2 = 1
+        ((0, 2), 8, 3),  # (0+2+1)//2 = 1
+        ((6, 7), 8, -3),  # (6+7+1)//2 = 7
+        ((0, 7), 8, 0),  # the whole line
+        ((1, 4), 7, 0),  # 3 = 7//2
+        ((0, 6), 7, 0),
+        ((2, 2), 1 + 4, 0),
+    ],
+)
+def test_centring_shift_by_hand(hits: tuple[int, int], size: int, shift: int) -> None:
+    weight = torch.zeros(1, size, 11)
+    for hit in hits:
+        weight[0, hit, 9] = 0.01  # any weight counts
+    assert regions.centring_shift(weight) == (shift, 5 - 9)
+    assert regions.centring_shift(weight.transpose(1, 2)) == (5 - 9, shift)
+
+
+def test_nothing_to_centre() -> None:
+    assert regions.centring_shift(torch.zeros(1, 4, 6)) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("apart", "leak", "share"),
+    [
+        ((0, 0), 0.2, 0.0),
+        ((0.2, 0.6), 0.2, 2 / (1 + math.exp(-1)) - 1),  # (0.04 + 0.36)/2 = 0.2
+        ((0.2, 0.6), 0.4, 2 / (1 + math.exp(-0.5)) - 1),
+        ((-0.2, 0.6), 0.2, 0.46211715726),
+        ((50, 0), 0.2, 1.0),
+    ],
+)
+def test_kept_share_by_hand(apart: tuple[float, float], leak: float, share: float) -> None:
+    plain = torch.full((2, 1, 1), 0.3)
+    x0 = plain + torch.tensor(apart)[:, None, None]
+    kept = regions.kept_share(x0, plain, leak)
+    assert kept.shape == (1, 1, 1)
+    assert kept.item() == pytest.approx(share, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("weights", "wanted"),
+    [
+        ((1, 0), 2),
+        ((0, 1), 4),
+        ((1, 1), 3),
+        ((0.75, 0.25), 2.5),
+        ((0.5, 0), 0.5 * 2 + 0.5 * 10),
+        ((0.3, 0.1), 0.4 * (0.3 * 2 + 0.1 * 4) / 0.4 + 0.6 * 10),
+        ((0, 0), 10),
+        ((1, 3), 3.5),  # more than 1 in all: no background
+        ((1e-20, 0), 10),
+    ],
+)
+def test_weighted_mean_by_hand(weights: tuple[float, float], wanted: float) -> None:
+    values = torch.stack([pixels(2), pixels(4)])
+    mean = regions.weighted_mean(values, torch.tensor(weights)[:, None, None, None], pixels(10))
+    assert mean.item() == pytest.approx(wanted)
+
+
+KINDS: list[Prediction] = ["epsilon", "v_prediction", "sample"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_predictions_agree_on_a_known_noise(kind: Prediction) -> None:
+    """x = α·x0 + σ·e; v = α·e - σ·x0 (Salimans & Ho, arXiv 2202.00512)."""
+    x0, e = pixels(2.0, -1.0), pixels(0.5, 3.0)
+    x = ALPHA * x0 + SIGMA * e
+    output = {"epsilon": e, "v_prediction": ALPHA * e - SIGMA * x0, "sample": x0}[kind]
+    assert torch.allclose(regions.to_x0(output, x, ALPHA, SIGMA, kind), x0, atol=1e-6)
+    assert torch.allclose(regions.to_epsilon(output, x, ALPHA, SIGMA, kind), e, atol=1e-6)
+
+
+def test_guidance_by_hand() -> None:
+    e_c, e_u = pixels(3), pixels(1)
+    assert regions.guided(e_c, e_u, 1.0).item() == 3
+    assert regions.guided(e_c, e_u, 2.5).item() == pytest.approx(1 + 2.5 * 2)
+    assert regions.residual_guided(e_c, e_u, 2.0, 1.0).item() == pytest.approx(1 + 2 * 2)
+    assert regions.residual_guided(e_c, e_u, 2.0, 0.5).item() == pytest.approx(0.5 + 2 * 2.5)
+    assert regions.residual_guided(e_c, e_u, 2.0, 0.0).item() == pytest.approx(6)
+
+
+def test_virtual_residual_by_hand() -> None:
+    e_v = regions.virtual_residual(pixels(2), pixels(0.5), ALPHA, SIGMA)
+    assert e_v.item() == pytest.approx((2 - 0.6 * 0.5) / 0.8)
