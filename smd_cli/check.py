@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from smd_cli.engine.masks import Array, brush_weights, pad_paint
+from smd_cli.engine.layers import layer_weights, padded_paint
+from smd_cli.engine.masks import Array
 from smd_cli.engine.schedule import StepTable, step_table
 from smd_cli.errors import Problem
 from smd_cli.models import ModelDefaults, read_defaults
@@ -112,7 +113,8 @@ def check_scene(scene_file: SceneFile, painted: PaintedScene | None = None) -> R
         timesteps=sampler.timesteps,
         consistency=defaults.consistency,
     )
-    weights = _weights(painted.brushes, sampler, table, defaults.factor)
+    paint = padded_paint(painted.brushes, painted.size, defaults.factor)
+    weights = tuple(layer_weights(painted.brushes, paint, sampler, table, defaults.factor))
     return Report(
         file=scene_file.file,
         size=painted.size,
@@ -127,25 +129,6 @@ def check_scene(scene_file: SceneFile, painted: PaintedScene | None = None) -> R
         uncovered=_uncovered(painted.brushes),
         warnings=warnings_of(scene_file, painted.brushes, table, weights),
     )
-
-
-def _weights(
-    painted: Sequence[Painted], sampler: Sampler, table: StepTable, factor: int
-) -> Sequence[Array]:
-    """The weights (T, h, w) of every brush, as rendering takes them."""
-    if not painted:
-        return ()
-    weights = brush_weights(
-        pad_paint(np.stack([p.paint for p in painted]), factor),
-        [p.brush.alpha for p in painted],
-        [p.brush.blur_px for p in painted],
-        table,
-        factor=factor,
-        mask_type=sampler.mask_type,
-        cover=sampler.cover,
-        published=sampler.preset == "paper",
-    )
-    return tuple(weights)
 
 
 def _acting_slots(weights: Array) -> int:
@@ -267,6 +250,8 @@ def _reason(
     """
     first, later = layers[0], list(layers[1:])
     brush = first.brush
+    height, width = first.paint.shape
+    paint = padded_paint(layers, (width, height), factor)
     opaque, sharp = replace(brush, alpha=1.0), replace(brush, blur_px=0.0)
     trials: list[tuple[str, str, Brush, Sampler]] = [
         ("alpha", f"its alpha is {brush.alpha:g}", opaque, sampler),
@@ -275,7 +260,8 @@ def _reason(
     ]
     for key, reason, changed, with_sampler in trials:
         tried = [replace(first, brush=changed), *later]
-        if _acting_slots(_weights(tried, with_sampler, table, factor)[0]) > acting:
+        weights = layer_weights(tried, paint, with_sampler, table, factor)
+        if _acting_slots(weights[0]) > acting:
             return key, reason
     if first.paint.max() < _SOLID:
         return "mask", f"its mask reaches {first.paint.max():.2f} at most"

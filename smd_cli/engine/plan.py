@@ -16,6 +16,7 @@ from torch import Tensor
 
 from smd_cli.backbone.contract import Backbone, Conditioning
 from smd_cli.engine import masks
+from smd_cli.engine.layers import layer_weights, padded_paint
 from smd_cli.engine.noise import SeededNoise
 from smd_cli.engine.regions import centring_shift
 from smd_cli.engine.schedule import StepTable
@@ -123,19 +124,9 @@ class Planner:
     ) -> Tensor:
         """Weights (P, T, 1, h, w) of all generated brushes, the background's first."""
         sampler, factor = scene.sampler, self._backbone.factor
-        published = sampler.preset == "paper"
-        weights = masks.brush_weights(
-            paint,
-            [p.brush.alpha for p in painted],
-            [p.brush.blur_px for p in painted],
-            table,
-            factor=factor,
-            mask_type=sampler.mask_type,
-            cover=sampler.cover,
-            published=published,
-        )
+        weights = layer_weights(painted, paint, sampler, table, factor)
         if generated:
-            own = masks.to_latent_grid(paint, factor) if published else None
+            own = masks.to_latent_grid(paint, factor) if sampler.preset == "paper" else None
             weights = np.concatenate([masks.background_weight(weights, own)[None], weights])
         return torch.from_numpy(weights)[:, :, None].to(self._backbone.device)
 
@@ -187,7 +178,10 @@ class Planner:
         generated: bool,
         kept: dict[str, Conditioning],
     ) -> Conditioning:
-        """One row a brush: lerp(background text, brush text, strength), the background's first."""
+        """One row a brush: lerp(background text, brush text, strength), the background's first.
+
+        No rows at all where nothing is generated.
+        """
         wanted = list(dict.fromkeys([*texts, *([] if below is None else [below])]))
         fresh = [text for text in wanted if text not in kept]
         encoded = self._backbone.encode_prompts(fresh) if fresh else None
@@ -197,27 +191,18 @@ class Planner:
                 assert encoded is not None
                 found = encoded.rows([fresh.index(text)])
             self._prompts[text] = kept[text] = found
-        if below is None:
-            return Conditioning.stack([self._prompts[text] for text in texts])
-        base = self._prompts[below]
-        mixed = [
-            base.mix(self._prompts[text], brush.strength)
-            for text, brush in zip(texts, brushes, strict=True)
-        ]
-        return Conditioning.stack([base, *mixed] if generated else mixed)
+        parts = [self._prompts[text] for text in texts]
+        if below is not None:
+            base = self._prompts[below]
+            shares = [brush.strength for brush in brushes]
+            parts = [base.mix(own, share) for own, share in zip(parts, shares, strict=True)]
+            parts = [base, *parts] if generated else parts
+        return Conditioning.stack(parts) if parts else self._backbone.encode_prompts([""]).rows([])
 
 
 def generates_background(scene: Scene) -> bool:
     """Whether the background is a brush of its own: it has a prompt and no picture."""
     return scene.background.prompt is not None and scene.background.image is None
-
-
-def padded_paint(painted: Sequence[Painted], size: tuple[int, int], multiple: int) -> masks.Array:
-    """All paint as (P, H, W), H and W padded to what the model takes."""
-    width, height = size
-    empty = np.zeros((0, height, width), dtype=np.float32)
-    stacked = np.stack([p.paint for p in painted]) if painted else empty
-    return masks.pad_paint(stacked, multiple)
 
 
 def seeded_noise(
