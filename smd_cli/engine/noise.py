@@ -46,12 +46,9 @@ class SeededNoise:
 
     def brushes(self, count: int) -> Tensor:
         """Slot noise of each brush alone, (P, T, C, h, w): for averaging after the noise."""
-        return torch.stack(
-            [
-                torch.stack([self._draw("brush", p, i) for i in range(self.slot_count)])
-                for p in range(count)
-            ]
-        )
+        draws = [self._draw("brush", p, i) for p in range(count) for i in range(self.slot_count)]
+        shape = (count, self.slot_count, *self.shape)
+        return torch.stack(draws).reshape(shape) if draws else torch.zeros(shape)
 
     def start(self, frame: int) -> Tensor:
         """Start noise (C, h, w) of frame 0, 1, …"""

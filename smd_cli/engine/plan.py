@@ -59,8 +59,14 @@ class Plan:
         return len(self.plains)
 
     def acting(self, slot: int) -> tuple[int, ...]:
-        """The brushes that have any weight in a slot; the others cost no network row."""
-        return tuple(self.weights[:, slot].flatten(1).any(dim=1).nonzero().flatten().tolist())
+        """The brushes that have any weight in a slot; the others cost no network row.
+
+        A painted background counts wherever the others may leak to it.
+        """
+        acts = self.weights[:, slot].flatten(1).any(dim=1)
+        if self.returns_leak and self.leak > 0 and slot < self.bootstrap_slots:
+            acts[0] = True
+        return tuple(acts.nonzero().flatten().tolist())
 
     def carries(self, other: Plan) -> bool:
         """Whether frames in flight under `other` can go on under this plan."""

@@ -15,13 +15,14 @@ from smd_cli.engine.schedule import Prediction, StepTable, step_table
 
 @dataclass
 class FakeBackbone:
-    """Every output element depends on x, its place, the timestep and the prompt.
+    """Every output element depends on x, its place (if `placed`), the timestep and the prompt.
 
     `calls`: the timesteps of the rows of every network call. `encoded`: the prompts encoded.
     """
 
     prediction: Prediction = "epsilon"
-    device: torch.device = torch.device("cpu")
+    placed: bool = True
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     factor: int = 2
     multiple: int = 4
     channels: int = 3
@@ -42,7 +43,7 @@ class FakeBackbone:
         self.encoded += prompts
         sums = [sum(map(ord, prompt)) for prompt in prompts]
         rows = [[[n % 7 / 7, n % 11 / 11], [n % 13 / 13, n % 17 / 17]] for n in sums]
-        tokens = torch.tensor(rows)
+        tokens = torch.tensor(rows, dtype=torch.float32)
         return Conditioning(tokens, tokens.sum(dim=1))
 
     def predict(self, x: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
@@ -51,14 +52,15 @@ class FakeBackbone:
         assert x.dtype == torch.float32
         self.calls.append(timesteps.tolist())
         place = torch.arange(x[0].numel(), dtype=x.dtype).reshape(x.shape[1:]) / x[0].numel()
+        place = place if self.placed else torch.zeros_like(place)
         first, second = conditioning.tokens[:, 0, :, None, None, None].unbind(1)
         pooled = conditioning.pooled[:, 0, None, None, None]
-        tau = timesteps[:, None, None, None] / 1000
+        tau = timesteps[:, None, None, None].float() / 1000
         return torch.sin(x + 3 * place + 2 * first) * (0.8 + tau / 4) + second * place + pooled / 3
 
     def encode_image(self, image: Tensor) -> Tensor:
         self.pictures += len(image)
-        return F.avg_pool2d(image, self.factor) * torch.tensor([0.9, 0.7, -0.5])[:, None, None]
+        return F.avg_pool2d(image, self.factor) * image.new_tensor([0.9, 0.7, -0.5])[:, None, None]
 
     def decode_latents(self, latents: Tensor) -> Tensor:
         return F.interpolate(latents, scale_factor=float(self.factor)) / 2

@@ -1,6 +1,6 @@
 """The engine once more, slowly: one brush, one slot, one network row at a time.
 
-Written from the published equations, not from smd_cli; nothing of smd_cli.engine is used here.
+Written from the published equations, not from smd_cli: nothing of smd_cli.engine is used here.
 MultiDiffusion (arXiv 2302.08113), StreamMultiDiffusion (2403.09055), StreamDiffusion (2312.12491),
 LCM (2310.04378). Letters: P brushes, T slots, C, h, w latents, H, W canvas, f = H/h.
 """
@@ -16,8 +16,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from smd_cli.backbone.contract import Backbone, Conditioning
+
 Array = npt.NDArray[np.float64]
-Network = Callable[[Tensor, int, Tensor], Tensor]  # x (C, h, w), timestep, prompt -> output
+Network = Callable[[Tensor, int, Conditioning], Tensor]  # x (C, h, w), timestep, prompt row
 
 
 # Schedule
@@ -112,6 +114,15 @@ def weights(
 # One frame
 
 
+def network_of(backbone: Backbone) -> Network:
+    """A backbone's network, one row at a time."""
+
+    def network(x: Tensor, tau: int, prompt: Conditioning) -> Tensor:
+        return backbone.predict(x[None], torch.tensor([tau]), prompt)[0]
+
+    return network
+
+
 @dataclass(frozen=True)
 class Case:
     """All that a frame depends on. `negatives` and `brush_noise` where they are needed.
@@ -121,12 +132,12 @@ class Case:
 
     taus: Sequence[int]
     weights: Tensor  # (P, T, h, w)
-    prompts: Sequence[Tensor]
+    prompts: Sequence[Conditioning]
     background: Tensor  # (C, h, w)
     slot_noise: Tensor  # (T, C, h, w)
     start: Tensor  # (C, h, w)
     white: Tensor = field(default_factory=lambda: torch.zeros(()))
-    negatives: Sequence[Tensor] = ()
+    negatives: Sequence[Conditioning] = ()
     painted: bool = False
     bootstrap: int = 0
     mix: float = 1.0
@@ -144,7 +155,7 @@ def frame(case: Case, network: Network) -> Tensor:
     x, origins = case.start, dict[int, Tensor]()
     for i in range(len(case.taus)):
         estimates, kept = {}, {}
-        given_back = torch.zeros_like(case.weights[0, 0])
+        given_back = torch.zeros(case.background.shape[1:])
         for p in range(len(case.weights)):
             m = case.weights[p, i]
             takes_leak = case.painted and p == 0 and case.leak > 0 and i < case.bootstrap
@@ -175,7 +186,7 @@ def _estimate(
         x = m * x + (1 - m) * surroundings
         down, right = _to_centre(m.any(dim=1)), _to_centre(m.any(dim=0))
 
-    def noise_seen(prompt: Tensor) -> Tensor:
+    def noise_seen(prompt: Conditioning) -> Tensor:
         seen = x.roll((down, right), (1, 2))
         output = network(seen, case.taus[i], prompt).roll((-down, -right), (1, 2))
         return {
@@ -206,7 +217,7 @@ def _next(case: Case, i: int, estimates: dict[int, Tensor], kept: dict[int, Tens
     last = i + 1 == len(case.taus)
     a, s = (1.0, 0.0) if last else (_alpha(case, i + 1), _sigma(case, i + 1))
     n = case.slot_noise[0 if last else i + 1]
-    total = torch.zeros_like(case.weights[0, 0])
+    total = torch.zeros(case.background.shape[1:])
     mean = torch.zeros_like(case.background)
     for p, x0 in estimates.items():
         own = n if case.brush_noise is None else case.brush_noise[p, 0 if last else i + 1]

@@ -24,6 +24,8 @@ from smd_cli.scene.model import (
 )
 from smd_cli.scene.paint import Painted
 
+from . import naive
+
 Array = npt.NDArray[np.float32]
 
 SMALL = (32, 24)  # the canvas, width and height, of most tests
@@ -59,6 +61,36 @@ def plan(
 ) -> Plan:
     painted = [Painted(b, m, ()) for b, m in zip(wanted.active, paint, strict=True)]
     return Planner(backbone).plan(wanted, painted, size, picture)
+
+
+def by_hand(backbone: Backbone, wanted: Scene, ours: Plan, frame: int = 0) -> torch.Tensor:
+    """A frame's latents from the naive loop.
+
+    Weights, prompts, background and noises are the plan's; everything else is worked out anew.
+    """
+    sampler, count = wanted.sampler, len(ours.weights)
+    width, height = (cells * backbone.factor for cells in reversed(ours.background.shape[1:]))
+    rows = [[n] for n in range(count)]
+    case = naive.Case(
+        taus=ours.table.timesteps,
+        weights=ours.weights[:, :, 0],
+        prompts=[ours.conditioning.rows(row) for row in rows],
+        negatives=[ours.negative.rows(row) for row in rows] if ours.negative else [],
+        background=ours.background,
+        white=backbone.encode_image(torch.ones(1, 3, height, width))[0],
+        slot_noise=ours.slot_noise,
+        start=ours.start_noise(frame),
+        painted=wanted.background.prompt is not None and wanted.background.image is None,
+        bootstrap=sampler.bootstrap.steps,
+        mix=sampler.bootstrap.mix,
+        leak=sampler.bootstrap.leak,
+        guidance=sampler.guidance.type,
+        scale=sampler.guidance.scale,
+        delta=sampler.guidance.delta,
+        prediction=ours.table.prediction,
+        brush_noise=ours.brush_noise,
+    )
+    return naive.frame(case, naive.network_of(backbone))
 
 
 def relative(ours: torch.Tensor, wanted: torch.Tensor) -> float:

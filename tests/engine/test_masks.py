@@ -104,9 +104,10 @@ def test_blur_of_one_brush_leaves_the_others() -> None:
     paint = np.stack([box(2, 2, 20, 20), box(4, 10, 30, 22)])
 
     def first(blur_px: float, published: bool) -> Array:
-        return masks.brush_weights(
+        weights = masks.brush_weights(
             paint, [1, 1], [1.5, blur_px], TABLE, factor=2, published=published
-        )[0]
+        )
+        return np.asarray(weights[0])
 
     assert (first(0, published=False) == first(9, published=False)).all()
     assert (first(0, published=True) != first(9, published=True)).any()  # one radius for all
@@ -160,11 +161,11 @@ def test_alpha_acts_on_time() -> None:
     """σ = .998, .994, .974, .850, .584: at alpha 0.98 the first two slots are skipped."""
     full = np.ones((1, 4, 4), dtype=np.float32)
 
-    def per_slot(mask_type: str) -> list[float]:
+    def per_slot(mask_type: str) -> Array:
         weights = masks.brush_weights(full, [0.98], [0], TABLE, factor=2, mask_type=mask_type)
-        return weights[0, :, 0, 0].tolist()
+        return np.asarray(weights[0, :, 0, 0])
 
-    assert per_slot("discrete") == [0, 0, 1, 1, 1]
+    assert per_slot("discrete").tolist() == [0, 0, 1, 1, 1]
     fading = (0.98 - SIGMAS[2]) / (SIGMAS[1] - SIGMAS[2])
     assert per_slot("continuous") == pytest.approx([0, fading, 1, 1, 1], abs=1e-5)
     assert 0.2 < fading < 0.4

@@ -88,8 +88,8 @@ def made(vector: Vector, backbone: Backbone) -> Made:
                 naive.Case(
                     taus=vector.taus,
                     weights=torch.from_numpy(weights).float(),
-                    prompts=prompts,
-                    negatives=negatives,
+                    prompts=[Conditioning(row[None]) for row in prompts],
+                    negatives=[Conditioning(row[None]) for row in negatives],
                     background=white[0],
                     white=white[0],
                     slot_noise=slot_noise,
@@ -100,7 +100,7 @@ def made(vector: Vector, backbone: Backbone) -> Made:
                     guidance=engine.get("cfg_type", "none"),
                     scale=engine.get("guidance_scale", 1.0),
                 ),
-                network_of(backbone),
+                naive.network_of(backbone),
             )
             for start in starts
         ]
@@ -119,15 +119,6 @@ def made(vector: Vector, backbone: Backbone) -> Made:
         "decoded_last": decoded,
     }
     return _config(vector), {k: np.asarray(v, dtype=np.float32) for k, v in held.items()}
-
-
-def network_of(backbone: Backbone) -> naive.Network:
-    """The backbone's network, one row at a time."""
-
-    def network(x: Tensor, tau: int, prompt: Tensor) -> Tensor:
-        return backbone.predict(x[None], torch.tensor([tau]), Conditioning(prompt[None]))[0]
-
-    return network
 
 
 def _config(vector: Vector) -> dict[str, Any]:

@@ -1,0 +1,267 @@
+"""From a scene to tensors."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from smd_cli.engine.plan import Planner
+from smd_cli.scene.model import Background, Bootstrap, Brush, Guidance
+from smd_cli.scene.paint import Painted
+
+from .fake import FakeBackbone
+from .scenes import SMALL, Array, box, brush, plan, scene, world
+
+LEFT, RIGHT = box(0, 0, 16, 24), box(12, 4, 32, 20)
+EMPTY, WHOLE = box(0, 0, 0, 0), box(0, 0, 32, 24)
+PICTURE = np.random.default_rng(1).integers(0, 256, (24, 32, 3), dtype=np.uint8)
+IN_A_PICTURE = Background("a wall", "a window", image=Path("wall.png"))
+
+
+@pytest.fixture
+def fake() -> FakeBackbone:
+    return FakeBackbone()
+
+
+# What lies below
+
+
+def latent(fake: FakeBackbone, pixels: Any) -> torch.Tensor:
+    """The fake's latents (C, h, w) of a picture (H, W, 3) of 0..255."""
+    image = torch.from_numpy(np.asarray(pixels, dtype=np.float32)).permute(2, 0, 1)
+    return fake.encode_image(image[None] / 255 * 2 - 1)[0]
+
+
+def flat(*color: int, size: tuple[int, int] = SMALL) -> Array:
+    return np.full((size[1], size[0], 3), color, dtype=np.float32)
+
+
+def test_background_is_white_colour_or_picture(fake: FakeBackbone) -> None:
+    white = plan(fake, scene(background="a hill")).background
+    assert torch.allclose(white, latent(fake, flat(255, 255, 255)))
+    blue = plan(fake, scene(background=Background(color=(10, 20, 200)))).background
+    assert torch.allclose(blue, latent(fake, flat(10, 20, 200)), atol=1e-6)
+    picture = plan(fake, scene(background=IN_A_PICTURE), picture=PICTURE).background
+    assert torch.allclose(picture, latent(fake, PICTURE), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("mix", "shares"),
+    [(1.0, [1, 0, 0]), (0.0, [0, 0, 0]), (1.5, [1, 0.5, 0]), (2.25, [1, 1, 0.25]), (9, [1] * 3)],
+)
+@pytest.mark.parametrize("color", [(255, 255, 255), (30, 90, 250)])
+def test_bootstrap_mixes_white_into_the_background(
+    color: tuple[int, int, int], mix: float, shares: list[float], fake: FakeBackbone
+) -> None:
+    made = plan(fake, scene(background=Background(color=color), bootstrap=Bootstrap(3, mix)))
+    white, below = latent(fake, flat(255, 255, 255)), latent(fake, flat(*color))
+    wanted = torch.stack([r * white + (1 - r) * below for r in shares])
+    assert torch.allclose(made.plains, wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize(("steps", "slots"), [(0, 0), (1, 1), (3, 3), (9, 3)])
+def test_bootstrap_slots_are_at_most_all(steps: int, slots: int, fake: FakeBackbone) -> None:
+    made = plan(fake, scene(brush(1), steps=3, bootstrap=Bootstrap(steps)), [LEFT])
+    assert made.bootstrap_slots == slots == len(made.shifts)
+
+
+def test_brushes_are_centred_by_their_weight(fake: FakeBackbone) -> None:
+    one = box(2, 4, 8, 20)  # latent columns 1..3, rows 2..9 of 16 x 12: centre 2 and 6
+    wanted = scene(brush(1), background="a hill", bootstrap=Bootstrap(1))
+    assert plan(fake, wanted, [one]).shifts == (((0, 0), (0, 6)),)
+
+
+# Sizes
+
+
+@pytest.mark.parametrize(
+    ("size", "grid"),
+    [((32, 24), (12, 16)), ((30, 21), (12, 16)), ((29, 24), (12, 16)), ((5, 3), (2, 4))],
+)
+def test_any_size_is_padded_to_the_models_multiple(
+    size: tuple[int, int], grid: tuple[int, int], fake: FakeBackbone
+) -> None:
+    wanted = scene(brush(1, blur_px=2.0, seed=3), background="a hill", bootstrap=Bootstrap(1))
+    made = plan(fake, wanted, [box(0, 0, size[0], 2, size)], size)
+    assert made.size == size
+    assert made.weights.shape == (2, 5, 1, *grid)
+    assert made.slot_noise.shape == (5, 3, *grid)
+    assert made.start_noise(0).shape == made.background.shape == made.plains[0].shape == (3, *grid)
+
+
+def test_the_picture_is_padded_with_its_edge(fake: FakeBackbone) -> None:
+    made = plan(fake, scene(background=IN_A_PICTURE), size=(30, 23), picture=PICTURE[:23, :30])
+    padded = PICTURE.copy()
+    padded[23], padded[:, 30:] = padded[22], padded[:, 29:30]
+    assert torch.allclose(made.background, latent(fake, padded), atol=1e-6)
+
+
+def test_padding_leaves_the_weights_inside(fake: FakeBackbone) -> None:
+    soft = brush(1, blur_px=2.0)
+    whole = plan(fake, scene(soft), [box(4, 4, 32, 12)]).weights
+    cut = plan(fake, scene(soft), [box(4, 4, 30, 12, (30, 22))], (30, 22)).weights
+    assert torch.allclose(cut[..., :11, :15], whole[..., :11, :15], atol=1e-6)
+
+
+# Prompts
+
+
+def tokens(fake: FakeBackbone, text: str) -> torch.Tensor:
+    return fake.encode_prompts([text]).tokens[0]
+
+
+def mixed(fake: FakeBackbone, below: str, text: str, strength: float) -> torch.Tensor:
+    return (1 - strength) * tokens(fake, below) + strength * tokens(fake, text)
+
+
+def two_brushes() -> tuple[Brush, Brush]:
+    return (
+        brush(1, "fox", negative="dog", strength=0.75, seed=4),
+        brush(2, "owl", negative="hen", strength=1.0),
+    )
+
+
+@pytest.mark.parametrize("kind", ["none", "self", "full", "initialize"])
+@pytest.mark.parametrize("below", [Background("hill", "town"), IN_A_PICTURE, Background()])
+def test_prompt_strength(below: Background, kind: Any, fake: FakeBackbone) -> None:
+    """Rows are mixed with the background's prompt where there is one; negatives likewise."""
+    wanted = scene(*two_brushes(), background=below, guidance=Guidance(kind))
+    made = plan(fake, wanted, [LEFT, RIGHT], picture=PICTURE if below.image else None)
+    prompt, negative = below.prompt, below.negative
+    if prompt is None:
+        rows = [tokens(fake, "fox"), tokens(fake, "owl")]
+        others = [tokens(fake, "dog"), tokens(fake, "hen")]
+    else:
+        rows = [mixed(fake, prompt, "fox", 0.75), mixed(fake, prompt, "owl", 1)]
+        others = [mixed(fake, negative, "dog", 0.75), mixed(fake, negative, "hen", 1)]
+    if prompt and not below.image:
+        rows, others = [tokens(fake, prompt), *rows], [tokens(fake, negative), *others]
+    assert torch.allclose(made.conditioning.tokens, torch.stack(rows))
+    assert made.conditioning.pooled is not None
+    assert torch.allclose(made.conditioning.pooled, torch.stack(rows).sum(dim=1))
+    assert (made.negative is None) == (kind in ("none", "self"))
+    if made.negative is not None:
+        assert torch.allclose(made.negative.tokens, torch.stack(others))
+        assert made.negative.pooled is not None
+        assert torch.allclose(made.negative.pooled, torch.stack(others).sum(dim=1))
+    assert len(made.weights) == len(rows)
+
+
+def test_muted_brushes_are_not_there(fake: FakeBackbone) -> None:
+    first, second = two_brushes()
+    muted = plan(fake, scene(replace(first, enabled=False), second, background="hill"), [RIGHT])
+    alone = plan(fake, scene(second, background="hill"), [RIGHT])
+    assert torch.equal(muted.weights, alone.weights)
+    assert torch.equal(muted.slot_noise, alone.slot_noise)
+    assert torch.equal(muted.conditioning.tokens, alone.conditioning.tokens)
+
+
+# Weights
+
+
+@pytest.mark.parametrize("blur_px", [0.0, 3.0])
+def test_a_prompted_background_fills_what_brushes_leave(blur_px: float, fake: FakeBackbone) -> None:
+    soft = RIGHT * np.linspace(0, 1, 32, dtype=np.float32)
+    brushes = (brush(1, blur_px=blur_px, alpha=0.97), brush(2, blur_px=blur_px))
+    made = plan(fake, scene(*brushes, background="a hill"), [LEFT, soft])
+    assert made.weights.sum(dim=0).min() >= 1 - 1e-6
+    assert torch.equal(made.weights[0], (1 - made.weights[1:].sum(dim=0)).clamp(0, 1))
+
+
+def test_only_a_prompted_background_is_generated(fake: FakeBackbone) -> None:
+    for below in (Background(), Background(color=(1, 2, 3))):
+        assert len(plan(fake, scene(brush(1), background=below), [LEFT]).weights) == 1
+    made = plan(fake, scene(brush(1), background=IN_A_PICTURE), [LEFT], picture=PICTURE)
+    assert len(made.weights) == 1
+
+
+def test_alpha_skips_slots(fake: FakeBackbone) -> None:
+    late = brush(1, alpha=0.98)
+    made = plan(fake, scene(late, background="a hill", mask_type="discrete"), [LEFT])
+    assert [made.acting(slot) for slot in range(5)] == [(0,), (0,), (0, 1), (0, 1), (0, 1)]
+
+
+@pytest.mark.parametrize(
+    ("paint", "acting"), [(EMPTY, (0,)), (WHOLE, (1,)), (LEFT, (0, 1))], ids=["no", "all", "half"]
+)
+def test_who_acts(paint: Array, acting: tuple[int, ...], fake: FakeBackbone) -> None:
+    made = plan(fake, scene(brush(1), background="a hill"), [paint])
+    assert {made.acting(slot) for slot in range(5)} == {acting}
+
+
+@pytest.mark.parametrize("below", ["a hill", None, IN_A_PICTURE])
+@pytest.mark.parametrize("kind", ["none", "full", "self", "initialize"])
+@pytest.mark.parametrize("preaverage", [True, False])
+def test_no_brushes_at_all(preaverage: bool, kind: Any, below: Any, fake: FakeBackbone) -> None:
+    wanted = scene(
+        background=below, guidance=Guidance(kind), bootstrap=Bootstrap(2), preaverage=preaverage
+    )
+    picture = PICTURE if below is IN_A_PICTURE else None
+    assert len(plan(fake, wanted, picture=picture).weights) == (1 if below == "a hill" else 0)
+
+
+# Noise
+
+
+def noises(made: Any) -> torch.Tensor:
+    starts = torch.stack([made.start_noise(frame) for frame in range(3)])
+    return torch.cat([made.slot_noise, starts, made.brush_noise.flatten(0, 1)])
+
+
+@pytest.mark.parametrize("kind", ["independent", "fixed", "walk"])
+def test_a_brushs_seed_rerolls_its_paint_alone(kind: Any, fake: FakeBackbone) -> None:
+    faint = RIGHT * np.linspace(0, 1, 32, dtype=np.float32)
+    inside = torch.from_numpy(faint[::2, ::2] >= 0.5)
+    assert 0 < inside.sum() < torch.from_numpy(faint[::2, ::2] > 0).sum()
+
+    def drawn(seed: int | None) -> torch.Tensor:
+        brushes = (brush(1), brush(2, seed=seed, blur_px=4.0, alpha=0.96))
+        wanted = scene(*brushes, background="hill", noise=kind, preaverage=False, frames=3)
+        return noises(plan(fake, wanted, [LEFT, faint]))
+
+    none, first, second = drawn(None), drawn(1), drawn(2)
+    for one, other in [(none, first), (none, second), (first, second)]:
+        assert torch.equal(one[..., ~inside], other[..., ~inside])
+        assert not (one[..., inside] == other[..., inside]).any()
+
+
+def test_noise_has_unit_variance_with_seeded_brushes(fake: FakeBackbone) -> None:
+    size = (128, 128)
+    brushes = (brush(1, seed=1), brush(2, seed=2))
+    paint = [box(8, 8, 80, 90, size), box(40, 30, 120, 128, size)]
+    made = plan(fake, scene(*brushes, noise="walk", frames=5, preaverage=False), paint, size)
+    assert (noises(made).flatten(1).var(dim=1) - 1).abs().max() < 0.07  # 12288 elements each
+
+
+# Plans are made anew, parts are kept
+
+
+def test_what_did_not_change_is_not_encoded_again() -> None:
+    fake, fresh = FakeBackbone(), FakeBackbone()
+    planner = Planner(fake)
+    painted = [Painted(b, m, ()) for b, m in zip(two_brushes(), (LEFT, RIGHT), strict=True)]
+    wanted = scene(*two_brushes(), background="hill", guidance=Guidance("full"))
+    planner.plan(wanted, painted, SMALL)
+    assert sorted(fake.encoded) == ["", "dog", "fox", "hen", "hill", "owl"]
+    assert fake.pictures == 1  # white
+    fake.encoded.clear()
+    again = replace(wanted, background=Background("lake", color=(9, 9, 9)))
+    made = planner.plan(again, painted, SMALL)
+    assert fake.encoded == ["lake"]
+    assert fake.pictures == 2
+    anew = Planner(fresh).plan(again, painted, SMALL)
+    assert torch.equal(made.conditioning.tokens, anew.conditioning.tokens)
+    assert torch.equal(made.background, anew.background)
+    assert torch.equal(made.plains, anew.plains)
+
+
+def test_planning_leaves_global_generators(fake: FakeBackbone) -> None:
+    before = world()
+    made = plan(fake, scene(*two_brushes(), background="hill", preaverage=False), [LEFT, RIGHT])
+    made.start_noise(3)
+    assert world() == before
