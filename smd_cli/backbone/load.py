@@ -13,7 +13,7 @@ from smd_cli.backbone.contract import Backbone
 from smd_cli.backbone.quiet import quiet
 from smd_cli.backbone.sd import StableDiffusion
 from smd_cli.errors import SmdError, UsageError
-from smd_cli.models import ModelDefaults, latent_factor, read_defaults
+from smd_cli.models import latent_factor, read_defaults
 from smd_cli.scene.model import ModelRef
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -27,8 +27,8 @@ def pick_device(name: str = "auto") -> torch.device:
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as missing:
+        torch.zeros(1, device=device).item()
+    except (RuntimeError, AssertionError, ImportError) as missing:
         raise UsageError(f"there is no device {name!r} here", "try auto or cpu") from missing
     return device
 
@@ -51,71 +51,65 @@ def load_backbone(model: ModelRef, device: str = "auto", dtype: str = "auto") ->
     precision = pick_dtype(dtype, where)
     with quiet():
         folder = model.folder or _download(model)
-        index = _json(folder / "model_index.json", model)
-        _refuse_other_families(index, model)
+        _refuse_other_families(_json(folder / "model_index.json", model), model)
         try:
-            return _load(model, folder, index, where, precision)
-        except (OSError, ValueError, RuntimeError, KeyError) as broken:
-            if isinstance(broken, torch.OutOfMemoryError):
-                raise SmdError(
-                    f"the model {model.name} does not fit into the memory of {where}",
-                    "try --dtype fp16, a smaller model or --device cpu",
-                ) from broken
-            reason = " ".join(str(broken).split())
+            return _load(model, folder, where, precision)
+        except SmdError:
+            raise
+        except torch.OutOfMemoryError as full:
+            raise SmdError(
+                f"the model {model.name} does not fit into the memory of {where}",
+                "try --dtype fp16, a smaller model or --device cpu",
+            ) from full
+        except Exception as broken:  # the loaders raise all kinds for a broken folder
+            reason = " ".join(str(broken).split()).split(". ")[0]
             raise SmdError(f"cannot load the model {model.name}: {reason}") from broken
 
 
-def _load(
-    model: ModelRef,
-    folder: Path,
-    index: Mapping[str, Any],
-    device: torch.device,
-    dtype: torch.dtype,
-) -> Backbone:
+def _load(model: ModelRef, folder: Path, device: torch.device, dtype: torch.dtype) -> Backbone:
     from diffusers import UNet2DConditionModel
     from transformers import CLIPTextModel, CLIPTokenizer
 
+    for part in ("unet", "text_encoder", "tokenizer", *(() if model.vae else ("vae",))):
+        if not (folder / part).is_dir():
+            raise SmdError(f"the model {model.name} is not whole: it has no folder {part}")
     defaults = read_defaults(ModelRef(model.name, folder, model.revision, model.vae))
-    vae, factor = _load_vae(model, folder, index, defaults)
-    options = {"torch_dtype": dtype, "use_safetensors": True, "local_files_only": True}
-    unet = UNet2DConditionModel.from_pretrained(folder, subfolder="unet", **options)
-    if unet.config.time_cond_proj_dim is not None:
-        raise UsageError(
-            f"the model {model.name} is a full LCM, which is not supported yet",
-            "fuse an LCM-LoRA into a Stable Diffusion 1 checkpoint instead",
-        )
+    vae, factor = _load_vae(model, folder, dtype)
+    unet = _whole(UNet2DConditionModel, folder / "unet", torch_dtype=dtype)
     if unet.config.in_channels != vae.config.latent_channels:
         raise UsageError(
             f"the model {model.name} does not fit: its UNet takes {unet.config.in_channels} "
             f"channels, its autoencoder gives {vae.config.latent_channels}"
         )
-    text = CLIPTextModel.from_pretrained(
-        folder / "text_encoder", dtype=dtype, use_safetensors=True, local_files_only=True
-    )
+    text = _whole(CLIPTextModel, folder / "text_encoder", dtype=dtype)
     tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
     return StableDiffusion(
         unet=unet.to(device).eval(),
         text_encoder=text.to(device).eval(),
         tokenizer=tokenizer,
-        vae=vae.to(device, dtype).eval(),
+        vae=vae.to(device).eval(),
         factor=factor,
         scheduler=defaults.scheduler,
         consistency=defaults.consistency,
     )
 
 
-def _load_vae(
-    model: ModelRef, folder: Path, index: Mapping[str, Any], defaults: ModelDefaults
-) -> tuple[Any, int]:
+def _whole(kind: Any, place: Path, **options: Any) -> Any:
+    """A part of a model with all of its weights: the loaders make up those that are missing."""
+    part, info = kind.from_pretrained(
+        place, use_safetensors=True, local_files_only=True, output_loading_info=True, **options
+    )
+    if info["missing_keys"]:
+        raise SmdError(f"{place} lacks weights, such as {min(info['missing_keys'])}")
+    return part
+
+
+def _load_vae(model: ModelRef, folder: Path, dtype: torch.dtype) -> tuple[Any, int]:
     """The autoencoder, of the class that its config names, and its canvas pixels per cell."""
-    if model.vae is None:
-        place, name, factor = folder / "vae", index["vae"][1], defaults.factor
-    else:
-        place = model.vae.folder or _download(model.vae)
-        config = _json(place / "config.json", model.vae)
-        name, factor = config["_class_name"], latent_factor(config)
-    kind = _vae_class(name)
-    return kind.from_pretrained(place, use_safetensors=True, local_files_only=True), factor
+    place = folder / "vae" if model.vae is None else model.vae.folder or _download(model.vae)
+    config = _json(place / "config.json", model.vae or model)
+    kind = _vae_class(config.get("_class_name", "of unknown kind"))
+    return _whole(kind, place, torch_dtype=dtype), latent_factor(config)
 
 
 def _vae_class(name: str) -> Any:
@@ -150,7 +144,7 @@ def _download(model: ModelRef) -> Path:
     wanted = ["*.json", "*.txt", "*/model.safetensors", "*diffusion_pytorch_model.safetensors"]
     try:
         return Path(snapshot_download(model.name, revision=model.revision, allow_patterns=wanted))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as missing:
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as missing:
         raise SmdError(
             f"cannot get the model {model.name} from the Hugging Face hub",
             "check the name and the network, or give a local folder",
@@ -167,4 +161,6 @@ def _json(path: Path, model: ModelRef) -> dict[str, Any]:
         ) from missing
     except (OSError, ValueError) as broken:
         raise SmdError(f"cannot read {path}: {broken}") from broken
-    return dict(loaded)
+    if not isinstance(loaded, dict):
+        raise SmdError(f"cannot read {path}: not a JSON object")
+    return loaded

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 _SETTINGS = {
-    "TRANSFORMERS_VERBOSITY": "error",
-    "DIFFUSERS_VERBOSITY": "error",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "TOKENIZERS_PARALLELISM": "false",
     "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",
@@ -18,12 +17,18 @@ _SETTINGS = {
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Import and load diffusers and transformers in here: errors only, no warnings, no bars."""
+    """Import and load diffusers and transformers in here: no log, no warnings, no bars.
+
+    What goes wrong they raise as well, and the user reads it as our sentence.
+    """
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        from transformers.utils import logging
+        import diffusers.utils.logging
+        import transformers.utils.logging
 
-        logging.disable_progress_bar()
+        for library in (diffusers, transformers):
+            library.utils.logging.set_verbosity(logging.CRITICAL)
+            library.utils.logging.disable_progress_bar()
         yield

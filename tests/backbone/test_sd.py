@@ -1,0 +1,128 @@
+"""The Stable Diffusion 1 adapter against diffusers' pipeline on the same folder."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from conftest import TINY
+from diffusers import AutoencoderTiny, StableDiffusionPipeline
+from diffusers.image_processor import VaeImageProcessor
+
+from smd_cli.backbone.contract import Backbone, Conditioning
+from smd_cli.backbone.load import load_backbone
+from smd_cli.errors import UsageError
+from smd_cli.scene.model import ModelRef
+
+PROMPTS = ["a red fox", "", "a blue owl, watercolour"]
+
+
+@pytest.fixture(scope="module")
+def pipeline() -> Any:
+    return StableDiffusionPipeline.from_pretrained(TINY)
+
+
+def image(count: int) -> torch.Tensor:
+    return torch.rand(count, 3, 32, 48, generator=torch.Generator().manual_seed(1)) * 2 - 1
+
+
+def latents(count: int) -> torch.Tensor:
+    return torch.randn(count, 4, 8, 12, generator=torch.Generator().manual_seed(2))
+
+
+@torch.inference_mode()
+def test_prompts(tiny: Backbone, pipeline: Any) -> None:
+    wanted = [pipeline.encode_prompt(prompt, "cpu", 1, False)[0][0] for prompt in PROMPTS]
+    encoded = tiny.encode_prompts(PROMPTS)
+    assert encoded.pooled is None
+    assert torch.allclose(encoded.tokens, torch.stack(wanted), atol=1e-5)
+
+
+@torch.inference_mode()
+def test_network(tiny: Backbone, pipeline: Any) -> None:
+    """Rows of several timesteps in one call are those of one call each."""
+    taus, prompts = torch.tensor([999, 500, 3]), tiny.encode_prompts(PROMPTS)
+    output = tiny.predict(latents(3), taus, prompts)
+    for n in range(3):
+        alone = pipeline.unet(latents(3)[n : n + 1], taus[n], prompts.tokens[n : n + 1]).sample
+        assert torch.allclose(output[n], alone[0], atol=1e-5)
+
+
+@torch.inference_mode()
+def test_autoencoder_kl(tiny: Backbone, pipeline: Any) -> None:
+    """Latents are the distribution's mode times the scaling factor; decoding divides by it."""
+    vae, scaling = pipeline.vae, pipeline.vae.config.scaling_factor
+    assert scaling == 0.18215
+    wanted = vae.encode(image(2)).latent_dist.mode() * scaling
+    assert torch.allclose(tiny.encode_image(image(2)), wanted, atol=1e-6)
+    decoded = tiny.decode_latents(latents(2))
+    assert torch.allclose(decoded, vae.decode(latents(2) / scaling).sample, atol=1e-5)
+    shown = VaeImageProcessor().postprocess(decoded, output_type="pt")
+    assert shown.shape == (2, 3, 64, 96)
+
+
+@torch.inference_mode()
+def test_autoencoder_tiny(tiny: Backbone) -> None:
+    folder = TINY / "tiny_vae"
+    model = load_backbone(ModelRef("tiny-sd", TINY, vae=ModelRef("tiny_vae", folder)), "cpu")
+    vae = AutoencoderTiny.from_pretrained(folder)
+    assert torch.allclose(model.encode_image(image(2)), vae.encode(image(2)).latents, atol=1e-5)
+    assert torch.allclose(
+        model.decode_latents(latents(2)), vae.decode(latents(2)).sample, atol=1e-5
+    )
+    assert torch.equal(model.encode_prompts(PROMPTS).tokens, tiny.encode_prompts(PROMPTS).tokens)
+
+
+@pytest.mark.parametrize("dtype", ["fp32", "bf16", "fp16"])
+@torch.inference_mode()
+def test_single_precision_crosses_the_line(dtype: str) -> None:
+    model = load_backbone(ModelRef("tiny-sd", TINY), "cpu", dtype)
+    prompts = model.encode_prompts(["a fox"])
+    made = [
+        prompts.tokens,
+        model.predict(latents(1), torch.tensor([500]), prompts),
+        model.encode_image(image(1)),
+        model.decode_latents(latents(1)),
+    ]
+    assert all(tensor.dtype == torch.float32 for tensor in made)
+    assert all(torch.isfinite(tensor).all() for tensor in made)
+
+
+def test_numbers_of_the_contract(tiny: Backbone) -> None:
+    """Autoencoder: four blocks, so 2^3 pixels a cell; UNet: two, so one halving."""
+    assert (tiny.factor, tiny.multiple, tiny.channels) == (8, 16, 4)
+    assert tiny.device == torch.device("cpu")
+
+
+def longest(tiny: Backbone, words: int) -> Conditioning:
+    return tiny.encode_prompts(["z", " ".join(["z"] * words)])
+
+
+def test_too_long_a_prompt(tiny: Backbone) -> None:
+    longest(tiny, 75)
+    with pytest.raises(UsageError) as refused:
+        longest(tiny, 76)
+    assert str(refused.value) == (
+        f"error: a prompt has 76 tokens, this model reads 75: {' '.join(['z'] * 76)!r}\n"
+        "hint: shorten the prompt, its prefix or its suffix"
+    )
+
+
+# Conditioning
+
+
+def test_conditioning_by_hand() -> None:
+    one = Conditioning(torch.tensor([[[0.0]], [[1.0]]]), torch.tensor([[10.0], [20.0]]))
+    other = Conditioning(torch.tensor([[[4.0]], [[5.0]]]), torch.tensor([[30.0], [40.0]]))
+    for share, token, pooled in [(0, 0, 10), (0.25, 1, 15), (1, 4, 30)]:
+        mixed = one.mix(other, share)
+        assert mixed.tokens[0].item() == token
+        assert mixed.pooled is not None
+        assert mixed.pooled[0].item() == pooled
+    rows = Conditioning.stack([one, other]).rows([3, 0, 3])
+    assert rows.tokens.flatten().tolist() == [5, 0, 5]
+    assert rows.pooled is not None
+    assert rows.pooled.flatten().tolist() == [40, 10, 40]
+    plain = Conditioning(one.tokens)
+    assert Conditioning.stack([plain, plain]).rows([0]).mix(plain.rows([0]), 0.5).pooled is None
