@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
+from PIL import Image, ImageFilter
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -24,6 +24,9 @@ from smd_cli.starter.vocabulary import MATERIALS, OBJECTS
 log = logging.getLogger("smd_cli.starter")
 
 CLASSES = (*OBJECTS, *MATERIALS)
+NOTHING = len(CLASSES)
+"""The number of one more class: the colours of an object without its shape."""
+
 CROP_PX = 64
 MARGIN = 0.05
 """A brush is judged by its mask's bounding box, larger by this share of the sides all around."""
@@ -36,7 +39,7 @@ Box = tuple[int, int, int, int]
 
 
 class Judge(nn.Module):
-    """Pictures (N, 3, 64, 64) in [-1, 1] -> logits (N, 55)."""
+    """Pictures (N, 3, 64, 64) in [-1, 1] -> logits (N, 56), NOTHING the last."""
 
     def __init__(self, widths: tuple[int, ...] = (24, 48, 96, 160)) -> None:
         super().__init__()
@@ -46,7 +49,7 @@ class Judge(nn.Module):
             layers += [nn.Conv2d(before, after, 3, padding=1, bias=False)]
             layers += [nn.BatchNorm2d(after), nn.ReLU(), nn.MaxPool2d(2)]
         self.body = nn.Sequential(*layers[:-1])
-        self.head = nn.Linear(widths[-1] * 4, len(CLASSES))
+        self.head = nn.Linear(widths[-1] * 4, len(CLASSES) + 1)
 
     def forward(self, x: Tensor) -> Tensor:
         pooled = F.adaptive_avg_pool2d(self.body(x), 2).flatten(1)
@@ -93,8 +96,31 @@ def painted_crops(painter: Painter, rng: Rng) -> list[tuple[Picture, int]]:
         painter.put(picture, word, look, region.corner)
     for word, region in zip(words, regions, strict=True):
         top, left, bottom, right = (CELL_PX * n for n in region.box)
-        found.append((crop(picture, with_margin((top, left, bottom, right))), CLASSES.index(word)))
+        box = (top, left, bottom, right)
+        spoiled = rng.random() < 0.2
+        shown = _spoiled(picture, rng, box) if spoiled else picture
+        found.append((crop(shown, with_margin(box)), NOTHING if spoiled else CLASSES.index(word)))
     return found
+
+
+def _spoiled(picture: Picture, rng: Rng, box: Box) -> Picture:
+    """The picture with the tiles of a box shuffled, or the box blurred beyond recognition."""
+    top, left, bottom, right = box
+    spoiled: Picture = picture.copy()
+    part = picture[top:bottom, left:right]
+    made = spoiled[top:bottom, left:right]
+    if rng.random() < 0.4:
+        image = Image.fromarray((part * 255).astype(np.uint8))
+        radius = rng.uniform(0.12, 0.2) * min(image.size)
+        made[:] = as_floats(image.filter(ImageFilter.GaussianBlur(radius)))
+        return spoiled
+    tile = min(bottom - top, right - left) // int(rng.integers(3, 6))
+    rows, columns = range(0, bottom - top - tile + 1, tile), range(0, right - left - tile + 1, tile)
+    corners = [(y, x) for y in rows for x in columns]
+    for (y, x), source in zip(corners, rng.permutation(len(corners)), strict=True):
+        v, u = corners[source]
+        made[y : y + tile, x : x + tile] = part[v : v + tile, u : u + tile]
+    return spoiled
 
 
 def _patch(rng: Rng) -> Box:

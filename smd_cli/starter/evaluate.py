@@ -31,6 +31,7 @@ from smd_cli.scene.paint import paint_scene
 from smd_cli.scene.parse import load_scene
 from smd_cli.starter.classifier import (
     CLASSES,
+    NOTHING,
     PATCHES_PX,
     Box,
     Judge,
@@ -161,6 +162,7 @@ class Verdict:
     pixels: npt.NDArray[np.uint8]
     boxes: tuple[Box, ...]
     seen_objects: tuple[str, ...]
+    shaped: tuple[bool, ...]
     seen_material: str
     seconds: float
 
@@ -168,6 +170,12 @@ class Verdict:
     def right(self) -> int:
         """How many objects were found to be what was asked for."""
         return sum(a == b for a, b in zip(self.wish.objects, self.seen_objects, strict=True))
+
+    @property
+    def strictly_right(self) -> int:
+        """How many of these the judge did not rather take for an object's colours without shape."""
+        found = zip(self.wish.objects, self.seen_objects, self.shaped, strict=True)
+        return sum(a == b and shaped for a, b, shaped in found)
 
 
 class Evaluator:
@@ -192,19 +200,23 @@ class Evaluator:
         seconds = time.perf_counter() - begun
         paint = [p.paint >= 0.5 for p in painted.brushes]
         boxes = tuple(with_margin(bounding_box(p)) for p in paint)
-        seen = self._seen(pixels, boxes)
+        seen, shaped = self._seen(pixels, boxes)
         around = self._surrounding(pixels, np.logical_or.reduce(paint))
-        return Verdict(wish, pixels, boxes, seen, around, seconds)
+        return Verdict(wish, pixels, boxes, seen, shaped, around, seconds)
 
     @torch.inference_mode()
-    def _seen(self, pixels: npt.NDArray[np.uint8], boxes: Sequence[Box]) -> tuple[str, ...]:
+    def _seen(
+        self, pixels: npt.NDArray[np.uint8], boxes: Sequence[Box]
+    ) -> tuple[tuple[str, ...], tuple[bool, ...]]:
         logits = self.judge(judge_input([crop(pixels / np.float32(255), b) for b in boxes]))
-        return tuple(CLASSES[n] for n in logits.argmax(1).tolist())
+        best = logits[:, :NOTHING].max(1)
+        shaped = (best.values > logits[:, NOTHING]).tolist()
+        return tuple(CLASSES[n] for n in best.indices.tolist()), tuple(shaped)
 
     @torch.inference_mode()
     def _surrounding(self, pixels: npt.NDArray[np.uint8], taken: Paint) -> str:
         crops = [crop(pixels / np.float32(255), b) for b in free_patches(taken)]
-        chances = self.judge(judge_input(crops)).softmax(1).mean(0)
+        chances = self.judge(judge_input(crops))[:, :NOTHING].softmax(1).mean(0)
         return CLASSES[int(chances.argmax())]
 
 
@@ -259,6 +271,7 @@ def summary(verdicts: Sequence[Verdict], sampler: Sampler) -> dict[str, Any]:
     alone = [v for v in verdicts if len(v.wish.objects) == 1]
     percent = {
         "objects_right": 100 * sum(v.right for v in verdicts) / objects,
+        "objects_strictly_right": 100 * sum(v.strictly_right for v in verdicts) / objects,
         "objects_right_alone": 100 * sum(v.right for v in alone) / max(len(alone), 1),
         "backgrounds_right": 100
         * sum(v.seen_material == v.wish.material for v in verdicts)
@@ -316,7 +329,8 @@ def main(arguments: list[str] | None = None) -> None:
         print(json.dumps(figures, indent=2))
     else:
         print(
-            f"objects right {figures['objects_right']} %, "
+            f"objects right {figures['objects_right']} % "
+            f"(strictly {figures['objects_strictly_right']} %), "
             f"backgrounds right {figures['backgrounds_right']} %"
         )
 

@@ -73,12 +73,13 @@ def test_figures_and_sheet() -> None:
     box, pixels = (10, 10, 90, 90), np.zeros((256, 256, 3), dtype=np.uint8)
     two, one = Wish("", ("fox", "owl"), "grass"), Wish("", ("owl",), "sea")
     verdicts = [
-        Verdict(two, pixels, (box, box), ("fox", "cat"), "grass", seconds=1.0),
-        Verdict(one, pixels, (box,), ("owl",), "sand", seconds=2.0),
+        Verdict(two, pixels, (box, box), ("fox", "cat"), (True, True), "grass", seconds=1.0),
+        Verdict(one, pixels, (box,), ("owl",), (False,), "sand", seconds=2.0),
     ]
     figures = summary(verdicts, Sampler())
     assert figures["objects"] == 3
     assert figures["objects_right"] == 66.7
+    assert figures["objects_strictly_right"] == 33.3
     assert figures["objects_right_alone"] == 100.0
     assert figures["backgrounds_right"] == 50.0
     assert figures["by_object"] == {"fox": "1/1", "owl": "1/2"}
