@@ -16,7 +16,7 @@ import numpy as np
 
 from smd_cli.engine.layers import layer_weights, padded_paint
 from smd_cli.engine.masks import Array
-from smd_cli.engine.schedule import StepTable, step_table
+from smd_cli.engine.schedule import StepTable, step_table, table_for
 from smd_cli.errors import Problem
 from smd_cli.models import ModelDefaults, read_defaults
 from smd_cli.scene.model import Brush, Sampler, SceneFile
@@ -107,11 +107,11 @@ def check_scene(scene_file: SceneFile, painted: PaintedScene | None = None) -> R
     painted = painted or paint_scene(scene_file)
     defaults = read_defaults(scene.model)
     sampler = scene.sampler
-    table = step_table(
-        defaults.scheduler,
-        steps=sampler.steps,
-        timesteps=sampler.timesteps,
-        consistency=defaults.consistency,
+    table = table_for(
+        sampler,
+        lambda steps, taus: step_table(
+            defaults.scheduler, steps=steps, timesteps=taus, consistency=defaults.consistency
+        ),
     )
     paint = padded_paint(painted.brushes, painted.size, defaults.factor)
     weights = tuple(layer_weights(painted.brushes, paint, sampler, table, defaults.factor))

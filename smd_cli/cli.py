@@ -67,6 +67,15 @@ Fps = Annotated[
     str | None,
     typer.Option("--fps", metavar="RATE", envvar="SMD_FPS", help="Frames a second in movies."),
 ]
+Device = Annotated[
+    str, typer.Option("--device", envvar="SMD_DEVICE", help="auto, cpu, cuda, cuda:1, mps.")
+]
+Dtype = Annotated[
+    str, typer.Option("--dtype", envvar="SMD_DTYPE", help="Precision: auto, fp32, fp16, bf16.")
+]
+NoClobber = Annotated[
+    bool, typer.Option("--no-clobber", envvar="SMD_NO_CLOBBER", help="Never replace a file.")
+]
 AsJson = Annotated[
     bool, typer.Option("--json", envvar="SMD_JSON", help="JSON on stdout, one event a line.")
 ]
@@ -154,12 +163,8 @@ def render(
     only: Only = None,
     without: Without = None,
     model: Model = None,
-    device: Annotated[
-        str, typer.Option(envvar="SMD_DEVICE", help="auto, cpu, cuda, cuda:1, mps.")
-    ] = "auto",
-    dtype: Annotated[
-        str, typer.Option(envvar="SMD_DTYPE", help="Precision: auto, fp32, fp16, bf16.")
-    ] = "auto",
+    device: Device = "auto",
+    dtype: Dtype = "auto",
     schedule: Annotated[
         str,
         typer.Option(
@@ -168,9 +173,7 @@ def render(
         ),
     ] = "auto",
     fps: Fps = None,
-    no_clobber: Annotated[
-        bool, typer.Option("--no-clobber", envvar="SMD_NO_CLOBBER", help="Never replace a file.")
-    ] = False,
+    no_clobber: NoClobber = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
     as_json: AsJson = False,
@@ -214,6 +217,45 @@ def render(
                 schedule=schedule,
                 clobber=not no_clobber,
             )
+
+
+@app.command()
+def compare(
+    scene: Annotated[str, typer.Argument(metavar="SCENE", help="A scene file, or - for stdin.")],
+    out: Annotated[
+        str,
+        typer.Option("-o", "--out", metavar="FILE", envvar="SMD_OUT", help="The sheet: a picture."),
+    ] = "{scene}-compared.png",
+    seed: Seed = None,
+    size: Size = None,
+    change: Changes = None,
+    only: Only = None,
+    without: Without = None,
+    model: Model = None,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    no_clobber: NoClobber = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Show what each stabiliser does, beside slow MultiDiffusion: one labelled sheet."""
+    from smd_cli.jobs import Request, prepare
+
+    reporter = Reporter(quiet=quiet, verbose=verbose, as_json=as_json)
+    with _edge(reporter, debug):
+        sugar = {"seed": seed, "size": size, "model": model}
+        overrides = _overrides(change, {**sugar, "frames": "1"})
+        request = Request([scene], [out], overrides, only or (), without or (), not no_clobber)
+        [job] = prepare(request)
+        _announce(job, reporter)
+        from smd_cli.backbone.quiet import quiet as hushed
+
+        with hushed():
+            from smd_cli.compare import compare_job
+
+            compare_job(job, reporter=reporter, device=device, dtype=dtype, clobber=not no_clobber)
 
 
 def _overrides(changes: list[str] | None, sugar: dict[str, str | None]) -> list[Override]:

@@ -57,7 +57,7 @@ def render_jobs(
     """
     models = Models(device, dtype, reporter)
     for job in jobs:
-        with _memory_sentence(job):
+        with memory_sentence(job):
             backbone = models.get(job.scene_file.scene.model)
             load_seconds = time.perf_counter() - began
             _render(job, backbone, schedule, load_seconds, reporter, clobber)
@@ -110,7 +110,8 @@ def _tell(job: Job, paths: Sequence[str], reporter: Reporter) -> None:
 
 
 @contextmanager
-def _memory_sentence(job: Job) -> Iterator[None]:
+def memory_sentence(job: Job) -> Iterator[None]:
+    """Turns running out of GPU memory into a sentence that says what helps."""
     try:
         yield
     except torch.OutOfMemoryError as full:

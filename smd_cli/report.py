@@ -100,6 +100,11 @@ class Reporter:
             self._say(f"{scene}: {done} of {frames} frames")
             self._said_at = time.monotonic()
 
+    def shot(self, label: str, seconds: float, ratio: float, rows: int) -> None:
+        """One column of a comparison."""
+        self._event("variant", label=label, seconds=seconds, ratio=ratio, rows=rows)
+        self._say(f"{label}: {seconds:.2f} s, {ratio:.1f}x as fast, {rows} network rows")
+
     def summary(self, summary: Summary) -> None:
         """The last line about a scene."""
         self._event("done", **asdict(summary))

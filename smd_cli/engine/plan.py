@@ -19,7 +19,7 @@ from smd_cli.engine import masks
 from smd_cli.engine.layers import layer_weights, padded_paint
 from smd_cli.engine.noise import SeededNoise
 from smd_cli.engine.regions import centring_shift
-from smd_cli.engine.schedule import StepTable
+from smd_cli.engine.schedule import StepTable, table_for
 from smd_cli.scene.model import Brush, Guidance, Scene
 from smd_cli.scene.paint import Painted
 
@@ -35,7 +35,8 @@ class Plan:
     (S, C, h, w): what surrounds a brush in bootstrap slot 0..S-1; `shifts[i][p]`: its centring;
     `slot_noise` (T, C, h, w); `start_noise` gives a frame's first x (C, h, w); `brush_noise`
     (P, T, C, h, w) only where averaging comes after the noise; `returns_leak`: brush 0 takes what
-    the others give back; `size` (W, H) of the finished picture.
+    the others give back; `size` (W, H) of the finished picture; `keeps_noise`: a DDIM step, which
+    goes on with the noise that a brush found instead of drawing any.
     """
 
     table: StepTable
@@ -52,6 +53,7 @@ class Plan:
     size: tuple[int, int]
     returns_leak: bool
     brush_noise: Tensor | None = None
+    keeps_noise: bool = False
 
     @property
     def bootstrap_slots(self) -> int:
@@ -67,6 +69,13 @@ class Plan:
         if self.returns_leak and self.leak > 0 and slot < self.bootstrap_slots:
             acts[0] = True
         return tuple(acts.nonzero().flatten().tolist())
+
+    @property
+    def rows(self) -> int:
+        """Network rows of one frame, those of negative prompts included."""
+        acting = [brush for slot in range(self.table.slots) for brush in self.acting(slot)]
+        extra = {"full": len(acting), "initialize": len(set(acting))}
+        return len(acting) + extra.get(self.guidance.type, 0)
 
     def carries(self, other: Plan) -> bool:
         """Whether frames in flight under `other` can go on under this plan."""
@@ -91,12 +100,14 @@ class Planner:
     ) -> Plan:
         """Compile a scene whose masks and background picture (H, W, 3) are painted at `size`."""
         backbone, sampler = self._backbone, scene.sampler
-        table = backbone.step_table(sampler.steps, sampler.timesteps)
+        table = table_for(sampler, backbone.step_table)
         paint = padded_paint(painted, size, backbone.multiple)
         generated = generates_background(scene)
         weights = self._weights(scene, painted, paint, table, generated)
         plain, white = self._backgrounds(scene, paint.shape[1:], picture)
         slots = min(sampler.bootstrap.steps, table.slots)
+        stream = sampler.method == "stream"
+        renoises = stream and not sampler.preaverage
         conditioning, negative = self._conditioning(scene, generated)
         noise = seeded_noise(scene, painted, paint, plain.shape, table.slots, backbone.factor)
         return Plan(
@@ -107,7 +118,8 @@ class Planner:
             background=plain,
             plains=_plains(white, plain, sampler.bootstrap.mix, slots),
             shifts=tuple(
-                tuple(centring_shift(brush[slot]) for brush in weights) for slot in range(slots)
+                tuple(centring_shift(brush[slot]) if stream else (0, 0) for brush in weights)
+                for slot in range(slots)
             ),
             slot_noise=noise.slots().to(backbone.device),
             start_noise=lambda frame: noise.start(frame).to(backbone.device),
@@ -115,9 +127,8 @@ class Planner:
             leak=sampler.bootstrap.leak,
             size=size,
             returns_leak=generated,
-            brush_noise=None
-            if sampler.preaverage
-            else noise.brushes(len(weights)).to(backbone.device),
+            brush_noise=noise.brushes(len(weights)).to(backbone.device) if renoises else None,
+            keeps_noise=not stream,
         )
 
     def _weights(

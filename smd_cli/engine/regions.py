@@ -97,6 +97,8 @@ def residual_guided(positive: Tensor, virtual: Tensor, scale: float, delta: floa
     return guided(positive, delta * virtual, scale)
 
 
-def virtual_residual(x: Tensor, origin: Tensor, alpha: Tensor, sigma: Tensor) -> Tensor:
+def virtual_residual(
+    x: Tensor, origin: Tensor, alpha: Tensor | float, sigma: Tensor | float
+) -> Tensor:
     """The noise that would lead from `origin` to x: e_v = (x - α·origin)/σ."""
     return (x - alpha * origin) / sigma

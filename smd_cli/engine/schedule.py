@@ -8,14 +8,15 @@ Sources: DDPM (arXiv 2006.11239), LCM (2310.04378), the index lists of StreamMul
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal, cast, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from smd_cli.errors import UsageError
+from smd_cli.scene.model import Sampler
 
 FloatArray = npt.NDArray[np.float64]
 Prediction = Literal["epsilon", "v_prediction", "sample"]
@@ -82,6 +83,26 @@ def step_table(
         tuple(out.tolist()),
         _prediction(scheduler),
     )
+
+
+def table_for(
+    sampler: Sampler, make: Callable[[int | None, Sequence[int] | None], StepTable]
+) -> StepTable:
+    """A sampler's slots; `make` gives the model's table for so many steps or these timesteps.
+
+    The baseline takes DDIM's timesteps, and no boundary scalings, whatever the model is.
+    """
+    if sampler.method == "stream":
+        return make(sampler.steps, sampler.timesteps)
+    taus = sampler.timesteps or ddim_timesteps(sampler.steps or LCM_GRID)
+    count = len(taus)
+    return replace(make(None, taus), c_skip=(0.0,) * count, c_out=(1.0,) * count)
+
+
+def ddim_timesteps(steps: int) -> tuple[int, ...]:
+    """DDIM's evenly spaced timesteps as Stable Diffusion takes them: 981, 961, …, 1 for 50."""
+    stride = TRAIN_TIMESTEPS // steps
+    return tuple(stride * i + 1 for i in reversed(range(steps)))
 
 
 def _prediction(scheduler: Mapping[str, Any]) -> Prediction:

@@ -157,12 +157,22 @@ def _merge(plan: Plan, slot: int, views: Sequence[_View], x0: Sequence[Tensor]) 
     if not views:
         return regions.noised(plan.background, noise, alpha, sigma)
     values = torch.stack(list(x0))
-    if plan.brush_noise is None:
+    own = _own_noise(plan, slot, views, values)
+    if own is None:
         mean = regions.weighted_mean(values, weights, plan.background)
         return regions.noised(mean, noise, alpha, sigma)
-    own = plan.brush_noise[[view.brush for view in views], 0 if last else slot + 1]
     below = regions.noised(plan.background, noise, alpha, sigma)
     return regions.weighted_mean(regions.noised(values, own, alpha, sigma), weights, below)
+
+
+def _own_noise(plan: Plan, slot: int, views: Sequence[_View], x0: Tensor) -> Tensor | None:
+    """Each brush's noise (R, C, h, w) of the next slot; None where all share one."""
+    if plan.keeps_noise:
+        x = torch.stack([view.x for view in views])
+        return regions.virtual_residual(x, x0, plan.table.alphas[slot], plan.table.sigmas[slot])
+    if plan.brush_noise is None:
+        return None
+    return plan.brush_noise[[view.brush for view in views], (slot + 1) % plan.table.slots]
 
 
 def _kept_weights(plan: Plan, slot: int, views: Sequence[_View], x0: Sequence[Tensor]) -> Tensor:

@@ -14,6 +14,7 @@ from typing import Literal
 from smd_cli.errors import Place
 
 MaskType = Literal["discrete", "continuous", "semi-continuous"]
+Method = Literal["stream", "multidiffusion"]
 GuidanceType = Literal["none", "full", "self", "initialize"]
 NoiseKind = Literal["independent", "fixed", "walk"]
 Channel = Literal["alpha", "luma", "red", "green", "blue"]
@@ -141,8 +142,12 @@ class Guidance:
 
 @dataclass(frozen=True)
 class Sampler:
-    """How a frame is denoised. Exactly one of `steps` and `timesteps` is not None."""
+    """How a frame is denoised. Exactly one of `steps` and `timesteps` is not None.
 
+    `method` ``multidiffusion`` is the slow baseline: DDIM steps whose results are averaged.
+    """
+
+    method: Method = "stream"
     preset: Preset = "auto"
     steps: int | None = 5
     timesteps: tuple[int, ...] | None = None
@@ -152,6 +157,17 @@ class Sampler:
     guidance: Guidance = Guidance()
     noise: NoiseKind = "independent"
     preaverage: bool = True
+
+
+MULTIDIFFUSION = Sampler(
+    method="multidiffusion",
+    steps=50,
+    mask_type="discrete",
+    bootstrap=Bootstrap(steps=20, mix=20.0),
+    guidance=Guidance("full", 7.5),
+    preaverage=False,
+)
+"""The baseline as published in arXiv 2302.08113, with white instead of random plain colours."""
 
 
 @dataclass(frozen=True)

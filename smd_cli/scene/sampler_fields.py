@@ -7,10 +7,12 @@ from typing import get_args
 
 from smd_cli.scene.fields import flag, listed, number, one_of, whole
 from smd_cli.scene.model import (
+    MULTIDIFFUSION,
     Bootstrap,
     Guidance,
     GuidanceType,
     MaskType,
+    Method,
     NoiseKind,
     Preset,
     Sampler,
@@ -20,6 +22,7 @@ from smd_cli.scene.sections import Reader, Section, wrong
 
 MAX_STEPS = 50
 _LAST_TIMESTEP = 999
+_METHODS: tuple[Method, ...] = get_args(Method)
 _PRESETS: tuple[Preset, ...] = get_args(Preset)
 _MASK_TYPES: tuple[MaskType, ...] = get_args(MaskType)
 _GUIDANCE_TYPES: tuple[GuidanceType, ...] = get_args(GuidanceType)
@@ -29,8 +32,9 @@ _NOISE_KINDS: tuple[NoiseKind, ...] = get_args(NoiseKind)
 def read_sampler(node: Node, own: Sampler) -> Sampler:
     """A ``sampler:``; what it leaves out is as published (preset paper) or else as in `own`."""
     with Section(node, "the sampler") as keys:
+        method = keys.get("method", one_of(*_METHODS), own.method)
         preset = keys.get("preset", one_of(*_PRESETS), own.preset)
-        start = Sampler(preset="paper") if preset == "paper" else replace(own, preset=preset)
+        start = _start(own, method, preset)
         written = keys.exclusive("steps", "timesteps")
         steps = keys.get("steps", whole(1, MAX_STEPS), None)
         timesteps = keys.get("timesteps", _timesteps, None)
@@ -45,6 +49,13 @@ def read_sampler(node: Node, own: Sampler) -> Sampler:
             noise=keys.get("noise", one_of(*_NOISE_KINDS), start.noise),
             preaverage=keys.get("preaverage", flag, start.preaverage),
         )
+
+
+def _start(own: Sampler, method: Method, preset: Preset) -> Sampler:
+    """What a sampler is before any other key of it is read."""
+    if method == "multidiffusion":
+        return replace(MULTIDIFFUSION, preset=preset)
+    return Sampler(preset="paper") if preset == "paper" else replace(own, preset=preset)
 
 
 def _timesteps(node: Node) -> tuple[int, ...]:
