@@ -68,6 +68,12 @@ def test_the_baseline_without_regions_is_diffusers_own_ddim(tiny: Backbone) -> N
     assert float((frame.latents - theirs).abs().max() / theirs.std()) < 1e-4
 
 
+def test_the_baseline_is_a_sampler_of_the_scene(scene: Scene) -> None:
+    slow = SCENE + "sampler: {method: multidiffusion}\n"
+    Path("slow.yaml").write_text(slow, encoding="utf-8")
+    assert load_scene("slow.yaml").scene == replace(scene, sampler=MULTIDIFFUSION)
+
+
 def test_the_baseline_averages_what_every_brush_would_go_on_with(
     scene: Scene, tiny: Backbone
 ) -> None:

@@ -147,7 +147,6 @@ class Sampler:
     `method` ``multidiffusion`` is the slow baseline: DDIM steps whose results are averaged.
     """
 
-    method: Method = "stream"
     preset: Preset = "auto"
     steps: int | None = 5
     timesteps: tuple[int, ...] | None = None
@@ -157,6 +156,7 @@ class Sampler:
     guidance: Guidance = Guidance()
     noise: NoiseKind = "independent"
     preaverage: bool = True
+    method: Method = "stream"
 
 
 MULTIDIFFUSION = Sampler(
