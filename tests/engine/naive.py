@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +26,7 @@ Network = Callable[[Tensor, int, Conditioning], Tensor]  # x (C, h, w), timestep
 # Schedule
 
 
+@cache
 def alpha_bars(first: float = 0.00085, last: float = 0.012) -> list[float]:
     """ᾱ of SD 1.5's scaled linear betas, one product at a time."""
     bars, product = [], 1.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -62,10 +62,17 @@ def background_alone(**changes: Any) -> tuple[Scene, list[Array]]:
     return replace(full, background=replace(full.background, negative="ugly")), []
 
 
-@pytest.mark.parametrize("prediction", ["epsilon", "v_prediction", "sample"])
-@pytest.mark.parametrize("guidance", [Guidance(), Guidance("full", 1.7)], ids=["none", "full"])
-@pytest.mark.parametrize("slots", [{"steps": 3}, {"timesteps": PUBLISHED}], ids=["3", "published"])
-@pytest.mark.parametrize("made", [one_brush, background_alone])
+GUIDED = Guidance("full", 1.7)
+CASES = [
+    *((one_brush, {"steps": 3}, Guidance(), kind) for kind in get_args(Prediction)),
+    *((one_brush, {"steps": 3}, GUIDED, kind) for kind in get_args(Prediction)),
+    (one_brush, {"timesteps": PUBLISHED}, GUIDED, "epsilon"),
+    (background_alone, {"timesteps": PUBLISHED}, Guidance(), "epsilon"),
+    (background_alone, {"steps": 2}, GUIDED, "v_prediction"),
+]
+
+
+@pytest.mark.parametrize(("made", "slots", "guidance", "prediction"), CASES)
 def test_latents(
     made: Any,
     slots: dict[str, Any],
