@@ -1,8 +1,8 @@
 """Training examples: the pictures that the region sampler will ask for, in the order of a lesson.
 
 `window` examples are small squares with one object about the middle, or none. `canvas` examples are
-whole 256-pixel canvases as a scene shows them: objects in regions anywhere, on one material, of
-which the caption names one object (or the material alone).
+whole canvases, 256 pixels or a little less, as a scene shows them: objects in regions anywhere, on
+one material, of which the caption names one object (or the material alone).
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from smd_cli.starter.vocabulary import MATERIALS, WHITE, caption, without_articl
 
 CANVAS_PX = 256
 AREA = (0.05, 0.31)
-"""Regions take this share of a canvas."""
+"""Regions take this share of a canvas of 256 pixels; the same number of pixels of a smaller one."""
 
 ASIDE = 0.25
 """The weight of cells that a brush prompt says nothing about."""
@@ -94,16 +94,22 @@ def material_example(painter: Painter, rng: Rng, size_px: int) -> Example:
     return Example(word_prompt(rng, material), picture, picture, weight)
 
 
-def canvas_example(painter: Painter, rng: Rng, lesson: Lesson) -> Example:
-    """A 256-pixel canvas: what a brush, or the background, sees of a scene."""
+def canvas_example(painter: Painter, rng: Rng, lesson: Lesson, size_px: int = CANVAS_PX) -> Example:
+    """A square canvas: what a brush, or the background, sees of a scene."""
     background = rng.random() < 0.25
     if lesson == "bootstrap":
         if background:
-            return _bootstrapped_background(painter, rng)
-        return _bootstrapped_object(painter, rng, CANVAS_PX, AREA)
+            return _bootstrapped_background(painter, rng, size_px)
+        return _bootstrapped_object(painter, rng, size_px, region_area(size_px))
     if rng.random() < 0.08:
-        return material_example(painter, rng, CANVAS_PX)
-    return _scene(painter, rng, background, patched=lesson == "early")
+        return material_example(painter, rng, size_px)
+    return _scene(painter, rng, size_px, background, patched=lesson == "early")
+
+
+def region_area(size_px: int) -> tuple[float, float]:
+    """The share of a square canvas that regions of the usual pixels take; half of it at most."""
+    scale = (CANVAS_PX / size_px) ** 2
+    return AREA[0] * scale, min(AREA[1] * scale, 0.5)
 
 
 def _bootstrapped_object(
@@ -119,19 +125,19 @@ def _bootstrapped_object(
     return Example(prompt, picture, picture, weigh(region.cells), region.cells)
 
 
-def _bootstrapped_background(painter: Painter, rng: Rng) -> Example:
+def _bootstrapped_background(painter: Painter, rng: Rng, size_px: int) -> Example:
     """A material, seen where no region is."""
-    plain = material_example(painter, rng, CANVAS_PX)
-    regions = draw_regions(rng, int(rng.integers(1, 4)))
+    plain = material_example(painter, rng, size_px)
+    regions = draw_regions(rng, int(rng.integers(1, 4)), size_px)
     free = ~np.logical_or.reduce([region.cells for region in regions])
     return Example(plain.caption, plain.target, plain.seen, weigh(free), free)
 
 
-def _scene(painter: Painter, rng: Rng, background: bool, patched: bool) -> Example:
+def _scene(painter: Painter, rng: Rng, size_px: int, background: bool, patched: bool) -> Example:
     """Objects in their regions on one material, seen with what early slots leave if `patched`."""
     material = draw_material(rng, white=0.12)
-    target = painter.material(material, rng, CANVAS_PX).copy()
-    regions = draw_regions(rng, int(rng.integers(1, 4)))
+    target = painter.material(material, rng, size_px).copy()
+    regions = draw_regions(rng, int(rng.integers(1, 4)), size_px)
     words = [draw_object(painter, rng) for _ in regions]
     looks = [draw_look(rng, region.object_cells) for region in regions]
     seen = target.copy() if patched else target
@@ -150,11 +156,11 @@ def _scene(painter: Painter, rng: Rng, background: bool, patched: bool) -> Examp
     return Example(word_prompt(rng, words[-1], named), target, seen, weigh(regions[-1].cells))
 
 
-def draw_regions(rng: Rng, count: int) -> list[Region]:
+def draw_regions(rng: Rng, count: int, size_px: int = CANVAS_PX) -> list[Region]:
     """Regions of a canvas that overlap little; fewer than `count` when there is no room."""
     chosen: list[Region] = []
     for _ in range(12):
-        region = draw_region(rng, CANVAS_PX // CELL_PX, AREA)
+        region = draw_region(rng, size_px // CELL_PX, region_area(size_px))
         shared = [(region.cells & other.cells).sum() / region.cells.sum() for other in chosen]
         if len(chosen) < count and max(shared, default=0.0) < 0.15:
             chosen.append(region)

@@ -10,7 +10,7 @@ import logging
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -46,18 +46,24 @@ class Stage:
     """A part of the training, up to a share of its budget: what is shown, and how many at once."""
 
     until: float
-    window_px: int | None
+    kind: Literal["window", "canvas"]
+    size_px: int
     batch: int
 
 
-STAGES = (Stage(0.45, 96, 32), Stage(0.72, 128, 32), Stage(1.0, None, 16))
+STAGES = (
+    Stage(0.3, "window", 96, 32),
+    Stage(0.4, "window", 128, 32),
+    Stage(0.6, "canvas", 192, 20),
+    Stage(1.0, "canvas", 256, 16),
+)
 
 
 @dataclass
 class Settings:
     """The numbers of a training run."""
 
-    minutes: float = 95.0
+    minutes: float = 155.0
     seed: int = 0
     codec_steps: int = 2000
     word_steps: int = 750
@@ -137,9 +143,8 @@ class Teacher:
 
     def _example(self, stage: Stage, rng: Rng, timestep: int) -> Example:
         lesson = draw_lesson(rng, timestep)
-        if stage.window_px is None:
-            return canvas_example(self.painter, rng, lesson)
-        return window_example(self.painter, rng, lesson, stage.window_px)
+        draw = canvas_example if stage.kind == "canvas" else window_example
+        return draw(self.painter, rng, lesson, stage.size_px)
 
     @torch.no_grad()
     def _noise(

@@ -26,7 +26,7 @@ def test_the_velocity_leads_to_the_target(
 ) -> None:
     teacher = Teacher(painter, codec, Settings())
     batch = teacher.batch(stage, step=5)
-    side = (stage.window_px or 256) // 8
+    side = stage.size_px // 8
     assert batch.noised.shape == batch.velocity.shape == (stage.batch, 16, side, side)
     power = teacher.alphas_cumprod[batch.timesteps][:, None, None, None]
     found = power.sqrt() * batch.noised - (1 - power).sqrt() * batch.velocity
