@@ -48,9 +48,11 @@ class Example:
 
 
 def word_prompt(rng: Rng, word: str, material: str | None = None) -> str:
-    """A caption; one in eight does without the article."""
-    text = caption(word, material)
-    return without_article(text) if rng.random() < 0.125 else text
+    """A caption; one in eight does without the article, one in eight says "the"."""
+    text, form = caption(word, material), rng.random()
+    if form < 0.25:
+        text = without_article(text)
+    return f"the {text}" if form < 0.125 else text
 
 
 def draw_material(rng: Rng, white: float = 0.0) -> str:
@@ -96,7 +98,7 @@ def material_example(painter: Painter, rng: Rng, size_px: int) -> Example:
 
 def canvas_example(painter: Painter, rng: Rng, lesson: Lesson, size_px: int = CANVAS_PX) -> Example:
     """A square canvas: what a brush, or the background, sees of a scene."""
-    background = rng.random() < 0.25
+    background = rng.random() < 0.35
     if lesson == "bootstrap":
         if background:
             return _bootstrapped_background(painter, rng, size_px)
@@ -126,17 +128,29 @@ def _bootstrapped_object(
 
 
 def _bootstrapped_background(painter: Painter, rng: Rng, size_px: int) -> Example:
-    """A material, seen where no region is."""
+    """A material, seen where no region is, or in a band of its own that lies about the middle."""
     plain = material_example(painter, rng, size_px)
-    regions = draw_regions(rng, int(rng.integers(1, 4)), size_px)
-    free = ~np.logical_or.reduce([region.cells for region in regions])
+    if rng.random() < 0.5:
+        ground = draw_ground(rng, size_px)[::CELL_PX, ::CELL_PX]
+        free = np.roll(ground, -round(ground[:, 0].argmax() / 2), 0)
+    else:
+        regions = draw_regions(rng, int(rng.integers(1, 4)), size_px)
+        free = ~np.logical_or.reduce([region.cells for region in regions])
     return Example(plain.caption, plain.target, plain.seen, weigh(free), free)
 
 
 def _scene(painter: Painter, rng: Rng, size_px: int, background: bool, patched: bool) -> Example:
-    """Objects in their regions on one material, seen with what early slots leave if `patched`."""
+    """Objects in their regions, seen with what early slots leave if `patched`.
+
+    They stand on one material, or before a horizon between two.
+    """
     material = draw_material(rng, white=0.12)
     target = painter.material(material, rng, size_px).copy()
+    ground = np.zeros((size_px, size_px), dtype=np.bool_)
+    lower = draw_material(rng)
+    if rng.random() < 0.4:
+        ground = draw_ground(rng, size_px)
+        target[ground] = painter.material(lower, rng, size_px)[ground]
     regions = draw_regions(rng, int(rng.integers(1, 4)), size_px)
     words = [draw_object(painter, rng) for _ in regions]
     looks = [draw_look(rng, region.object_cells) for region in regions]
@@ -150,10 +164,20 @@ def _scene(painter: Painter, rng: Rng, size_px: int, background: bool, patched: 
     if patched and rng.random() < 0.5:
         seen = _blurred(seen, rng.uniform(0.5, 3))
     if background:
-        outside = ~np.logical_or.reduce([region.cells for region in regions])
-        return Example(word_prompt(rng, material), target, seen, weigh(outside))
-    named = material if rng.random() < 0.25 else None
+        below = ground[::CELL_PX, ::CELL_PX]
+        asked, place = (lower, below) if ground.any() and rng.random() < 0.5 else (material, ~below)
+        outside = place & ~np.logical_or.reduce([region.cells for region in regions])
+        return Example(word_prompt(rng, asked), target, seen, weigh(outside))
+    named = material if rng.random() < 0.25 and not ground.any() else None
     return Example(word_prompt(rng, words[-1], named), target, seen, weigh(regions[-1].cells))
+
+
+def draw_ground(rng: Rng, size_px: int) -> npt.NDArray[np.bool_]:
+    """What lies below a wavy horizon in the middle of a square canvas: (H, W), True below."""
+    x = np.linspace(0, 2 * np.pi, size_px)
+    height, wave, phase = rng.uniform(0.3, 0.75), rng.uniform(0, 0.04), rng.uniform(0, 7)
+    horizon = size_px * (height + wave * np.sin(x * rng.uniform(0.4, 1.5) + phase))
+    return np.asarray(np.arange(size_px)[:, None] >= horizon)
 
 
 def draw_regions(rng: Rng, count: int, size_px: int = CANVAS_PX) -> list[Region]:

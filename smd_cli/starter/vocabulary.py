@@ -81,4 +81,4 @@ def caption(thing: str, material: str | None = None) -> str:
 
 def without_article(prompt: str) -> str:
     """The same prompt said shortly: "fox, grass" for "a fox, grass"."""
-    return prompt.removeprefix("an ").removeprefix("a ")
+    return prompt.removeprefix("the ").removeprefix("an ").removeprefix("a ")
