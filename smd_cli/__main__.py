@@ -8,14 +8,8 @@ import sys
 from types import FrameType
 from typing import Any
 
-import typer
-
-from smd_cli.cli import app
-from smd_cli.errors import ExitCode
-
-# The class of all complaints about arguments, whichever click this typer brings along.
-_CommandLineError: Any = typer.BadParameter.__mro__[2]
-_ISSUES = "this is a bug in smd; run again with --debug and report what it prints"
+_FAILED, _USAGE, _INTERRUPTED = 1, 2, 130  # as in errors.ExitCode, which takes time to import
+_BUG = "this is a bug in smd; run again with --debug and report what it prints"
 
 
 def main() -> None:
@@ -24,18 +18,21 @@ def main() -> None:
 
 
 def run(arguments: list[str]) -> int:
-    """Run `smd` with these arguments, in this process; gives the exit code."""
-    signal.signal(signal.SIGTERM, _terminated)
+    """Run `smd` with these arguments, in this process; gives the exit code.
+
+    All imports are in here: Ctrl-C has no traceback to show, however early it comes.
+    """
     try:
-        return app(arguments, prog_name="smd", standalone_mode=False) or ExitCode.DONE
-    except typer.Abort:
-        return ExitCode.INTERRUPTED
+        signal.signal(signal.SIGTERM, _terminated)
+        from smd_cli.cli import app
+
+        return int(app(arguments, prog_name="smd", standalone_mode=False) or 0)
     except KeyboardInterrupt:
-        return ExitCode.INTERRUPTED
+        return _INTERRUPTED
     except BrokenPipeError:
         # The reader went away (`smd … | head`): nothing more to say, and nothing at exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.FAILED
+        return _FAILED
     except Exception as wrong:
         if "--debug" in arguments:
             raise
@@ -44,13 +41,19 @@ def run(arguments: list[str]) -> int:
 
 def _told(wrong: Exception) -> int:
     """The exit code of an exception that no command caught, after a sentence about it."""
-    if isinstance(wrong, _CommandLineError):
+    import typer
+
+    if isinstance(wrong, typer.Abort):
+        return _INTERRUPTED
+    # The class of all complaints about arguments, whichever click this typer brings along.
+    complaint: Any = typer.BadParameter.__mro__[2]
+    if isinstance(wrong, complaint):
         context = getattr(wrong, "ctx", None)
         command = context.command_path if context else "smd"
         print(f"error: {wrong.format_message()}\nhint: see {command} --help", file=sys.stderr)
-        return ExitCode.USAGE
-    print(f"error: {type(wrong).__name__}: {wrong}\nhint: {_ISSUES}", file=sys.stderr)
-    return ExitCode.FAILED
+        return _USAGE
+    print(f"error: {type(wrong).__name__}: {wrong}\nhint: {_BUG}", file=sys.stderr)
+    return _FAILED
 
 
 def _terminated(number: int, frame: FrameType | None) -> None:  # noqa: ARG001

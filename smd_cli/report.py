@@ -59,6 +59,7 @@ class Reporter:
         self._quiet, self._verbose, self._json = quiet, verbose, as_json
         self._paths_to = sys.stderr if picture_on_stdout else sys.stdout
         self._bar: _Bar | None = None
+        self._finished: list[str] = []
         self._said_at = time.monotonic()
 
     def error(self, problem: SmdError) -> None:
@@ -89,7 +90,9 @@ class Reporter:
         if self._json:
             self._event("result", scene=scene, path=path)
         else:
-            print(path, file=self._paths_to, flush=True)
+            self._finished.append(path)
+            if not (self._bar and self._paths_to.isatty()):  # a bar and a path want one line
+                self._print_paths()
 
     def frame(self, scene: str, done: int, frames: int) -> None:
         """Another frame is finished."""
@@ -131,11 +134,17 @@ class Reporter:
         if not self._animated:
             yield
             return
-        with _Bar.open(scene, frames) as self._bar:
-            try:
+        try:
+            with _Bar.open(scene, frames) as self._bar:
                 yield
-            finally:
-                self._bar = None
+        finally:
+            self._bar = None
+            self._print_paths()
+
+    def _print_paths(self) -> None:
+        for path in self._finished:
+            print(path, file=self._paths_to, flush=True)
+        self._finished.clear()
 
     @property
     def _animated(self) -> bool:
@@ -173,7 +182,13 @@ class _Bar:
             progress.TimeRemainingColumn(),
         )
         console = Console(stderr=True)
-        with progress.Progress(*columns, console=console, transient=True) as bar:
+        with progress.Progress(
+            *columns,
+            console=console,
+            transient=True,
+            redirect_stdout=False,  # results go to stdout, wherever the bar is
+            redirect_stderr=False,
+        ) as bar:
             yield _Bar(bar, bar.add_task(scene, total=frames, rate=""))
 
     def frame(self, done: int) -> None:

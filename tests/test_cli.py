@@ -47,7 +47,7 @@ def test_render_writes_a_png_and_prints_its_path_alone(smd: Smd, scene: Path) ->
     assert sorted(p.name for p in scene.parent.iterdir()) == ["s.png", "s.yaml"]
     with Image.open("s.png") as picture:
         assert (picture.size, picture.mode) == ((64, 64), "RGB")
-        text = picture.text  # type: ignore[attr-defined]
+        text = picture.text
     assert text["smd:scene"] == SCENE
     assert text["smd:seed"] == "0"
     assert text["smd:frame"] == "0 of 1"
@@ -81,7 +81,7 @@ def test_overrides_reach_the_picture_and_its_text(smd: Smd, scene: Path) -> None
     assert smd(["render", scene.name, *options]).code == 0
     with Image.open("s.png") as picture:
         assert picture.size == (96, 64)
-        text = picture.text  # type: ignore[attr-defined]
+        text = picture.text
     assert text["smd:overrides"] == "brushes.fox.prompt=a blue fox\nseed=7\nsize=96x64"
     assert text["smd:seed"] == "7"
 
@@ -118,7 +118,7 @@ def test_both_schedules_give_the_same_frames(smd: Smd, scene: Path) -> None:
 def _levels_apart(one: str, two: str) -> int:
     with Image.open(one) as a, Image.open(two) as b:
         pairs = zip(a.tobytes(), b.tobytes(), strict=True)
-        return max(abs(x - y) for x, y in pairs)
+        return int(max(abs(x - y) for x, y in pairs))
 
 
 def test_json_is_one_event_a_line(smd: Smd, scene: Path) -> None:
@@ -181,7 +181,7 @@ def test_options_have_environment_names(
 def test_a_random_seed_is_told_and_recorded(smd: Smd, scene: Path) -> None:
     result = smd(["render", scene.name, "--seed", "random"])
     with Image.open("s.png") as picture:
-        seed = picture.text["smd:seed"]  # type: ignore[attr-defined]
+        seed = picture.text["smd:seed"]
     assert f"note: s: seed {seed}\n" in result.err
 
 
