@@ -97,7 +97,7 @@ def test_many_outputs_of_one_run_show_the_same_frames(smd: Smd, scene: Path) -> 
         movie.seek(2)
         assert movie.convert("RGB").tobytes() == still.tobytes()
     with Image.open("a.gif") as gif:
-        assert (gif.n_frames, gif.info["duration"]) == (3, 200)  # type: ignore[attr-defined]
+        assert (gif.n_frames, gif.info["duration"]) == (3, 200)
 
 
 def test_frame_k_does_not_depend_on_how_many_are_made(smd: Smd, scene: Path) -> None:
