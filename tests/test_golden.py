@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,16 +38,17 @@ from smd_cli.scene.paint import Painted
 
 Arrays = dict[str, npt.NDArray[Any]]
 
-GOLDEN = Path(os.environ.get("SMD_GOLDEN_DIR", Path(__file__).parent / "golden")).resolve()
+OURS = Path(__file__).parent / "golden"
+GOLDEN = Path(os.environ.get("SMD_GOLDEN_DIR", OURS)).resolve()
 FILES = sorted(GOLDEN.glob("*.npz"))
 MASKS, LATENTS = 1e-3, 5e-3  # absolute; of the standard deviation
 
 
-@pytest.fixture(scope="module")
-def backbone() -> Backbone:
-    folder = GOLDEN / "tiny-sd"
-    vae = ModelRef("tiny_vae", folder / "tiny_vae")
-    return load_backbone(ModelRef("tiny-sd", folder, vae=vae), "cpu", "fp32")
+@cache
+def backbone_in(folder: Path) -> Backbone:
+    model = folder / "tiny-sd"
+    vae = ModelRef("tiny_vae", model / "tiny_vae")
+    return load_backbone(ModelRef("tiny-sd", model, vae=vae), "cpu", "fp32")
 
 
 def test_there_are_files() -> None:
@@ -54,8 +56,8 @@ def test_there_are_files() -> None:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_file(path: Path, backbone: Backbone) -> None:
-    check(path, backbone)
+def test_file(path: Path) -> None:
+    check(path, backbone_in(GOLDEN))
 
 
 def check(path: Path, backbone: Backbone) -> None:
@@ -170,10 +172,9 @@ PERTURBED = {
 
 
 @pytest.mark.parametrize(("fails", "change"), PERTURBED.values(), ids=PERTURBED)
-def test_perturbed_file_fails(
-    fails: str, change: Callable[[Arrays], None], tmp_path: Path, backbone: Backbone
-) -> None:
-    config, held = last_frame(*read(FILES[0]))
+def test_perturbed_file_fails(fails: str, change: Callable[[Arrays], None], tmp_path: Path) -> None:
+    backbone = backbone_in(OURS)
+    config, held = last_frame(*read(OURS / "continuous_boot1.npz"))
     change(held)
     path = write(tmp_path / "perturbed.npz", config, held)
     if not fails:
@@ -197,7 +198,6 @@ def write(path: Path, config: dict[str, Any], held: Arrays) -> Path:
 
 
 @pytest.mark.parametrize("vector", vectors.ALL, ids=lambda vector: vector.name)
-def test_other_files_of_the_format(
-    vector: vectors.Vector, tmp_path: Path, backbone: Backbone
-) -> None:
+def test_other_files_of_the_format(vector: vectors.Vector, tmp_path: Path) -> None:
+    backbone = backbone_in(OURS)
     check(write(tmp_path / "other.npz", *vectors.made(vector, backbone)), backbone)

@@ -91,6 +91,7 @@ SCENES = {
     "leak to a prompt": scene(*two(), background=HILL, bootstrap=Bootstrap(2, 1, LEAK)),
     "leak to blue": scene(*two(), background=BLUE, bootstrap=Bootstrap(2, 1, LEAK)),
     "leak without bootstrap": scene(*two(), background=BLUE, bootstrap=Bootstrap(0, 1, LEAK)),
+    "late timesteps": scene(*two(), background=HILL, timesteps=(700, 3, 1, 0)),
     "one slot": scene(*two(), background=HILL, steps=1, bootstrap=Bootstrap(1, 0.5)),
     "two slots": scene(*two(), background=BLUE, steps=2, bootstrap=Bootstrap(1)),
     "average after noise": scene(
@@ -348,9 +349,10 @@ def test_a_fitting_plan_goes_on(second: Scene, after: int, run: Run, fake: FakeB
     [
         (scene(*two(), background=HILL, steps=3), (32, 24)),
         (scene(*two(), background=HILL, steps=7), (32, 24)),
+        (scene(*two(), background=HILL, timesteps=(990, 800, 600, 400, 200)), (32, 24)),
         (scene(*two(), background=HILL), (24, 40)),
     ],
-    ids=["fewer slots", "more slots", "size"],
+    ids=["fewer slots", "more slots", "other timesteps", "size"],
 )
 def test_another_shape_starts_frames_again(
     second: Scene, size: tuple[int, int], after: int, run: Run, fake: FakeBackbone
@@ -361,6 +363,19 @@ def test_another_shape_starts_frames_again(
     frames = list(run(Changing(fake, old, new, after), fake, COUNT))
     assert [frame.index for frame in frames] == list(range(COUNT))
     follows_plans(frames, old, new, fake, whole=True)
+
+
+def test_a_new_plan_finds_its_own_residuals(fake: FakeBackbone) -> None:
+    """Every brush's negative prompt is asked once in its first slot under each plan.
+
+    The soft brush comes second in the old plan: 2 + 2 rows, 3 + 1 rows, and then all anew.
+    """
+    old, new = (
+        made(fake, scene(*two(), background=below, guidance=Guidance("initialize", 1.2)), *TWO)
+        for below in (HILL, Background("a lake", "a ship"))
+    )
+    list(single(Changing(fake, old, new, after=2), fake, 1))
+    assert [len(call) for call in fake.calls] == [2 + 2, 3 + 1, 3 + 3, 3, 3]
 
 
 def follows_plans(
