@@ -57,6 +57,14 @@ def export(
     fresh = folder.with_name(folder.name + ".new")
     shutil.rmtree(fresh, ignore_errors=True)
     pipeline.save_pretrained(fresh)
+    _forget_origin(fresh / "vae" / "config.json")
     (fresh / "smd.json").write_text(json.dumps(DEFAULTS, indent=2) + "\n", encoding="utf-8")
     shutil.rmtree(folder, ignore_errors=True)
     fresh.replace(folder)
+
+
+def _forget_origin(config: Path) -> None:
+    """Take out where the codec was loaded from: a path of the machine that trained it."""
+    settings = json.loads(config.read_text(encoding="utf-8"))
+    settings.pop("_name_or_path", None)
+    config.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")

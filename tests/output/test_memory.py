@@ -24,7 +24,7 @@ FRAME_BYTES = 64 * 64 * 3
 def held() -> tuple[int, int]:
     """Bytes that Python knows of, and living Pillow images (whose pixels it does not count)."""
     gc.collect()
-    images = sum(isinstance(thing, Image.Image) for thing in gc.get_objects())
+    images = sum(issubclass(type(thing), Image.Image) for thing in gc.get_objects())
     return tracemalloc.get_traced_memory()[0], images
 
 
