@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -60,20 +61,21 @@ class Plan:
         """S, the number of slots that are bootstrapped."""
         return len(self.plains)
 
-    def acting(self, slot: int) -> tuple[int, ...]:
-        """The brushes that have any weight in a slot; the others cost no network row.
+    @cached_property
+    def acting(self) -> tuple[tuple[int, ...], ...]:
+        """For every slot the brushes that have any weight in it; the others cost no network row.
 
         A painted background counts wherever the others may leak to it.
         """
-        acts = self.weights[:, slot].flatten(1).any(dim=1)
-        if self.returns_leak and self.leak > 0 and slot < self.bootstrap_slots:
-            acts[0] = True
-        return tuple(acts.nonzero().flatten().tolist())
+        acts = self.weights.flatten(2).any(dim=2).cpu()
+        if self.returns_leak and self.leak > 0:
+            acts[0, : self.bootstrap_slots] = True
+        return tuple(tuple(slot.nonzero().flatten().tolist()) for slot in acts.T)
 
     @property
     def rows(self) -> int:
         """Network rows of one frame, those of negative prompts included."""
-        acting = [brush for slot in range(self.table.slots) for brush in self.acting(slot)]
+        acting = [brush for slot in self.acting for brush in slot]
         extra = {"full": len(acting), "initialize": len(set(acting))}
         return len(acting) + extra.get(self.guidance.type, 0)
 

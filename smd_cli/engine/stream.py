@@ -62,7 +62,7 @@ def launch(plan: Plan, frame: int) -> Flight:
 @torch.inference_mode()
 def advance(plan: Plan, backbone: Backbone, flights: Sequence[Flight]) -> list[Flight]:
     """Take every flight through its slot, all in one network call; order is kept."""
-    views = [_view(plan, f, brush) for f in flights for brush in plan.acting(f.slot)]
+    views = [_view(plan, f, brush) for f in flights for brush in plan.acting[f.slot]]
     x0, origins = _denoise(plan, backbone, views) if views else (torch.empty(0), {})
     landed = []
     for flight in flights:

@@ -134,8 +134,8 @@ def test_guidance(
     agrees(run, fake, wanted, *TWO)
     ours = made(fake, wanted, *TWO)
     first = len(ours.weights) - 2
-    assert first not in ours.acting(0)
-    assert first in ours.acting(4)
+    assert first not in ours.acting[0]
+    assert first in ours.acting[4]
 
 
 @pytest.mark.parametrize("leak", [0.0, LEAK])
