@@ -13,7 +13,7 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -90,9 +90,9 @@ def plan_targets(
 def refuse_same_file(targets: Iterable[Target]) -> None:
     """Raise `UsageError` when two results would be one file; also for targets of many scenes."""
     owners: dict[str, Target] = {}
-    for target in targets:
-        keys = ["-"] if target.kind == "stdout" else [_key(p) for p in target.paths]
-        for key in keys:
+    some = tuple(targets)
+    for target in some if len(some) > 1 else ():  # a sequence never meets itself
+        for key in _keys(target):
             other = owners.setdefault(key, target)
             if other is not target:
                 raise UsageError(*_same_file(other, target))
@@ -256,10 +256,16 @@ def _is_folder(place: str) -> bool:
         return False
 
 
-def _key(path: Path) -> str:
-    """A string that is equal for names of one file (links followed)."""
-    key = os.path.normcase(os.path.realpath(path))
-    return key.casefold() if sys.platform in ("darwin", "win32") else key
+def _keys(target: Target) -> Iterator[str]:
+    """A string for each file of a target, equal for names of one file (links followed)."""
+    if target.kind == "stdout":
+        yield "-"
+        return
+    folder = os.path.realpath(target.path().parent)  # asked once, however many pictures go there
+    for path in target.paths:
+        real = os.path.realpath(path) if path.is_symlink() else os.path.join(folder, path.name)  # noqa: PTH118
+        key = os.path.normcase(real)
+        yield key.casefold() if sys.platform in ("darwin", "win32") else key
 
 
 def _check_place(target: Target) -> None:
