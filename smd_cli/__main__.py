@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from io import TextIOWrapper
 from types import FrameType
 from typing import Any
 
@@ -14,19 +15,22 @@ _BUG = "this is a bug in smd; run again with --debug and report what it prints"
 
 def main() -> None:
     """Run `smd` and exit."""
+    if isinstance(sys.stdout, TextIOWrapper):  # as stderr does: no sign is too much for a code page
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: list[str]) -> int:
     """Run `smd` with these arguments, in this process; gives the exit code.
 
-    All imports are in here: Ctrl-C has no traceback to show, however early it comes.
+    Without any it shows the help. All imports are in here: Ctrl-C has no traceback to show, however
+    early it comes.
     """
     try:
         signal.signal(signal.SIGTERM, _terminated)
         from smd_cli.cli import app
 
-        return int(app(arguments, prog_name="smd", standalone_mode=False) or 0)
+        return int(app(arguments or ["--help"], prog_name="smd", standalone_mode=False) or 0)
     except KeyboardInterrupt:
         return _INTERRUPTED
     except BrokenPipeError:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="smd",
-    no_args_is_help=True,
     add_completion=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -120,10 +119,11 @@ def check(
 ) -> None:
     """Check scenes without rendering: masks, coverage, slots, and what looks unintended."""
     from smd_cli.check import check_scene
-    from smd_cli.jobs import Request, each, load
+    from smd_cli.jobs import Request, each, load, refuse_stdin_twice
 
     reporter = Reporter(quiet=quiet)
     with _edge(reporter, debug):
+        refuse_stdin_twice(scenes)
         overrides = _overrides(change, {"size": size, "model": model})
         request = Request(scenes, (), overrides, only or (), without or ())
 
@@ -205,9 +205,9 @@ def render(
         began = time.perf_counter()
         from smd_cli.backbone.quiet import quiet as hushed
 
-        with hushed():
+        with reporter.starting(), hushed():
             from smd_cli.render import render_jobs
-
+        with hushed():
             render_jobs(
                 jobs,
                 reporter=reporter,
@@ -252,9 +252,9 @@ def compare(
         _announce(job, reporter)
         from smd_cli.backbone.quiet import quiet as hushed
 
-        with hushed():
+        with reporter.starting(), hushed():
             from smd_cli.compare import compare_job
-
+        with hushed():
             compare_job(job, reporter=reporter, device=device, dtype=dtype, clobber=not no_clobber)
 
 

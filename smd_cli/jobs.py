@@ -17,6 +17,7 @@ from smd_cli.scene.model import SceneFile
 from smd_cli.scene.overrides import Override
 from smd_cli.scene.paint import PaintedScene, paint_scene
 from smd_cli.scene.parse import load_scene
+from smd_cli.scene.source import STDIN
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -55,8 +56,7 @@ def prepare(request: Request) -> list[Job]:
 
     Raises SceneError with the problems of all scenes, UsageError for outputs that cannot work.
     """
-    if request.scenes.count("-") > 1:
-        raise UsageError("standard input can be read once only, but - is given twice")
+    refuse_stdin_twice(request.scenes)
     files = each(request.scenes, lambda source: load(source, request))
     painted = each(files, paint_scene)
     jobs = [_job(file, paint, request) for file, paint in zip(files, painted, strict=True)]
@@ -67,6 +67,12 @@ def prepare(request: Request) -> list[Job]:
     if not request.clobber:
         refuse_existing(targets)
     return jobs
+
+
+def refuse_stdin_twice(scenes: Sequence[str]) -> None:
+    """Raise UsageError where more than one scene is standard input."""
+    if scenes.count(STDIN) > 1:
+        raise UsageError("standard input can be read once only, but - is given twice")
 
 
 def load(source: str, request: Request) -> SceneFile:

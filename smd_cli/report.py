@@ -119,11 +119,25 @@ class Reporter:
         self._event("loading", model=model)
         if not self._animated:
             self.detail(f"loading the model {model}")
+        with self._waiting(f"loading the model {model} …"):
+            yield
+
+    @contextmanager
+    def starting(self) -> Iterator[None]:
+        """While the heavy libraries are imported, which takes seconds."""
+        with self._waiting("starting …"):
+            yield
+
+    @contextmanager
+    def _waiting(self, text: str) -> Iterator[None]:
+        """On a terminal, show that something goes on for which there is no measure."""
+        if not self._animated:
             yield
             return
         from rich.console import Console
+        from rich.text import Text
 
-        with Console(stderr=True).status(f"loading the model {model} …"):
+        with Console(stderr=True).status(Text(text)):
             yield
 
     @contextmanager
@@ -197,7 +211,9 @@ class _Bar:
         self._progress.update(self._task, completed=done, rate=rate)
 
     def say(self, text: str) -> None:
-        self._progress.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self._progress.console.print(
+            text, markup=False, emoji=False, highlight=False, soft_wrap=True
+        )
 
 
 def _problem(problem: Problem) -> dict[str, Any]:

@@ -236,6 +236,14 @@ WRONG_OPTIONS: list[tuple[Sequence[str], str]] = [
         "error: standard input can be read once only, but - is given twice\n",
     ),
     (
+        ["check", "-", "-"],
+        "error: standard input can be read once only, but - is given twice\n",
+    ),
+    (
+        ["check", ""],
+        "error: a scene's name is empty\n",
+    ),
+    (
         ["render", "s.yaml", "--model", "startr"],
         "--model startr: error: no model 'startr': neither a preset, an existing path nor a hub "
         "id\nhint: did you mean starter?\n",
@@ -259,6 +267,21 @@ def test_a_wrong_command_line_is_told_in_a_sentence(
     assert (result.code, result.out) == (2, "")
     assert result.err == text
     assert [p.name for p in scene.parent.iterdir()] == ["s.yaml"]
+
+
+def test_without_a_command_it_shows_the_help(smd: Smd) -> None:
+    result = smd([])
+    assert (result.code, result.err) == (0, "")
+    assert result.out.startswith("Usage: smd ")
+
+
+def test_a_code_page_that_lacks_a_sign_does_not_end_the_run(scene: Path) -> None:
+    scene.write_text(SCENE.replace("a fox", "лиса"), encoding="utf-8")
+    command = [sys.executable, "-m", "smd_cli", "check", scene.name]
+    env = {**os.environ, "PYTHONIOENCODING": "cp1252"}
+    done = subprocess.run(command, capture_output=True, cwd=scene.parent, env=env, check=True)
+    assert b"\\u043b\\u0438\\u0441\\u0430" in done.stdout
+    assert done.stderr == b""
 
 
 def test_check_reports_the_good_scenes_beside_the_broken_ones(smd: Smd, scene: Path) -> None:

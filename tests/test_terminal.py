@@ -53,6 +53,7 @@ def test_a_terminal_shows_a_bar_and_then_the_paths(tmp_path: Path) -> None:
     code, shown = on_a_terminal(tmp_path, "render", "s.yaml", "-n", "5", "-o", "f-%d.png")
     assert code == 0
     assert "5/5" in shown
+    assert "starting …" in shown
     assert "loading the model" in shown
     last = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown).replace("\r", "\n").split("\n")
     paths = [line for line in last if line.startswith("f-")]

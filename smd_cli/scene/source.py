@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from smd_cli.errors import Place, Problem, SceneError
+from smd_cli.errors import Place, Problem, SceneError, UsageError
 
 MAX_BYTES = 1 << 20
 STDIN = "-"
@@ -26,6 +26,8 @@ class Source:
 
 def read_source(source: str, stdin: IO[bytes] | None = None) -> Source:
     """Read a scene file, or standard input for ``-``. Raises SceneError about the whole file."""
+    if not source:
+        raise UsageError("a scene's name is empty")
     if source == STDIN:
         content = (stdin or sys.stdin.buffer).read(MAX_BYTES + 1)
         return Source("<stdin>", "stdin", Path(), _decoded(content, "<stdin>"))
