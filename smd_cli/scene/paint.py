@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from smd_cli.errors import Place, Problem, SceneError
 from smd_cli.models import read_defaults
+from smd_cli.scene.fields import MAX_SIDE_PX, MIN_SIDE_PX
 from smd_cli.scene.model import Brush, ImageMask, MaskPart, SceneFile
 from smd_cli.scene.pictures import (
     PictureError,
@@ -24,7 +25,6 @@ from smd_cli.scene.shapes import describe_shape, draw_shape, shape_box, touches
 Array = npt.NDArray[np.float32]
 Size = tuple[int, int]
 
-MIN_SIDE, MAX_SIDE = 64, 8192
 _MEANS = {"alpha": ("opaque", "transparent"), "luma": ("white", "black")}
 
 
@@ -114,10 +114,10 @@ def _first_mask_size(scene_file: SceneFile) -> Size | None:
 
 def _legal(size: Size, written: str, place: Place) -> Size:
     """The size of a picture where it can be the canvas'."""
-    if all(MIN_SIDE <= side <= MAX_SIDE for side in size):
+    if all(MIN_SIDE_PX <= side <= MAX_SIDE_PX for side in size):
         return size
     message = f"the canvas takes the size of {quote(written)}, {dimensions(size)}, but its sides "
-    message += f"must be {MIN_SIDE}..{MAX_SIDE} px"
+    message += f"must be {MIN_SIDE_PX}..{MAX_SIDE_PX} px"
     raise SceneError([Problem(place, message, "set the canvas in the scene, as in size: 512x512")])
 
 
