@@ -38,7 +38,7 @@ def run(arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _FAILED
     except Exception as wrong:
-        if "--debug" in arguments:
+        if "--debug" in arguments or os.environ.get("SMD_DEBUG"):
             raise
         return _told(wrong)
 

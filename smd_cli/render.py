@@ -111,14 +111,19 @@ def _tell(job: Job, paths: Sequence[str], reporter: Reporter) -> None:
 
 @contextmanager
 def memory_sentence(job: Job) -> Iterator[None]:
-    """Turns running out of GPU memory into a sentence that says what helps."""
+    """Turns running out of memory into a sentence that says what helps."""
     try:
         yield
-    except torch.OutOfMemoryError as full:
+    except (MemoryError, RuntimeError) as full:
+        # On the CPU torch has no class of its own for it.
+        if not isinstance(full, MemoryError | torch.OutOfMemoryError) and (
+            "allocate memory" not in str(full)
+        ):
+            raise
         width, height = job.painted.size
         raise SmdError(
-            f"{job.title}: out of GPU memory at {width}x{height}",
-            "try --dtype fp16, --schedule single, a smaller --size or --device cpu",
+            f"{job.title}: out of memory at {width}x{height}",
+            "try a smaller --size, --schedule single, or --dtype fp16 on a GPU",
         ) from full
 
 

@@ -306,6 +306,18 @@ def test_a_picture_on_stdout_leaves_no_path_beside_it(scene: Path) -> None:
     assert done.stderr == b"f.png\n"
 
 
+def test_running_out_of_memory_is_a_sentence(
+    smd: Smd, scene: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr("smd_cli.engine.stream.advance", full)
+    result = smd(["render", scene.name])
+    assert (result.code, result.out) == (1, "")
+    assert result.err.startswith("error: s: out of memory at 64x64\nhint: try a smaller --size")
+
+
 def test_no_clobber_refuses_before_any_work(smd: Smd, scene: Path) -> None:
     Path("s.png").write_bytes(b"precious")
     result = smd(["render", scene.name, "--no-clobber"])
