@@ -66,7 +66,7 @@ class SeededNoise:
         return noise
 
 
-WALK_REACH = 0.8  # radians from the centre of the circle: how far a walk morphs
+WALK_REACH = 1.4  # radians from the centre of the circle: how far a walk morphs, π/2 at most
 
 
 def walk(centre: Tensor, east: Tensor, north: Tensor, angle: float) -> Tensor:
