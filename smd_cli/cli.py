@@ -119,7 +119,7 @@ def check(
 ) -> None:
     """Check scenes without rendering: masks, coverage, slots, and what looks unintended."""
     from smd_cli.check import check_scene
-    from smd_cli.jobs import Request, each, load, refuse_stdin_twice
+    from smd_cli.request import Request, each, load, refuse_stdin_twice
 
     reporter = Reporter(quiet=quiet)
     with _edge(reporter, debug):
@@ -180,7 +180,8 @@ def render(
     debug: Debug = False,
 ) -> None:
     """Render scenes to pictures, GIF, APNG, WebP, MP4 or WebM."""
-    from smd_cli.jobs import Request, prepare
+    from smd_cli.jobs import prepare
+    from smd_cli.request import Request
 
     to_stdout = "-" in (out or ())
     reporter = Reporter(quiet=quiet, verbose=verbose, as_json=as_json, picture_on_stdout=to_stdout)
@@ -241,7 +242,8 @@ def compare(
     debug: Debug = False,
 ) -> None:
     """Show what each stabiliser does, beside slow MultiDiffusion: one labelled sheet."""
-    from smd_cli.jobs import Request, prepare
+    from smd_cli.jobs import prepare
+    from smd_cli.request import Request
 
     reporter = Reporter(quiet=quiet, verbose=verbose, as_json=as_json)
     with _edge(reporter, debug):

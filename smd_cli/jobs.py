@@ -3,36 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from smd_cli import __version__
 from smd_cli.check import check_scene
-from smd_cli.errors import Problem, SceneError, UsageError
+from smd_cli.errors import Problem
 from smd_cli.output.targets import Target, plan_targets, refuse_existing, refuse_same_file
 from smd_cli.output.writers import notes, refuse_terminal
+from smd_cli.request import Request, each, load, refuse_stdin_twice
 from smd_cli.scene.model import SceneFile
-from smd_cli.scene.overrides import Override
 from smd_cli.scene.paint import PaintedScene, paint_scene
-from smd_cli.scene.parse import load_scene
-from smd_cli.scene.source import STDIN
-
-S = TypeVar("S")
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Request:
-    """What `smd render` was asked for, besides device and manners."""
-
-    scenes: Sequence[str]
-    outs: Sequence[str] = ()
-    overrides: Sequence[Override] = ()
-    only: Sequence[str] = ()
-    without: Sequence[str] = ()
-    clobber: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,17 +50,6 @@ def prepare(request: Request) -> list[Job]:
     return jobs
 
 
-def refuse_stdin_twice(scenes: Sequence[str]) -> None:
-    """Raise UsageError where more than one scene is standard input."""
-    if scenes.count(STDIN) > 1:
-        raise UsageError("standard input can be read once only, but - is given twice")
-
-
-def load(source: str, request: Request) -> SceneFile:
-    """One scene of a request, its options applied."""
-    return load_scene(source, request.overrides, only=request.only, without=request.without)
-
-
 def _job(file: SceneFile, painted: PaintedScene, request: Request) -> Job:
     scene = file.scene
     targets = plan_targets(request.outs, scene_name=file.name, seed=scene.seed, frames=scene.frames)
@@ -110,17 +80,3 @@ def _without_folder(override: str) -> str:
     """An override whose value is an absolute path, with the file's name alone."""
     key, _, value = override.partition("=")
     return f"{key}={Path(value).name}" if Path(value).is_absolute() else override
-
-
-def each(items: Iterable[S], work: Callable[[S], T]) -> list[T]:
-    """Do the work for all items, and only then raise the problems of all, in one SceneError."""
-    made: list[T] = []
-    problems: list[Problem] = []
-    for item in items:
-        try:
-            made.append(work(item))
-        except SceneError as wrong:
-            problems += wrong.problems
-    if problems:
-        raise SceneError(dict.fromkeys(problems))
-    return made

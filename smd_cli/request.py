@@ -1,0 +1,53 @@
+"""What the command line asks for: scenes with their options. Imports nothing of the writers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from smd_cli.errors import Problem, SceneError, UsageError
+from smd_cli.scene.model import SceneFile
+from smd_cli.scene.overrides import Override
+from smd_cli.scene.parse import load_scene
+from smd_cli.scene.source import STDIN
+
+S = TypeVar("S")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What `smd render` was asked for, besides device and manners."""
+
+    scenes: Sequence[str]
+    outs: Sequence[str] = ()
+    overrides: Sequence[Override] = ()
+    only: Sequence[str] = ()
+    without: Sequence[str] = ()
+    clobber: bool = True
+
+
+def refuse_stdin_twice(scenes: Sequence[str]) -> None:
+    """Raise UsageError where more than one scene is standard input."""
+    if scenes.count(STDIN) > 1:
+        raise UsageError("standard input can be read once only, but - is given twice")
+
+
+def load(source: str, request: Request) -> SceneFile:
+    """One scene of a request, its options applied."""
+    return load_scene(source, request.overrides, only=request.only, without=request.without)
+
+
+def each(items: Iterable[S], work: Callable[[S], T]) -> list[T]:
+    """Do the work for all items, and only then raise the problems of all, in one SceneError."""
+    made: list[T] = []
+    problems: list[Problem] = []
+    for item in items:
+        try:
+            made.append(work(item))
+        except SceneError as wrong:
+            problems += wrong.problems
+    if problems:
+        raise SceneError(dict.fromkeys(problems))
+    return made
