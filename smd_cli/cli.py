@@ -188,8 +188,7 @@ def render(
     with _edge(reporter, debug):
         if schedule not in ("auto", "single", "stream"):
             raise UsageError(f"--schedule is auto, single or stream, not {schedule!r}")
-        if as_json and to_stdout:
-            raise UsageError("--json and -o - both want stdout", "write the picture to a file")
+        _refuse_two_on_stdout(as_json, to_stdout)
         sugar = {
             "frames": frames,
             "seed": seed,
@@ -247,6 +246,7 @@ def compare(
 
     reporter = Reporter(quiet=quiet, verbose=verbose, as_json=as_json)
     with _edge(reporter, debug):
+        _refuse_two_on_stdout(as_json, out == "-")
         sugar = {"seed": seed, "size": size, "model": model}
         overrides = _overrides(change, {**sugar, "frames": "1"})
         request = Request([scene], [out], overrides, only or (), without or (), not no_clobber)
@@ -285,6 +285,11 @@ def _edge(reporter: Reporter, debug: bool) -> Iterator[None]:
     except KeyboardInterrupt:
         reporter.note("interrupted; finished files are kept")
         raise typer.Exit(ExitCode.INTERRUPTED) from None
+
+
+def _refuse_two_on_stdout(as_json: bool, picture: bool) -> None:
+    if as_json and picture:
+        raise UsageError("--json and -o - both want stdout", "write the picture to a file")
 
 
 def _announce(job: Job, reporter: Reporter) -> None:

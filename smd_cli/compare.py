@@ -69,7 +69,7 @@ def _hard(scene: Scene, sampler: Sampler) -> Scene:
 
 
 def compare(scene: Scene, painted: PaintedScene, backbone: Backbone) -> Iterator[Shot]:
-    """Render frame 0 of every variant; the first network call is made twice, once to warm up."""
+    """Render frame 0 of every variant, after the last of them once to warm up, untimed."""
     planner = Planner(backbone)
     ladder = variants(scene)
     _render(planner, ladder[-1].scene, painted, backbone)

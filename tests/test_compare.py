@@ -147,6 +147,15 @@ def test_the_last_column_is_what_render_makes(smd: Smd) -> None:
 
 
 @pytest.mark.usefixtures("scene")
+def test_figures_and_a_picture_do_not_share_stdout(smd: Smd) -> None:
+    result = smd(["compare", "s.yaml", "--json", "-o", "-"])
+    assert result.code == 2
+    assert result.err == (
+        "error: --json and -o - both want stdout\nhint: write the picture to a file\n"
+    )
+
+
+@pytest.mark.usefixtures("scene")
 def test_figures_as_json(smd: Smd) -> None:
     result = smd(["compare", "s.yaml", "--json", "--set", "sampler.steps=2"])
     events = [json.loads(line) for line in result.out.splitlines()]

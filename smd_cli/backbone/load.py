@@ -76,6 +76,11 @@ def _load(model: ModelRef, folder: Path, device: torch.device, dtype: torch.dtyp
     defaults = read_defaults(ModelRef(model.name, folder, model.revision, model.vae))
     vae, factor = _load_vae(model, folder, dtype)
     unet = _whole(UNet2DConditionModel, folder / "unet", torch_dtype=dtype)
+    if unet.config.time_cond_proj_dim is not None:
+        raise UsageError(
+            f"the model {model.name} is a full LCM, which is not supported yet",
+            "fuse an LCM-LoRA into a Stable Diffusion 1 checkpoint instead",
+        )
     if unet.config.in_channels != vae.config.latent_channels:
         raise UsageError(
             f"the model {model.name} does not fit: its UNet takes {unet.config.in_channels} "

@@ -256,3 +256,14 @@ def test_precision_follows_the_device() -> None:
     assert pick_dtype("auto", torch.device("cpu")) == torch.float32
     assert pick_dtype("auto", torch.device("cuda")) == torch.float16
     assert pick_dtype("bf16", torch.device("cpu")) == torch.bfloat16
+
+
+def test_a_full_lcm_is_refused(tmp_path: Path) -> None:
+    from diffusers import UNet2DConditionModel
+
+    folder = tmp_path / "lcm"
+    shutil.copytree(TINY, folder)
+    config = {**UNet2DConditionModel.load_config(TINY / "unet"), "time_cond_proj_dim": 8}
+    UNet2DConditionModel.from_config(config).save_pretrained(folder / "unet")
+    with pytest.raises(UsageError, match="is a full LCM, which is not supported yet"):
+        load_backbone(ModelRef("lcm", folder), "cpu", "fp32")
