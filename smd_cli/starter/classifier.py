@@ -1,4 +1,4 @@
-"""The judge: a small classifier of the vocabulary, trained on the painter's pictures alone.
+"""The judge: a small classifier of words and colours, trained on the painter's pictures alone.
 
 `python -m smd_cli.starter.classifier --out judge.safetensors` trains it and reports its accuracy on
 pictures that it never saw. It never sees a picture that the model made before it judges one.
@@ -16,16 +16,26 @@ from PIL import Image, ImageFilter
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from smd_cli.starter.examples import CANVAS_PX, draw_object, draw_regions, lay_patch
+from smd_cli.starter.examples import (
+    CANVAS_PX,
+    draw_material,
+    draw_object,
+    draw_regions,
+    lay_patch,
+)
 from smd_cli.starter.materials import Picture, Rng, as_floats
 from smd_cli.starter.painter import CELL_PX, Painter, draw_look, find_font, load_glyphs
-from smd_cli.starter.vocabulary import MATERIALS, OBJECTS
+from smd_cli.starter.vocabulary import COLOURS, MATERIALS, OBJECTS, Thing
 
 log = logging.getLogger("smd_cli.starter")
 
 CLASSES = (*OBJECTS, *MATERIALS)
 NOTHING = len(CLASSES)
 """The number of one more class: the colours of an object without its shape."""
+
+COLOUR_WORDS = tuple(COLOURS)
+UNTOLD = -1
+"""The colour of a crop of something that has no colour word."""
 
 CROP_PX = 64
 MARGIN = 0.05
@@ -39,9 +49,9 @@ Box = tuple[int, int, int, int]
 
 
 class Judge(nn.Module):
-    """Pictures (N, 3, 64, 64) in [-1, 1] -> logits (N, 56), NOTHING the last."""
+    """Pictures (N, 3, 64, 64) in [-1, 1] -> logits of `CLASSES` and NOTHING, and of the colours."""
 
-    def __init__(self, widths: tuple[int, ...] = (24, 48, 96, 160)) -> None:
+    def __init__(self, widths: tuple[int, ...] = (32, 64, 96, 160)) -> None:
         super().__init__()
         layers: list[nn.Module] = [nn.Conv2d(3, widths[0], 5, stride=2, padding=2, bias=False)]
         for before, after in zip((widths[0], *widths), widths, strict=False):
@@ -50,11 +60,15 @@ class Judge(nn.Module):
             layers += [nn.BatchNorm2d(after), nn.ReLU(), nn.MaxPool2d(2)]
         self.body = nn.Sequential(*layers[:-1])
         self.head = nn.Linear(widths[-1] * 4, len(CLASSES) + 1)
+        self.colour_head = nn.Linear(widths[-1] * 4, len(COLOURS))
 
-    def forward(self, x: Tensor) -> Tensor:
-        pooled = F.adaptive_avg_pool2d(self.body(x), 2).flatten(1)
-        logits: Tensor = self.head(F.dropout(pooled, 0.2, self.training))
-        return logits
+    def features(self, x: Tensor) -> Tensor:
+        """What the decisions are made of: (N, 640)."""
+        return F.adaptive_avg_pool2d(self.body(x), 2).flatten(1)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        pooled = F.dropout(self.features(x), 0.2, self.training)
+        return self.head(pooled), self.colour_head(pooled)
 
 
 def with_margin(box: Box, size_px: int = CANVAS_PX) -> Box:
@@ -81,25 +95,42 @@ def judge_input(crops: list[Picture]) -> Tensor:
     return torch.from_numpy(np.stack(crops)).movedim(-1, 1) * 2 - 1
 
 
-def painted_crops(painter: Painter, rng: Rng) -> list[tuple[Picture, int]]:
-    """The crops, with their classes, of one painted canvas: its objects and two patches of it."""
-    material = MATERIALS[rng.integers(len(MATERIALS))]
+@dataclass(frozen=True, eq=False)
+class Crop:
+    """A crop, and the numbers of its class and of its colour word."""
+
+    picture: Picture
+    number: int
+    colour: int
+
+    @staticmethod
+    def of(picture: Picture, thing: Thing) -> "Crop":
+        """A crop that shows a thing."""
+        colour = UNTOLD if thing.colour is None else COLOUR_WORDS.index(thing.colour)
+        return Crop(picture, CLASSES.index(thing.word), colour)
+
+
+def painted_crops(painter: Painter, rng: Rng) -> list[Crop]:
+    """The crops of one painted canvas: its objects and two patches of its material."""
+    material = draw_material(rng)
     bare = painter.material(material, rng, CANVAS_PX)
-    found = [(crop(bare, _patch(rng)), CLASSES.index(material)) for _ in range(2)]
-    picture, regions = bare.copy(), draw_regions(rng, int(rng.integers(2, 4)))
-    words = [draw_object(painter, rng) for _ in regions]
+    found = [Crop.of(crop(bare, _patch(rng)), material) for _ in range(2)]
+    picture, regions = bare.copy(), draw_regions(rng, int(rng.integers(2, 5)))
+    things = [draw_object(rng) for _ in regions]
     for region in regions:
         if rng.random() < 0.4:
             lay_patch(picture, rng, region.cells)
-    for word, region in zip(words, regions, strict=True):
+    for thing, region in zip(things, regions, strict=True):
         look = draw_look(rng, max(region.object_cells - int(rng.integers(0, 3)), 4))
-        painter.put(picture, word, look, region.corner)
-    for word, region in zip(words, regions, strict=True):
+        painter.put(picture, thing, look, region.corner(look.size_cells))
+    for thing, region in zip(things, regions, strict=True):
         top, left, bottom, right = (CELL_PX * n for n in region.box)
         box = (top, left, bottom, right)
-        spoiled = rng.random() < 0.2
-        shown = _spoiled(picture, rng, box) if spoiled else picture
-        found.append((crop(shown, with_margin(box)), NOTHING if spoiled else CLASSES.index(word)))
+        if rng.random() < 0.2:
+            spoiled = crop(_spoiled(picture, rng, box), with_margin(box))
+            found.append(Crop(spoiled, NOTHING, UNTOLD))
+        else:
+            found.append(Crop.of(crop(picture, with_margin(box)), thing))
     return found
 
 
@@ -131,19 +162,22 @@ def _patch(rng: Rng) -> Box:
 
 @dataclass(frozen=True, eq=False)
 class Labelled:
-    """Crops (N, 3, 64, 64) in bytes and their classes (N,)."""
+    """Crops (N, 3, 64, 64) in bytes, their classes (N,) and their colours (N,)."""
 
     crops: Tensor
     classes: Tensor
+    colours: Tensor
 
 
 def paint_set(painter: Painter, seed: int, canvases: int) -> Labelled:
     """So many canvases' crops."""
     rng = np.random.default_rng([seed, 3])
-    pairs = [pair for _ in range(canvases) for pair in painted_crops(painter, rng)]
-    crops = np.stack([(picture * 255).astype(np.uint8) for picture, _ in pairs])
+    crops = [one for _ in range(canvases) for one in painted_crops(painter, rng)]
+    pixels = np.stack([(one.picture * 255).astype(np.uint8) for one in crops])
     return Labelled(
-        torch.from_numpy(crops).movedim(-1, 1).contiguous(), torch.tensor([c for _, c in pairs])
+        torch.from_numpy(pixels).movedim(-1, 1).contiguous(),
+        torch.tensor([one.number for one in crops]),
+        torch.tensor([one.colour for one in crops]),
     )
 
 
@@ -159,7 +193,7 @@ def disturb(x: Tensor, generator: torch.Generator) -> Tensor:
     )
     soft = F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
     share = (spread[:, 4] * 0.9).clamp_min(0)[:, None, None, None]
-    x = x + share * (soft - x) + 0.08 * spread[:, 5:8, None, None]
+    x = x + share * (soft - x) + 0.05 * spread[:, 5:8, None, None]
     return x + 0.04 * torch.randn(x.shape, generator=generator)
 
 
@@ -174,7 +208,10 @@ def train_judge(data: Labelled, seed: int, epochs: int = 5, batch: int = 64) -> 
     for step in range(steps):
         chosen = torch.randint(len(data.crops), (batch,), generator=generator)
         x = disturb(data.crops[chosen].float() / 127.5 - 1, generator)
-        loss = F.cross_entropy(judge(x), data.classes[chosen], label_smoothing=0.05)
+        words, colours = judge(x)
+        loss = F.cross_entropy(words, data.classes[chosen], label_smoothing=0.05)
+        wanted = data.colours[chosen]
+        loss = loss + 0.5 * F.cross_entropy(colours, wanted, ignore_index=UNTOLD)
         optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         optimizer.step()
@@ -185,11 +222,13 @@ def train_judge(data: Labelled, seed: int, epochs: int = 5, batch: int = 64) -> 
 
 
 @torch.inference_mode()
-def accuracy(judge: Judge, data: Labelled) -> float:
-    """Share of crops whose top class is right."""
-    batches = zip(torch.split(data.crops, 256), torch.split(data.classes, 256), strict=True)
-    right = [(judge(x.float() / 127.5 - 1).argmax(1) == c).float() for x, c in batches]
-    return float(torch.cat(right).mean())
+def accuracy(judge: Judge, data: Labelled) -> tuple[float, float]:
+    """Shares of crops whose top class, and of coloured ones whose top colour, is right."""
+    found = [judge(x.float() / 127.5 - 1) for x in torch.split(data.crops, 256)]
+    words = torch.cat([word.argmax(1) for word, _ in found]) == data.classes
+    colours = torch.cat([colour.argmax(1) for _, colour in found]) == data.colours
+    told = data.colours != UNTOLD
+    return float(words.float().mean()), float(colours[told].float().mean())
 
 
 def load_judge(path: Path) -> Judge:
@@ -204,7 +243,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="smd_cli.starter.classifier", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="a .safetensors file")
     parser.add_argument("--font", type=Path, help="NotoColorEmoji.ttf, if in no usual place")
-    parser.add_argument("--canvases", type=int, default=7000)
+    parser.add_argument("--canvases", type=int, default=9000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args(arguments)
@@ -214,7 +253,8 @@ def main(arguments: list[str] | None = None) -> None:
     judge = train_judge(paint_set(painter, options.seed, options.canvases), options.seed)
     held_out = paint_set(painter, options.seed + 1, 600)
     save_file(judge.state_dict(), options.out)
-    log.info("held-out accuracy %.4f (%d crops)", accuracy(judge, held_out), len(held_out.crops))
+    shares = accuracy(judge, held_out)
+    log.info("held-out accuracy: words %.4f, colours %.4f (%d)", *shares, len(held_out.crops))
 
 
 if __name__ == "__main__":

@@ -1,18 +1,20 @@
 """Measures a model on random scenes: `python -m smd_cli.starter.evaluate --judge FILE --json`.
 
-Every scene is a scene file: a material as the background and one to three objects, all drawn
-uniformly, in random masks of 6 to 30 % of the canvas that are laid out to overlap little. It goes
-through the same loading, painting, planning and sampling as in `smd render`. The judge, which has
-seen the painter's pictures alone, then says what stands in each brush's box, and what the patches
-outside of all masks show. No scene and no picture is left out.
+Every scene (see `wishes`) goes through the same loading, painting, planning and sampling as in
+`smd render`. The judge, which has seen the painter's pictures alone, then says what stands in each
+brush's box and in what colour, what the patches outside of all masks show, and whether a brush's
+thing is found where its mask is not. No scene and no picture is left out. The same scenes with the
+same seeds are rendered in one prompt without regions, and averaged without stabilisers; --study
+adds the choices of the `sampler:` section.
 """
 
 import argparse
 import io
 import json
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +27,12 @@ from smd_cli.backbone.contract import Backbone
 from smd_cli.backbone.load import load_backbone
 from smd_cli.engine.plan import Planner
 from smd_cli.engine.stream import picture, single
-from smd_cli.models import STARTER
-from smd_cli.scene.model import Sampler
+from smd_cli.models import STARTER, read_defaults, resolve_model
 from smd_cli.scene.paint import paint_scene
 from smd_cli.scene.parse import load_scene
 from smd_cli.starter.classifier import (
     CLASSES,
+    COLOUR_WORDS,
     NOTHING,
     PATCHES_PX,
     Box,
@@ -40,184 +42,143 @@ from smd_cli.starter.classifier import (
     load_judge,
     with_margin,
 )
-from smd_cli.starter.materials import Rng
-from smd_cli.starter.vocabulary import MATERIALS, OBJECTS, caption
+from smd_cli.starter.painter import CELL_PX, Painter, draw_look, find_font, load_glyphs
+from smd_cli.starter.vocabulary import Thing
+from smd_cli.starter.wishes import SIDE_PX, Wish, lone_wish, random_wish
 
-SIDE_PX = 256
-AREA = (0.06, 0.30)
-LAYOUT_TRIES = 24
 Paint = npt.NDArray[np.bool_]
+Pixels = npt.NDArray[np.uint8]
+
+LONE_PROMPTS, LONE_SEEDS = 16, 8
+"""Variety is measured on so many prompts, each with so many seeds."""
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What a random scene asks for: its file's text and the words that its pictures must show."""
+class Sight:
+    """What the judge took a crop for: word, colour, and whether it has a shape at all."""
 
-    text: str
-    objects: tuple[str, ...]
-    material: str
-
-
-@dataclass(frozen=True)
-class Shape:
-    """A mask's kind in the scene format, its sides in pixels, a blob's points in 0..1."""
-
-    kind: str
-    height: float
-    width: float
-    points: tuple[tuple[float, float], ...] = ()
-
-    def box(self, top: float, left: float) -> Box:
-        """The bounding box at a place."""
-        return round(top), round(left), round(top + self.height), round(left + self.width)
-
-    def mask(self, box: Box) -> dict[str, Any]:
-        """The mask at a bounding box, as a scene file has it."""
-        top, left, bottom, right = box
-        if self.kind != "polygon":
-            return {self.kind: [left, top, right - left, bottom - top]}
-        spread = [
-            [round(left + x * (right - left), 1), round(top + y * (bottom - top), 1)]
-            for x, y in self.points
-        ]
-        return {self.kind: spread}
-
-
-def random_shape(rng: Rng) -> Shape:
-    """A rectangle, an ellipse or a blob of 6 to 30 % of the canvas, its sides not too unequal."""
-    kind = ("rect", "ellipse", "polygon")[rng.integers(3)]
-    points = blob(rng) if kind == "polygon" else np.empty((0, 2))
-    extent = SIDE_PX * np.sqrt(rng.uniform(*AREA) / _filled(kind, points))
-    stretch = np.sqrt(rng.uniform(0.75, 4 / 3))
-    height, width = (min(float(extent * s), SIDE_PX) for s in (stretch, 1 / stretch))
-    return Shape(kind, height, width, tuple((float(x), float(y)) for x, y in points))
-
-
-def blob(rng: Rng) -> npt.NDArray[np.float64]:
-    """The points (x, y) of a wobbly ellipse that spans 0..1 in both directions."""
-    angle = np.linspace(0, 2 * np.pi, 48, endpoint=False)
-    waves = [rng.uniform(0, 0.1) * np.cos(k * angle + rng.uniform(0, 7)) for k in (2, 3, 4)]
-    points = (np.stack([np.cos(angle), np.sin(angle)]) * (1 + np.sum(waves, axis=0))).T
-    return np.asarray((points - points.min(0)) / np.ptp(points, axis=0))
-
-
-def _filled(kind: str, points: npt.NDArray[np.float64]) -> float:
-    """The share of its bounding box that a shape fills."""
-    if kind != "polygon":
-        return 1.0 if kind == "rect" else np.pi / 4
-    x, y = points.T
-    return float(abs(x @ np.roll(y, 1) - y @ np.roll(x, 1)) / 2)
-
-
-def overlap(box: Box, other: Box) -> float:
-    """What two boxes have in common, as a share of the smaller one."""
-    down = min(box[2], other[2]) - max(box[0], other[0])
-    across = min(box[3], other[3]) - max(box[1], other[1])
-    areas = [(b[2] - b[0]) * (b[3] - b[1]) for b in (box, other)]
-    return max(down, 0) * max(across, 0) / min(areas)
-
-
-def random_layout(rng: Rng, shapes: Sequence[Shape]) -> list[Box]:
-    """Where the shapes lie: of two dozen random layouts the one in which they overlap least."""
-
-    def draw() -> list[Box]:
-        return [
-            s.box(rng.uniform(0, SIDE_PX - s.height), rng.uniform(0, SIDE_PX - s.width))
-            for s in shapes
-        ]
-
-    def crowding(boxes: list[Box]) -> float:
-        pairs = [overlap(a, b) for i, a in enumerate(boxes) for b in boxes[:i]]
-        return sum(pairs)
-
-    return min((draw() for _ in range(LAYOUT_TRIES)), key=crowding)
-
-
-def random_wish(number: int, changes: Mapping[str, Any]) -> Wish:
-    """The random scene of a number, with changes to what its file says at the top level."""
-    rng = np.random.default_rng([2403, 9055, number])
-    words = list(OBJECTS)
-    objects = [words[n] for n in rng.choice(len(words), int(rng.integers(1, 4)), replace=False)]
-    material = MATERIALS[rng.integers(len(MATERIALS))]
-    shapes = [random_shape(rng) for _ in objects]
-    boxes = random_layout(rng, shapes)
-    brushes = [
-        {"prompt": caption(word), "mask": shape.mask(box)}
-        for word, shape, box in zip(objects, shapes, boxes, strict=True)
-    ]
-    scene = {
-        "size": [SIDE_PX, SIDE_PX],
-        "seed": number,
-        "background": {"prompt": caption(material)},
-        "brushes": brushes,
-    }
-    return Wish(json.dumps(scene | dict(changes)), tuple(objects), material)
+    word: str
+    colour: str
+    shaped: bool
 
 
 @dataclass(frozen=True, eq=False)
 class Verdict:
-    """A rendered scene, and what the judge took each thing for."""
+    """A rendered scene, and what the judge took each thing for.
+
+    `elsewhere` says of each object whether its word was seen where its mask is not.
+    """
 
     wish: Wish
-    pixels: npt.NDArray[np.uint8]
+    pixels: Pixels
     boxes: tuple[Box, ...]
-    seen_objects: tuple[str, ...]
-    shaped: tuple[bool, ...]
-    seen_material: str
+    objects: tuple[Sight, ...]
+    material: Sight
+    elsewhere: tuple[bool, ...]
     seconds: float
 
     @property
-    def right(self) -> int:
-        """How many objects were found to be what was asked for."""
-        return sum(a == b for a, b in zip(self.wish.objects, self.seen_objects, strict=True))
+    def right(self) -> list[bool]:
+        """Which objects were found to be what was asked for."""
+        return [a.word == b.word for a, b in zip(self.wish.objects, self.objects, strict=True)]
 
     @property
-    def strictly_right(self) -> int:
-        """How many of these the judge did not rather take for an object's colours without shape."""
-        found = zip(self.wish.objects, self.seen_objects, self.shaped, strict=True)
-        return sum(a == b and shaped for a, b, shaped in found)
+    def colours(self) -> list[bool]:
+        """Of everything asked for in a colour: whether it has that colour."""
+        asked = (*self.wish.objects, self.wish.material)
+        pairs = zip(asked, (*self.objects, self.material), strict=True)
+        return [thing.colour == sight.colour for thing, sight in pairs if thing.colour]
 
 
 class Evaluator:
     """A model and its judge."""
 
-    def __init__(self, judge: Judge) -> None:
-        self.judge = judge
+    def __init__(self, judge: Judge, changes: Mapping[str, Any]) -> None:
+        """`changes` are made to every scene, at its top level."""
+        self.judge, self.changes = judge, changes
         self.backbone: Backbone | None = None
-        self.sampler: Sampler | None = None
 
-    def verdict(self, wish: Wish) -> Verdict:
-        """Render one scene and judge it."""
-        file = load_scene("-", stdin=io.BytesIO(wish.text.encode()))
+    def render(self, wish: Wish, changes: Mapping[str, Any]) -> Pixels:
+        """The picture of a scene, its frame 0."""
+        text = wish.text({**self.changes, **changes})
+        file = load_scene("-", stdin=io.BytesIO(text.encode()))
         self.backbone = self.backbone or load_backbone(file.scene.model)
-        self.sampler = file.scene.sampler
-        begun = time.perf_counter()
         painted = paint_scene(file)
         plan = Planner(self.backbone).plan(
             file.scene, painted.brushes, painted.size, painted.picture
         )
-        pixels = picture(next(single(lambda: plan, self.backbone, 1)), self.backbone)
+        return picture(next(single(lambda: plan, self.backbone, 1)), self.backbone)
+
+    def verdict(self, wish: Wish, changes: Mapping[str, Any] | None = None) -> Verdict:
+        """Render one scene, with changes, and judge it."""
+        begun = time.perf_counter()
+        pixels = self.render(wish, changes or {})
         seconds = time.perf_counter() - begun
-        paint = [p.paint >= 0.5 for p in painted.brushes]
+        own = paint_scene(load_scene("-", stdin=io.BytesIO(wish.text({}).encode())))
+        paint = [p.paint >= 0.5 for p in own.brushes]
         boxes = tuple(with_margin(bounding_box(p)) for p in paint)
-        seen, shaped = self._seen(pixels, boxes)
-        around = self._surrounding(pixels, np.logical_or.reduce(paint))
-        return Verdict(wish, pixels, boxes, seen, shaped, around, seconds)
+        taken = np.logical_or.reduce(paint)
+        elsewhere = tuple(
+            any(s.word == thing.word and s.shaped for s in self._sights(pixels, off_boxes(p)))
+            for thing, p in zip(wish.objects, paint, strict=True)
+        )
+        return Verdict(
+            wish,
+            pixels,
+            boxes,
+            tuple(self._sights(pixels, boxes)),
+            self._surrounding(pixels, taken),
+            elsewhere,
+            seconds,
+        )
 
     @torch.inference_mode()
-    def _seen(
-        self, pixels: npt.NDArray[np.uint8], boxes: Sequence[Box]
-    ) -> tuple[tuple[str, ...], tuple[bool, ...]]:
-        logits = self.judge(judge_input([crop(pixels / np.float32(255), b) for b in boxes]))
-        best = logits[:, :NOTHING].max(1)
-        shaped = (best.values > logits[:, NOTHING]).tolist()
-        return tuple(CLASSES[n] for n in best.indices.tolist()), tuple(shaped)
+    def _sights(self, pixels: Pixels, boxes: Sequence[Box]) -> list[Sight]:
+        if not boxes:
+            return []
+        words, colours = self.judge(judge_input([crop(pixels / np.float32(255), b) for b in boxes]))
+        best = words[:, :NOTHING].max(1)
+        shaped = (best.values > words[:, NOTHING]).tolist()
+        pairs = zip(best.indices.tolist(), colours.argmax(1).tolist(), shaped, strict=True)
+        return [Sight(CLASSES[w], COLOUR_WORDS[c], s) for w, c, s in pairs]
 
     @torch.inference_mode()
-    def _surrounding(self, pixels: npt.NDArray[np.uint8], taken: Paint) -> str:
+    def _surrounding(self, pixels: Pixels, taken: Paint) -> Sight:
         crops = [crop(pixels / np.float32(255), b) for b in free_patches(taken)]
-        chances = self.judge(judge_input(crops))[:, :NOTHING].softmax(1).mean(0)
-        return CLASSES[int(chances.argmax())]
+        words, colours = self.judge(judge_input(crops))
+        word = words[:, :NOTHING].softmax(1).mean(0).argmax()
+        colour = colours.softmax(1).mean(0).argmax()
+        return Sight(CLASSES[int(word)], COLOUR_WORDS[int(colour)], shaped=True)
+
+    @torch.inference_mode()
+    def spread(self, pictures: Iterable[Pixels], box: Box) -> float:
+        """The mean distance of the judge's features between pictures, in a box."""
+        crops = [crop(pixels / np.float32(255), box) for pixels in pictures]
+        features = self.judge.features(judge_input(crops))
+        pairs = combinations(features, 2)
+        return float(torch.stack([torch.dist(a, b) for a, b in pairs]).mean())
+
+    def variety(self, painter: Painter) -> float:
+        """How much seeds of one prompt differ, as a share of how much the painter's pictures do."""
+        own, painted = [], []
+        for number in range(LONE_PROMPTS):
+            wishes = [lone_wish(number, seed) for seed in range(LONE_SEEDS)]
+            mask = wishes[0].scene["brushes"][0]["mask"]["ellipse"]
+            box = (int(mask[1]), int(mask[0]), int(mask[1] + mask[3]), int(mask[0] + mask[2]))
+            own.append(self.spread((self.render(wish, {}) for wish in wishes), box))
+            shown = (paint_wish(painter, wish, box, seed) for seed, wish in enumerate(wishes))
+            painted.append(self.spread(shown, box))
+        return float(np.mean(own) / np.mean(painted))
+
+
+def paint_wish(painter: Painter, wish: Wish, box: Box, seed: int) -> Pixels:
+    """What the painter makes of a lone wish: its object, as large as the box allows."""
+    rng = np.random.default_rng([seed, 6])
+    canvas = painter.material(wish.material, rng, SIDE_PX).copy()
+    look = draw_look(rng, int(0.92 * (box[2] - box[0]) / CELL_PX))
+    corner = tuple((SIDE_PX // CELL_PX - look.size_cells) // 2 for _ in range(2))
+    painter.put(canvas, wish.objects[0], look, (corner[0], corner[1]))
+    return np.asarray((canvas * 255).round(), dtype=np.uint8)
 
 
 def bounding_box(paint: Paint) -> Box:
@@ -226,79 +187,124 @@ def bounding_box(paint: Paint) -> Box:
     return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
 
 
+def squares(side: int, step: int) -> list[Box]:
+    """All squares of a side on the canvas, so many pixels apart."""
+    starts = range(0, SIDE_PX - side + 1, step)
+    return [(y, x, y + side, x + side) for y in starts for x in starts]
+
+
+def covered(paint: Paint, boxes: Sequence[Box]) -> list[float]:
+    """The painted share of each box."""
+    return [float(paint[top:bottom, left:right].mean()) for top, left, bottom, right in boxes]
+
+
 def free_patches(taken: Paint) -> list[Box]:
     """Square patches outside all masks: of the largest size that there are any of, at most 12.
 
     Where there is not even a small one, the small one that overlaps the masks least.
     """
     for side in (80, 64, 48, PATCHES_PX[0]):
-        steps = range(0, SIDE_PX - side + 1, 16)
-        boxes = [(y, x, y + side, x + side) for y in steps for x in steps]
-        covered = [taken[b[0] : b[2], b[1] : b[3]].mean() for b in boxes]
-        free = [box for box, share in zip(boxes, covered, strict=True) if share == 0]
+        boxes = squares(side, 16)
+        shares = covered(taken, boxes)
+        free = [box for box, share in zip(boxes, shares, strict=True) if share == 0]
         if free:
             return free[:: max(1, len(free) // 12)][:12]
-    return [boxes[int(np.argmin(covered))]]
+    return [boxes[int(np.argmin(shares))]]
+
+
+def off_boxes(paint: Paint) -> list[Box]:
+    """Boxes in which a brush's thing should not be seen: clear of its mask, at most 8 of a size."""
+    found = []
+    for side in (64, 96, 128):
+        boxes = squares(side, 32)
+        free = [box for box, share in zip(boxes, covered(paint, boxes), strict=True) if share == 0]
+        found += free[:: max(1, len(free) // 8)][:8]
+    return found
 
 
 def contact_sheet(verdicts: Sequence[Verdict], columns: int = 8) -> Image.Image:
     """The pictures with what was asked for; in red what the judge took for something else."""
     rows = -(-len(verdicts) // columns)
-    cell = (SIDE_PX + 8, SIDE_PX + 40)
+    cell = (SIDE_PX + 8, SIDE_PX + 64)
     sheet = Image.new("RGB", (columns * cell[0], rows * cell[1]), "white")
     draw = ImageDraw.Draw(sheet)
     for n, verdict in enumerate(verdicts):
         x, y = n % columns * cell[0], n // columns * cell[1]
         sheet.paste(Image.fromarray(verdict.pixels), (x, y))
-        _label(draw, (x, y + SIDE_PX + 2), verdict.wish.material, verdict.seen_material)
-        pairs = zip(verdict.wish.objects, verdict.seen_objects, verdict.boxes, strict=True)
-        for line, (word, seen, box) in enumerate(pairs):
-            _label(draw, (x + 88 * line, y + SIDE_PX + 14), word, seen)
-            colour = "green" if word == seen else "red"
+        lines = [(verdict.wish.material, verdict.material)]
+        lines += zip(verdict.wish.objects, verdict.objects, strict=True)
+        for line, (thing, sight) in enumerate(lines):
+            draw.text((x, y + SIDE_PX + 1 + 11 * line), str(thing), fill="black")
+            if seen := _mistaken(thing, sight):
+                draw.text((x + 120, y + SIDE_PX + 1 + 11 * line), seen, fill="red")
+        for box, right in zip(verdict.boxes, verdict.right, strict=True):
+            colour = "green" if right else "red"
             draw.rectangle((x + box[1], y + box[0], x + box[3], y + box[2]), outline=colour)
     return sheet
 
 
-def _label(draw: ImageDraw.ImageDraw, at: tuple[int, int], word: str, seen: str) -> None:
-    draw.text(at, word, fill="black")
-    if seen != word:
-        draw.text((at[0], at[1] + 11), seen, fill="red")
+def _mistaken(thing: Thing, sight: Sight) -> str:
+    """What the judge saw instead, or nothing."""
+    if thing.word == sight.word and thing.colour in (None, sight.colour):
+        return ""
+    return f"{sight.colour} {sight.word}" if thing.colour else sight.word
 
 
-def summary(verdicts: Sequence[Verdict], sampler: Sampler) -> dict[str, Any]:
-    """The figures of an evaluation."""
-    objects = sum(len(v.wish.objects) for v in verdicts)
-    alone = [v for v in verdicts if len(v.wish.objects) == 1]
-    percent = {
-        "objects_right": 100 * sum(v.right for v in verdicts) / objects,
-        "objects_strictly_right": 100 * sum(v.strictly_right for v in verdicts) / objects,
-        "objects_right_alone": 100 * sum(v.right for v in alone) / max(len(alone), 1),
-        "backgrounds_right": 100
-        * sum(v.seen_material == v.wish.material for v in verdicts)
-        / len(verdicts),
-    }
+def percent(outcomes: Sequence[bool]) -> float | None:
+    """The share that is true, in percent; None of nothing."""
+    return round(100 * sum(outcomes) / len(outcomes), 1) if outcomes else None
+
+
+def figures(verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    """The figures of one way to render the scenes."""
+    found = [(s.shaped, r) for v in verdicts for s, r in zip(v.objects, v.right, strict=True)]
+    counts = sorted({len(v.objects) for v in verdicts})
     return {
-        "scenes": len(verdicts),
-        "objects": objects,
-        **{name: round(value, 1) for name, value in percent.items()},
-        "by_object": _shares([(w, w == s) for v in verdicts for w, s in _pairs(v)]),
-        "by_material": _shares(
-            [(v.wish.material, v.wish.material == v.seen_material) for v in verdicts]
-        ),
+        "objects_right": percent([right for _, right in found]),
+        "objects_strictly_right": percent([right and shaped for shaped, right in found]),
+        "objects_right_by_count": {
+            str(n): percent([r for v in verdicts if len(v.objects) == n for r in v.right])
+            for n in counts
+        },
+        "backgrounds_right": percent([v.material.word == v.wish.material.word for v in verdicts]),
+        "colours_right": percent([right for v in verdicts for right in v.colours]),
+        "leak": percent([leaked for v in verdicts for leaked in v.elsewhere]),
         "seconds_per_scene": round(float(np.mean([v.seconds for v in verdicts])), 3),
-        "sampler": asdict(sampler),
     }
 
 
-def _pairs(verdict: Verdict) -> list[tuple[str, str]]:
-    return list(zip(verdict.wish.objects, verdict.seen_objects, strict=True))
-
-
-def _shares(outcomes: Sequence[tuple[str, bool]]) -> dict[str, str]:
+def by_word(verdicts: Sequence[Verdict]) -> dict[str, str]:
     """How often each word was right: {"fox": "3/4"}."""
-    words = sorted({word for word, _ in outcomes})
-    hits = {word: [right for w, right in outcomes if w == word] for word in words}
-    return {word: f"{sum(right)}/{len(right)}" for word, right in hits.items()}
+    outcomes: dict[str, list[bool]] = {}
+    for verdict in verdicts:
+        asked = (*verdict.wish.objects, verdict.wish.material)
+        for thing, sight in zip(asked, (*verdict.objects, verdict.material), strict=True):
+            outcomes.setdefault(thing.word, []).append(thing.word == sight.word)
+    return {word: f"{sum(o)}/{len(o)}" for word, o in sorted(outcomes.items())}
+
+
+STUDY: dict[str, dict[str, Any]] = {
+    "bootstrap 0": {"bootstrap": {"steps": 0}},
+    "bootstrap 1": {"bootstrap": {"steps": 1}},
+    "bootstrap 2": {"bootstrap": {"steps": 2}},
+    "leak 0": {"bootstrap": {"leak": 0}},
+    "leak 0.1": {"bootstrap": {"leak": 0.1}},
+    "leak 0.2": {"bootstrap": {"leak": 0.2}},
+    "masks discrete": {"mask_type": "discrete"},
+    "masks continuous": {"mask_type": "continuous"},
+    "masks semi-continuous": {"mask_type": "semi-continuous"},
+    "background weight as published": {"preset": "paper"},
+}
+"""Changes to the model's own `sampler:`, one at a time."""
+
+BASELINE = {"bootstrap": {"steps": 0}, "preaverage": False}
+"""Averaging without stabilisers."""
+
+
+def changed(own: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """A `sampler:` section: the model's own with changes, which reach into its bootstrap."""
+    bootstrap = {**own.get("bootstrap", {}), **changes.get("bootstrap", {})}
+    return {**own, **changes, "bootstrap": bootstrap}
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -307,32 +313,56 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--judge", type=Path, required=True, help="see smd_cli.starter.classifier")
     parser.add_argument("--model", type=Path, default=STARTER, help="a model folder")
     parser.add_argument("--scenes", type=int, default=200)
-    parser.add_argument("--sampler", type=json.loads, help="a sampler: section, as JSON")
+    parser.add_argument("--sampler", type=json.loads, default={}, help="changes to sampler:, JSON")
     parser.add_argument("--blur", type=float, help="every brush's blur, px")
+    parser.add_argument("--font", type=Path, help="NotoColorEmoji.ttf, if in no usual place")
     parser.add_argument("--sheet", type=Path, help="write a contact sheet of the first 64 here")
+    parser.add_argument("--study", action="store_true", help="also the choices of sampler:")
+    parser.add_argument("--alone", action="store_true", help="no baselines and no variety")
     parser.add_argument("--json", action="store_true", help="print all figures as JSON")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
-    changes: dict[str, Any] = {"model": str(options.model.resolve())}
-    if options.sampler is not None:
-        changes["sampler"] = options.sampler
+    model = str(options.model.resolve())
+    own = changed(read_defaults(resolve_model(model, Path())).sampler, options.sampler)
+    changes: dict[str, Any] = {"model": model, "sampler": own}
     if options.blur is not None:
         changes["defaults"] = {"blur": options.blur}
-    evaluator = Evaluator(load_judge(options.judge))
-    verdicts = [evaluator.verdict(random_wish(n, changes)) for n in range(options.scenes)]
-    assert evaluator.sampler is not None
-    figures = summary(verdicts, evaluator.sampler)
+    evaluator = Evaluator(load_judge(options.judge), changes)
+    wishes = [random_wish(n) for n in range(options.scenes)]
+    verdicts = [evaluator.verdict(wish) for wish in wishes]
+    result: dict[str, Any] = {"scenes": len(wishes), "sampler": own, "own": figures(verdicts)}
+    if not options.alone:
+        painter = Painter(load_glyphs(find_font(options.font)), seed=1000)
+        result["variety"] = round(evaluator.variety(painter), 2)
+        result["one prompt without regions"] = figures(
+            [evaluator.verdict(wish, wish.without_regions()) for wish in wishes]
+        )
+    ways = {} if options.alone else {"average without stabilisers": BASELINE}
+    for name, way in (ways | (STUDY if options.study else {})).items():
+        sampler = {"sampler": changed(own, way)}
+        result[name] = figures([evaluator.verdict(wish, sampler) for wish in wishes])
+    result["by_word"] = by_word(verdicts)
     if options.sheet:
         contact_sheet(verdicts[:64]).save(options.sheet)
-    if options.json:
-        print(json.dumps(figures, indent=2))
-    else:
-        print(
-            f"objects right {figures['objects_right']} % "
-            f"(strictly {figures['objects_strictly_right']} %), "
-            f"backgrounds right {figures['backgrounds_right']} %"
-        )
+    print(json.dumps(result, indent=2) if options.json else told(result))
+
+
+def told(result: Mapping[str, Any]) -> str:
+    """The figures in lines of text."""
+    ways = {name: way for name, way in result.items() if "objects_right" in dict_of(way)}
+    lines = [
+        f"{name}: objects {way['objects_right']} %, backgrounds {way['backgrounds_right']} %, "
+        f"colours {way['colours_right']} %, leak {way['leak']} %"
+        for name, way in ways.items()
+    ]
+    variety = [f"variety {result['variety']} of the painter's"] if "variety" in result else []
+    return "\n".join(lines + variety)
+
+
+def dict_of(value: Any) -> Mapping[str, Any]:
+    """The value if it is a mapping, else an empty one."""
+    return value if isinstance(value, dict) else {}
 
 
 if __name__ == "__main__":

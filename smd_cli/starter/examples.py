@@ -1,10 +1,11 @@
 """Training examples: the pictures that the region sampler will ask for, in the order of a lesson.
 
 `window` examples are small squares with one object about the middle, or none. `canvas` examples are
-whole canvases, 256 pixels or a little less, as a scene shows them: objects in regions anywhere, on
-one material, of which the caption names one object (or the material alone).
+whole canvases of 128 to 512 pixels as a scene shows them: objects in regions anywhere, on one
+material or two, of which the caption names one object, two, or the material alone.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,11 +16,27 @@ from PIL import Image, ImageFilter
 from smd_cli.starter.materials import Picture, Rng, as_floats
 from smd_cli.starter.painter import CELL_PX, Painter, draw_look
 from smd_cli.starter.shapes import Cells, Region, draw_region
-from smd_cli.starter.vocabulary import MATERIALS, WHITE, caption, without_article
+from smd_cli.starter.vocabulary import (
+    BACKGROUND,
+    COLOURABLE,
+    COLOURS,
+    MATERIALS,
+    OBJECTS,
+    WHITE,
+    Thing,
+    caption,
+    without_articles,
+)
 
 CANVAS_PX = 256
 AREA = (0.05, 0.31)
 """Regions take this share of a canvas of 256 pixels; the same number of pixels of a smaller one."""
+
+PAIRS = 0.12
+"""How often a caption names two objects of a canvas that shows several."""
+
+LARGEST_CELLS = 17
+"""Objects are at most so many cells across."""
 
 ASIDE = 0.25
 """The weight of cells that a brush prompt says nothing about."""
@@ -47,22 +64,39 @@ class Example:
     free: Cells | None = None
 
 
-def word_prompt(rng: Rng, word: str, material: str | None = None) -> str:
-    """A caption; one in eight does without the article, one in eight says "the"."""
-    text, form = caption(word, material), rng.random()
+COLOURED = 0.35
+"""How often something that can have a colour word has one."""
+
+
+def draw_prompt(rng: Rng, things: Sequence[Thing], material: Thing | None = None) -> str:
+    """A caption; one in eight does without articles, one in eight says "the"."""
+    text, form = caption(things, material), rng.random()
     if form < 0.25:
-        text = without_article(text)
+        text = without_articles(text)
     return f"the {text}" if form < 0.125 else text
 
 
-def draw_material(rng: Rng, white: float = 0.0) -> str:
-    """A material drawn uniformly, after a chance of plain white."""
-    return WHITE if rng.random() < white else MATERIALS[rng.integers(len(MATERIALS))]
+def draw_material(rng: Rng, white: float = 0.0) -> Thing:
+    """A material drawn uniformly, some with a colour, after a chance of plain white."""
+    if rng.random() < white:
+        return WHITE
+    word = MATERIALS[rng.integers(len(MATERIALS))]
+    coloured = word in COLOURABLE and rng.random() < COLOURED
+    return Thing(word, draw_colour(rng) if coloured or word == BACKGROUND else None)
 
 
-def draw_object(painter: Painter, rng: Rng) -> str:
-    """One of the objects, drawn uniformly."""
-    return painter.objects[rng.integers(len(painter.objects))]
+def draw_object(rng: Rng) -> Thing:
+    """One of the objects, drawn uniformly, some with a colour."""
+    word = _OBJECTS[rng.integers(len(_OBJECTS))]
+    return Thing(word, draw_colour(rng) if rng.random() < COLOURED else None)
+
+
+def draw_colour(rng: Rng) -> str:
+    """One of the colour words."""
+    return _COLOURS[rng.integers(len(_COLOURS))]
+
+
+_OBJECTS, _COLOURS = list(OBJECTS), list(COLOURS)
 
 
 def weigh(inside: Cells) -> Weights:
@@ -73,19 +107,20 @@ def weigh(inside: Cells) -> Weights:
 def window_example(painter: Painter, rng: Rng, lesson: Lesson, size_px: int) -> Example:
     """A square: a material alone, or one object about the middle of white or a material."""
     if lesson == "bootstrap":
-        return _bootstrapped_object(painter, rng, size_px, (0.25, 0.85))
-    if rng.random() < 0.2:
+        return _bootstrapped_object(painter, rng, size_px, (0.3, 0.85))
+    if rng.random() < 0.15:
         return material_example(painter, rng, size_px)
-    material, word = draw_material(rng, white=0.25), draw_object(painter, rng)
+    material, thing = draw_material(rng, white=0.3), draw_object(rng)
     side = size_px // CELL_PX
-    size = int(rng.integers(7, side))
+    look = draw_look(rng, int(rng.integers(7, min(side, LARGEST_CELLS) + 1)))
+    size = look.size_cells
     corner = [int(n) // 2 for n in rng.integers(0, side - size + 1, (2, 2)).sum(0)]
     picture = painter.material(material, rng, size_px).copy()
-    painter.put(picture, word, draw_look(rng, size), (corner[0], corner[1]))
-    named = material if rng.random() < 0.3 else None
+    painter.put(picture, thing, look, (corner[0], corner[1]))
+    named = material if rng.random() < 0.25 else None
     inside = np.zeros((side, side), dtype=np.bool_)
     inside[corner[0] : corner[0] + size, corner[1] : corner[1] + size] = True
-    return Example(word_prompt(rng, word, named), picture, picture, weigh(inside))
+    return Example(draw_prompt(rng, [thing], named), picture, picture, weigh(inside))
 
 
 def material_example(painter: Painter, rng: Rng, size_px: int) -> Example:
@@ -93,7 +128,7 @@ def material_example(painter: Painter, rng: Rng, size_px: int) -> Example:
     material, side = draw_material(rng), size_px // CELL_PX
     picture = painter.material(material, rng, size_px)
     weight = np.ones((side, side), dtype=np.float32)
-    return Example(word_prompt(rng, material), picture, picture, weight)
+    return Example(draw_prompt(rng, [material]), picture, picture, weight)
 
 
 def canvas_example(painter: Painter, rng: Rng, lesson: Lesson, size_px: int = CANVAS_PX) -> Example:
@@ -119,11 +154,12 @@ def _bootstrapped_object(
 ) -> Example:
     """An object fitted to a region in the middle; all that the network sees is where it is."""
     region = draw_region(rng, size_px // CELL_PX, area).centred()
-    word, material = draw_object(painter, rng), draw_material(rng, white=0.3)
+    thing, material = draw_object(rng), draw_material(rng, white=0.4)
     picture = painter.material(material, rng, size_px).copy()
-    painter.put(picture, word, draw_look(rng, region.object_cells), region.corner)
-    named = material if rng.random() < 0.3 else None
-    prompt = word_prompt(rng, word, named)
+    look = draw_look(rng, region.object_cells)
+    painter.put(picture, thing, look, region.corner(look.size_cells))
+    named = material if rng.random() < 0.25 else None
+    prompt = draw_prompt(rng, [thing], named)
     return Example(prompt, picture, picture, weigh(region.cells), region.cells)
 
 
@@ -151,25 +187,27 @@ def _scene(painter: Painter, rng: Rng, size_px: int, background: bool, patched: 
     if rng.random() < 0.4:
         ground = draw_ground(rng, size_px)
         target[ground] = painter.material(lower, rng, size_px)[ground]
-    regions = draw_regions(rng, int(rng.integers(1, 4)), size_px)
-    words = [draw_object(painter, rng) for _ in regions]
+    regions = draw_regions(rng, int(rng.integers(1, 5)), size_px)
+    things = [draw_object(rng) for _ in regions]
     looks = [draw_look(rng, region.object_cells) for region in regions]
     seen = target.copy() if patched else target
     if patched:
         for region in regions:
             lay_patch(seen, rng, region.cells)
     for picture in (target, seen) if patched else (target,):
-        for word, look, region in zip(words, looks, regions, strict=True):
-            painter.put(picture, word, look, region.corner)
+        for thing, look, region in zip(things, looks, regions, strict=True):
+            painter.put(picture, thing, look, region.corner(look.size_cells))
     if patched and rng.random() < 0.5:
         seen = _blurred(seen, rng.uniform(0.5, 3))
     if background:
         below = ground[::CELL_PX, ::CELL_PX]
         asked, place = (lower, below) if ground.any() and rng.random() < 0.5 else (material, ~below)
         outside = place & ~np.logical_or.reduce([region.cells for region in regions])
-        return Example(word_prompt(rng, asked), target, seen, weigh(outside))
+        return Example(draw_prompt(rng, [asked]), target, seen, weigh(outside))
+    told = 2 if len(things) > 1 and rng.random() < PAIRS else 1
     named = material if rng.random() < 0.25 and not ground.any() else None
-    return Example(word_prompt(rng, words[-1], named), target, seen, weigh(regions[-1].cells))
+    inside = np.logical_or.reduce([region.cells for region in regions[-told:]])
+    return Example(draw_prompt(rng, things[-told:], named), target, seen, weigh(inside))
 
 
 def draw_ground(rng: Rng, size_px: int) -> npt.NDArray[np.bool_]:

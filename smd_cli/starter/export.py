@@ -25,25 +25,42 @@ SCHEDULER: dict[str, Any] = {
 }
 """Noise levels of Stable Diffusion's table; the model predicts the velocity."""
 
-DEFAULTS: dict[str, Any] = {
-    "native_size": [256, 256],
-    "consistency": False,
-    "sampler": {
-        "timesteps": [999, 640, 470, 330, 190],
-        "guidance": {"type": "full", "scale": 3.0},
-        "bootstrap": {"steps": 1},
-    },
-    "blur": 2,
-    "vocabulary": {"objects": list(OBJECTS), "materials": list(MATERIALS)},
+TEACHER_SAMPLER: dict[str, Any] = {
+    "timesteps": [999, 640, 470, 330, 190],
+    "guidance": {"type": "full", "scale": 3.0},
+    "bootstrap": {"steps": 1},
 }
-"""What the tool takes when a scene does not say, in the words of the scene format."""
+"""How the undistilled model samples best in five slots: with guidance rows."""
+
+SAMPLER: dict[str, Any] = {
+    "timesteps": [999, 640, 430, 230],
+    "guidance": {"type": "none"},
+    "bootstrap": {"steps": 1},
+}
+"""How the distilled model samples."""
+
+
+def defaults(sampler: dict[str, Any]) -> dict[str, Any]:
+    """What the tool takes when a scene does not say, in the words of the scene format."""
+    return {
+        "native_size": [256, 256],
+        "consistency": False,
+        "sampler": sampler,
+        "blur": 2,
+        "vocabulary": {"objects": list(OBJECTS), "materials": list(MATERIALS)},
+    }
 
 
 def export(
-    folder: Path, unet: Any, text_encoder: Any, tokenizer: Any, codec: PatchAutoencoder
+    folder: Path,
+    unet: Any,
+    text_encoder: Any,
+    tokenizer: Any,
+    codec: PatchAutoencoder,
+    sampler: dict[str, Any],
 ) -> None:
     """Write the folder with half-precision weights; it replaces an older one in one move."""
-    half = [deepcopy(part).to(torch.float16).eval() for part in (unet, text_encoder, codec)]
+    half = [deepcopy(part).to("cpu", torch.float16).eval() for part in (unet, text_encoder, codec)]
     pipeline = StableDiffusionPipeline(
         unet=half[0],
         text_encoder=half[1],
@@ -58,7 +75,9 @@ def export(
     shutil.rmtree(fresh, ignore_errors=True)
     pipeline.save_pretrained(fresh)
     _forget_origin(fresh / "vae" / "config.json")
-    (fresh / "smd.json").write_text(json.dumps(DEFAULTS, indent=2) + "\n", encoding="utf-8")
+    (fresh / "smd.json").write_text(
+        json.dumps(defaults(sampler), indent=2) + "\n", encoding="utf-8"
+    )
     shutil.rmtree(folder, ignore_errors=True)
     fresh.replace(folder)
 

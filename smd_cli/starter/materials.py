@@ -1,7 +1,8 @@
-"""The 15 materials, painted procedurally: pictures of (height, width, 3) float32 in [0, 1].
+"""The materials, painted procedurally: pictures of (height, width, 3) float32 in [0, 1].
 
-A material keeps its grain (in pixels) whatever the size; only the two skies and the sunset have a
-gradient, which spans the height they are given. Every function draws from the generator it gets.
+A material keeps its grain (in pixels) whatever the size; only skies have a gradient, which spans
+the height they are given. Every function draws from the generator it gets. Colour words tint what
+was painted: the middle tones become the colour, shades and lights stay.
 """
 
 from collections.abc import Callable
@@ -9,6 +10,8 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
+
+from smd_cli.starter.vocabulary import BACKGROUND, COLOURS, Thing
 
 Picture = npt.NDArray[np.float32]
 Field = npt.NDArray[np.float32]
@@ -58,7 +61,7 @@ def _down(height: int, width: int) -> Field:
     return np.repeat(rows[:, None], width, axis=1)
 
 
-def blue_sky(rng: Rng, height: int, width: int) -> Picture:
+def sky(rng: Rng, height: int, width: int) -> Picture:
     """Deeper blue above, pale below, soft white clouds."""
     sky = blend((100, 88, 230), (166, 210, 246), _down(height, width))
     cover = np.clip(1.3 * (cloud_noise(rng, height, width, 40, 4) - 0.55), 0, 1)[..., None]
@@ -164,28 +167,186 @@ def lava(rng: Rng, height: int, width: int) -> Picture:
 
 def flowers(rng: Rng, height: int, width: int) -> Picture:
     """Grass with round blossoms in red, yellow, pink and white."""
+    return _blossoms(rng, height, width, ((242, 62, 88), (252, 210, 60), (228, 116, 220), _WHITE))
+
+
+_WHITE = (252, 252, 252)
+
+
+def _blossoms(
+    rng: Rng, height: int, width: int, petals: tuple[tuple[int, int, int], ...]
+) -> Picture:
     image = Image.fromarray((grass(rng, height, width) * 255).astype(np.uint8))
     draw = ImageDraw.Draw(image)
-    petals = ((242, 62, 88), (252, 210, 60), (228, 116, 220), (252, 252, 252))
-    for _ in range(height * width // 330):
-        x, y, r = rng.uniform(0, width), rng.uniform(0, height), rng.uniform(3, 6.5)
-        draw.ellipse((x - r, y - r, x + r, y + r), fill=petals[rng.integers(4)])
-        draw.ellipse((x - 1, y - 1, x + 1, y + 1), fill=(250, 196, 40))
+    for _ in range(height * width // 230):
+        x, y, r = rng.uniform(0, width), rng.uniform(0, height), rng.uniform(4, 7.5)
+        draw.ellipse((x - r, y - r, x + r, y + r), fill=petals[rng.integers(len(petals))])
+        draw.ellipse((x - 1.5, y - 1.5, x + 1.5, y + 1.5), fill=(250, 196, 40))
     return as_floats(image)
 
 
-def white_background(_: Rng, height: int, width: int) -> Picture:
-    """Plain white."""
-    return np.ones((height, width, 3), dtype=np.float32)
+def plain(_: Rng, height: int, width: int) -> Picture:
+    """Middle grey, for a colour word to colour."""
+    return np.full((height, width, 3), 0.5, dtype=np.float32)
 
 
-def black_background(_: Rng, height: int, width: int) -> Picture:
-    """Plain black, a hair above zero."""
-    return np.full((height, width, 3), 5 / 255, dtype=np.float32)
+def clouds(rng: Rng, height: int, width: int) -> Picture:
+    """White heaps with bluish hollows."""
+    return blend(
+        (140, 168, 206), (255, 255, 255), 0.62 + 0.3 * cloud_noise(rng, height, width, 44, 4)
+    )
+
+
+def rain(rng: Rng, height: int, width: int) -> Picture:
+    """Grey haze with slanting pale streaks."""
+    haze = blend(
+        (74, 84, 100), (122, 132, 148), 0.5 + 0.3 * smooth_noise(rng, height, width, (50, 60))
+    )
+    image = Image.fromarray((haze * 255).astype(np.uint8))
+    draw = ImageDraw.Draw(image)
+    for _ in range(height * width // 420):
+        x, y, long = rng.uniform(0, width), rng.uniform(-20, height), rng.uniform(10, 20)
+        draw.line((x, y, x - 0.35 * long, y + long), fill=(178, 192, 212), width=1)
+    return as_floats(image)
+
+
+def galaxy(rng: Rng, height: int, width: int) -> Picture:
+    """Violet and blue nebulae among stars."""
+    glow = np.clip(0.35 + 0.35 * cloud_noise(rng, height, width, 60, 4), 0, 1)
+    hue = np.clip(0.5 + 0.5 * smooth_noise(rng, height, width, (56, 56)), 0, 1)[..., None]
+    nebula = hue * blend((14, 8, 34), (206, 72, 190), glow)
+    nebula = nebula + (1 - hue) * blend((14, 8, 34), (84, 92, 220), glow)
+    stars = rng.random((height, width)) < 0.006
+    nebula[stars] = rng.uniform(0.8, 1.0, (int(stars.sum()), 1))
+    return np.asarray(nebula, dtype=np.float32)
+
+
+def aurora(rng: Rng, height: int, width: int) -> Picture:
+    """Green curtains of light in a dark sky."""
+    dark = blend((10, 18, 46), (16, 44, 70), _down(height, width))
+    down = _down(height, width)
+    sway = 0.1 * smooth_noise(rng, 1, width, (1, 60)) + 0.03 * smooth_noise(rng, 1, width, (1, 14))
+    foot = 0.62 + sway
+    curtain = np.where(down < foot, np.exp((down - foot) / 0.28), np.exp((foot - down) / 0.05))
+    rays = 0.75 + 0.25 * smooth_noise(rng, height, width, (160, 7))
+    share = np.clip(curtain * rays, 0, 1)[..., None]
+    light = blend((110, 96, 216), (70, 242, 150), down / 0.6)
+    return np.asarray(dark * (1 - share) + light * share, dtype=np.float32)
+
+
+def ice(rng: Rng, height: int, width: int) -> Picture:
+    """Pale blue plates with white cracks."""
+    sheet = blend(
+        (132, 194, 226), (206, 236, 246), 0.5 + 0.24 * cloud_noise(rng, height, width, 40, 3)
+    )
+    cracks = np.exp(-((smooth_noise(rng, height, width, (38, 38)) / 0.07) ** 2))
+    cracks = np.maximum(cracks, np.exp(-((smooth_noise(rng, height, width, (24, 30)) / 0.05) ** 2)))
+    share = np.float32(0.85) * cracks[..., None].astype(np.float32)
+    return np.asarray(sheet * (1 - share) + share)
+
+
+def soil(rng: Rng, height: int, width: int) -> Picture:
+    """Dark brown crumbs with a few pebbles."""
+    crumbs = blend((52, 32, 20), (118, 78, 50), 0.5 + 0.24 * cloud_noise(rng, height, width, 9, 3))
+    image = Image.fromarray((crumbs * 255).astype(np.uint8))
+    draw = ImageDraw.Draw(image)
+    for _ in range(height * width // 900):
+        x, y, r = rng.uniform(0, width), rng.uniform(0, height), rng.uniform(1.5, 4)
+        grey = int(rng.uniform(120, 176))
+        draw.ellipse((x - 1.3 * r, y - r, x + 1.3 * r, y + r), fill=(grey, grey - 12, grey - 28))
+    return as_floats(image)
+
+
+def cobblestone(rng: Rng, height: int, width: int) -> Picture:
+    """Rounded grey stones in rows, dark joints."""
+    image = Image.new("RGB", (width, height), (62, 60, 62))
+    draw = ImageDraw.Draw(image)
+    top, left = rng.integers(0, 20), rng.integers(0, 24)
+    for row in range(-1, height // 20 + 2):
+        for column in range(-2, width // 24 + 2):
+            y = int(top) + 20 * row + rng.uniform(-1.5, 1.5)
+            x = int(left) + 24 * column + 12 * (row % 2) + rng.uniform(-1.5, 1.5)
+            grey = int(rng.uniform(122, 178))
+            box = (x - 11, y - 9, x + 11, y + 9)
+            draw.rounded_rectangle(box, 7, fill=(grey, grey - 4, grey - 8))
+            lit = (grey + 22, grey + 19, grey + 16)
+            draw.rounded_rectangle((x - 8, y - 7, x + 6, y - 1), 3, fill=lit)
+    return as_floats(image)
+
+
+def tiles(rng: Rng, height: int, width: int) -> Picture:
+    """Square turquoise tiles of 28 pixels, white joints."""
+    image = Image.new("RGB", (width, height), (236, 240, 240))
+    draw = ImageDraw.Draw(image)
+    top, left = (int(n) for n in rng.integers(0, 28, 2))
+    for y in range(top - 28, height, 28):
+        for x in range(left - 28, width, 28):
+            lit = rng.uniform(0.9, 1.1)
+            fill = (int(64 * lit), int(164 * lit), int(176 * lit))
+            draw.rectangle((x, y, x + 24, y + 24), fill=fill)
+            pale = tuple(min(255, n + 34) for n in fill)
+            draw.line((x + 2, y + 3, x + 21, y + 3), fill=pale, width=2)
+    return as_floats(image)
+
+
+def wheat(rng: Rng, height: int, width: int) -> Picture:
+    """Golden stalks with ears."""
+    stalks = smooth_noise(rng, height, width, (26, 2))
+    patches = cloud_noise(rng, height, width, 30, 2)
+    field = blend((150, 102, 24), (236, 190, 84), 0.5 + 0.22 * stalks + 0.1 * patches)
+    image = Image.fromarray((field * 255).astype(np.uint8))
+    draw = ImageDraw.Draw(image)
+    for _ in range(height * width // 260):
+        x, y = rng.uniform(0, width), rng.uniform(0, height)
+        lit = rng.uniform(0.88, 1.05)
+        draw.ellipse((x - 2, y - 7, x + 2, y + 7), fill=(int(240 * lit), int(204 * lit), 96))
+        draw.line((x, y - 6, x, y + 6), fill=(176, 124, 36), width=1)
+    return as_floats(image)
+
+
+def leaves(rng: Rng, height: int, width: int) -> Picture:
+    """Fallen leaves, red to yellow, heaped."""
+    image = Image.new("RGB", (width, height), (96, 44, 16))
+    draw = ImageDraw.Draw(image)
+    ramp = ((176, 44, 22), (222, 96, 24), (238, 160, 40), (196, 74, 24))
+    for _ in range(height * width // 70):
+        x, y, turn = rng.uniform(0, width), rng.uniform(0, height), rng.uniform(0, np.pi)
+        long, wide = rng.uniform(7, 11), rng.uniform(3, 4.5)
+        ux, uy = np.cos(turn), np.sin(turn)
+        tips = ((x + long * ux, y + long * uy), (x - long * ux, y - long * uy))
+        sides = ((x - wide * uy, y + wide * ux), (x + wide * uy, y - wide * ux))
+        draw.polygon([tips[0], sides[0], tips[1], sides[1]], fill=ramp[rng.integers(4)])
+        draw.line((*tips[0], *tips[1]), fill=(112, 48, 16), width=1)
+    return as_floats(image)
+
+
+def marble(rng: Rng, height: int, width: int) -> Picture:
+    """Near white with soft grey veins."""
+    cloudy = blend(
+        (214, 214, 218), (250, 250, 250), 0.6 + 0.25 * cloud_noise(rng, height, width, 50, 3)
+    )
+    vein = np.exp(-((cloud_noise(rng, height, width, 70, 3) / 0.1) ** 2))[..., None]
+    share = (0.6 * vein).astype(np.float32)
+    return np.asarray(cloudy * (1 - share) + np.float32(0.45) * share)
+
+
+def city(rng: Rng, height: int, width: int) -> Picture:
+    """Towers behind towers at dusk, with lit windows."""
+    image = Image.new("RGB", (width, height), (70, 72, 112))
+    draw = ImageDraw.Draw(image)
+    for roof in np.sort(rng.uniform(-50, height, (height + 60) * (width + 40) // 1500)):
+        wide, x, lit = rng.uniform(24, 44), rng.uniform(-30, width), rng.uniform(0.75, 1.25)
+        wall = (int(46 * lit), int(52 * lit), int(80 * lit))
+        draw.rectangle((x, roof, x + wide, height + 1), fill=wall, outline=(26, 28, 46))
+        for y in np.arange(roof + 6, min(roof + 90, height), 10):
+            for w in np.arange(x + 5, x + wide - 6, 8):
+                if rng.random() < 0.55:
+                    draw.rectangle((w, y, w + 3, y + 4), fill=(248, 214, 112))
+    return as_floats(image)
 
 
 PAINTERS: dict[str, Callable[[Rng, int, int], Picture]] = {
-    "blue sky": blue_sky,
+    "sky": sky,
     "night sky": night_sky,
     "sunset": sunset,
     "sea": sea,
@@ -198,14 +359,55 @@ PAINTERS: dict[str, Callable[[Rng, int, int], Picture]] = {
     "wood": wood,
     "lava": lava,
     "flowers": flowers,
-    "white background": white_background,
-    "black background": black_background,
+    BACKGROUND: plain,
+    "clouds": clouds,
+    "rain": rain,
+    "galaxy": galaxy,
+    "aurora": aurora,
+    "ice": ice,
+    "soil": soil,
+    "cobblestone": cobblestone,
+    "tiles": tiles,
+    "wheat": wheat,
+    "leaves": leaves,
+    "marble": marble,
+    "city": city,
 }
 
-SPANNING = frozenset({"blue sky", "night sky", "sunset"})
+SPANNING = frozenset({"sky", "night sky", "sunset", "aurora"})
 """Materials whose gradient spans the picture: they are painted at its size, never cropped."""
 
+PLAIN = {"white": 1.0, "black": 5 / 255}
+"""White and black backgrounds are paper and, but for a hair, darkness."""
 
-def paint_material(name: str, rng: Rng, height: int, width: int) -> Picture:
+
+def luma(rgb: Picture) -> Field:
+    """The brightness of colours (..., 3) in [0, 1] by Rec. 601 weights, of shape (...)."""
+    return np.asarray(rgb @ np.asarray((0.299, 0.587, 0.114), dtype=np.float32))
+
+
+def tint(rgb: Picture, colour: str, middle: float) -> Picture:
+    """Colours (..., 3) in the shades of a colour word; brightness `middle` becomes the colour."""
+    ramp = np.asarray(COLOURS[colour], dtype=np.float32) / np.float32(255)
+    dark = 0.16 * ramp if colour != "white" else 0.45 * ramp
+    light = 1 - 0.25 * (1 - ramp) if colour != "black" else ramp + 0.45
+    bright = luma(rgb)[..., None]
+    below = bright / max(middle, 0.05)
+    above = np.clip((bright - middle) / max(1 - middle, 0.05), 0, 1)
+    lower = dark + (ramp - dark) * np.minimum(below, 1)
+    return np.asarray(np.where(bright <= middle, lower, ramp + (light - ramp) * above))
+
+
+def paint_material(material: Thing, rng: Rng, height: int, width: int) -> Picture:
     """One picture (height, width, 3) of the material, float32 in [0, 1]."""
-    return np.clip(PAINTERS[name](rng, height, width), 0, 1).astype(np.float32)
+    word, colour = material.word, material.colour
+    if colour is None:
+        painted = PAINTERS[word](rng, height, width)
+    elif word == BACKGROUND and colour in PLAIN:
+        painted = np.full((height, width, 3), PLAIN[colour], dtype=np.float32)
+    elif word == "flowers":
+        painted = _blossoms(rng, height, width, (COLOURS[colour],))
+    else:
+        natural = np.clip(PAINTERS[word](rng, height, width), 0, 1)
+        painted = tint(natural, colour, float(np.median(luma(natural))))
+    return np.clip(painted, 0, 1).astype(np.float32)

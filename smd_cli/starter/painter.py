@@ -12,12 +12,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from smd_cli.starter.materials import SPANNING, Picture, Rng, paint_material
-from smd_cli.starter.vocabulary import MATERIALS, OBJECTS, WHITE
+from smd_cli.starter.materials import SPANNING, Picture, Rng, luma, paint_material, tint
+from smd_cli.starter.vocabulary import BACKGROUND, COLOURS, MATERIALS, OBJECTS, Thing
 
 Levels = npt.NDArray[np.uint8]
 
 CELL_PX = 8
+SHEET_PX = 512
 GLYPH_SIZE = 109
 FONT_PLACES = (
     "/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf",
@@ -74,57 +75,83 @@ class Look:
     shadow: float = 0.0
 
 
-def draw_look(rng: Rng, size_cells: int) -> Look:
-    """A modest variation: mostly upright, a little lighter or darker, sometimes a soft shadow."""
-    lean = int(np.clip(np.round(rng.normal(0, 2.5)), -8, 8))
-    shadow = 0.3 if rng.random() < 0.3 else 0.0
-    return Look(size_cells, lean, float(rng.uniform(0.93, 1.05)), shadow)
+def draw_look(rng: Rng, room_cells: int) -> Look:
+    """A modest variation: as large as there is room or a little smaller, mostly upright, lighter or
+    darker, sometimes with a soft shadow."""
+    smaller = int(rng.choice(3, p=(0.55, 0.3, 0.15)))
+    lean = int(np.clip(np.round(rng.normal(0, 3.5)), -10, 10))
+    shadow = float(rng.uniform(0.2, 0.4)) if rng.random() < 0.35 else 0.0
+    return Look(max(room_cells - smaller, 4), lean, float(rng.uniform(0.88, 1.07)), shadow)
 
 
 class Painter:
     """Materials and objects, cached as sheets and glyphs."""
 
-    def __init__(self, glyphs: dict[str, Image.Image], seed: int = 0, sheets: int = 12) -> None:
+    def __init__(self, glyphs: dict[str, Image.Image], seed: int = 0, sheets: int = 10) -> None:
         self.glyphs = glyphs
         self.objects = list(OBJECTS)
         self.seed, self.sheets = seed, sheets
-        self._sheets: dict[tuple[str, int, int], Picture] = {}
+        self._middles = {word: _middle(glyph) for word, glyph in glyphs.items()}
+        self._sheets: dict[tuple[Thing, int, int], tuple[Levels, float]] = {}
         self._sprites: dict[tuple[str, int, int], tuple[Levels, Levels]] = {}
 
-    def material(self, name: str, rng: Rng, size_px: int) -> Picture:
+    def material(self, material: Thing, rng: Rng, size_px: int) -> Picture:
         """A square of the material, cut from a large sheet (or, with a gradient, painted whole)."""
-        index, spans = int(rng.integers(self.sheets)), name in SPANNING
-        side = size_px if spans else 384
-        key = (name, side, index)
-        if key not in self._sheets:
-            sheet_rng = np.random.default_rng([self.seed, index, side, MATERIALS.index(name)])
-            self._sheets[key] = paint_material(name, sheet_rng, side, side)
+        word, colour = material.word, material.colour
+        if word == BACKGROUND:
+            return paint_material(material, rng, size_px, size_px)
+        drawn = word == "flowers"  # its colour is painted; others are tinted
+        side = size_px if word in SPANNING else SHEET_PX
+        index = int(rng.integers(self.sheets))
+        sheet, middle = self._sheet(material if drawn else Thing(word), side, index)
         y, x = (int(n) for n in rng.integers(0, side - size_px + 1, 2))
-        window = self._sheets[key][y : y + size_px, x : x + size_px]
-        light = rng.uniform(0.97, 1.03) if name != WHITE else 1.0
+        window = sheet[y : y + size_px, x : x + size_px].astype(np.float32) / np.float32(255)
+        if colour is not None and not drawn:
+            window = tint(window, colour, middle)
+        light = np.float32(rng.uniform(0.96, 1.04))
         mirrored = window[:, ::-1] if rng.random() < 0.5 else window
-        lit: Picture = np.clip(mirrored * np.float32(light), 0, 1)
+        lit: Picture = np.clip(mirrored * light, 0, 1)
         return lit
 
-    def sprite(self, word: str, look: Look) -> tuple[Picture, Picture]:
+    def _sheet(self, material: Thing, side: int, index: int) -> tuple[Levels, float]:
+        """A painted sheet (side, side, 3) in bytes, and its middle brightness."""
+        key = (material, side, index)
+        if key not in self._sheets:
+            number = MATERIALS.index(material.word)
+            colour = 0 if material.colour is None else 1 + list(COLOURS).index(material.colour)
+            rng = np.random.default_rng([self.seed, index, side, number, colour])
+            sheet = paint_material(material, rng, side, side)
+            levels = (sheet * 255).round().astype(np.uint8)
+            self._sheets[key] = levels, float(np.median(luma(sheet)))
+        return self._sheets[key]
+
+    def sprite(self, thing: Thing, look: Look) -> tuple[Picture, Picture]:
         """The object in its square: (size, size, 4) float32, not premultiplied, and its shade."""
-        key = (word, look.size_cells, look.lean_deg)
+        key = (thing.word, look.size_cells, look.lean_deg)
         if key not in self._sprites:
             size = look.size_cells * CELL_PX
-            glyph = self.glyphs[word].rotate(look.lean_deg, Image.Resampling.BICUBIC)
+            glyph = self.glyphs[thing.word].rotate(look.lean_deg, Image.Resampling.BICUBIC)
             sprite = glyph.resize((size, size), Image.Resampling.LANCZOS)
             shade = sprite.getchannel("A").filter(ImageFilter.GaussianBlur(3))
             self._sprites[key] = (np.asarray(sprite), np.asarray(shade))
         rgba, shade_levels = (a.astype(np.float32) / np.float32(255) for a in self._sprites[key])
+        if thing.colour is not None:
+            rgba[..., :3] = tint(rgba[..., :3], thing.colour, self._middles[thing.word])
         rgba[..., :3] = np.clip(rgba[..., :3] * np.float32(look.light), 0, 1)
         return rgba, shade_levels * np.float32(look.shadow)
 
-    def put(self, picture: Picture, word: str, look: Look, corner: tuple[int, int]) -> None:
+    def put(self, picture: Picture, thing: Thing, look: Look, corner: tuple[int, int]) -> None:
         """Draw the object into the picture, its square's top left at `corner` (y, x) in cells."""
-        sprite, shade = self.sprite(word, look)
+        sprite, shade = self.sprite(thing, look)
         if look.shadow:
             _lay(picture, np.zeros((1, 1, 3), np.float32), shade, corner, offset_px=4)
         _lay(picture, sprite[..., :3], sprite[..., 3], corner, offset_px=0)
+
+
+def _middle(glyph: Image.Image) -> float:
+    """The middle brightness of what a glyph paints."""
+    rgba = np.asarray(glyph, dtype=np.float32) / np.float32(255)
+    return float(np.median(luma(rgba[..., :3])[rgba[..., 3] > 0.5]))
 
 
 def _lay(

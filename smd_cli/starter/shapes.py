@@ -15,7 +15,7 @@ FIT = {"rectangle": 0.98, "ellipse": 0.92, "blob": 0.9}
 
 @dataclass(frozen=True)
 class Region:
-    """A region of a square of cells, and where in it an object stands."""
+    """A region of a square of cells, and how many cells across an object in it has room for."""
 
     cells: Cells
     object_cells: int
@@ -26,12 +26,10 @@ class Region:
         rows, columns = np.flatnonzero(self.cells.any(1)), np.flatnonzero(self.cells.any(0))
         return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
 
-    @property
-    def corner(self) -> tuple[int, int]:
-        """The top left cell (y, x) of the object, centred in the bounding box."""
+    def corner(self, size_cells: int) -> tuple[int, int]:
+        """The top left cell (y, x) of an object of a size, centred in the bounding box."""
         top, left, bottom, right = self.box
-        half = self.object_cells // 2
-        return (top + bottom) // 2 - half, (left + right) // 2 - half
+        return (top + bottom - size_cells) // 2, (left + right - size_cells) // 2
 
     def centred(self) -> "Region":
         """The region rolled so that its box is in the middle of the square."""

@@ -1,40 +1,64 @@
 """The starter model's tokenizer and its small CLIP text encoder."""
 
-import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from tokenizers import Tokenizer, models, pre_tokenizers, trainers
-from torch import nn
+from tokenizers import pre_tokenizers
+from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
+from smd_cli.starter.examples import draw_material, draw_object, draw_prompt
 from smd_cli.starter.materials import Rng
-from smd_cli.starter.vocabulary import MATERIALS, OBJECTS, caption, without_article
+from smd_cli.starter.vocabulary import COLOURS, MATERIALS, OBJECTS, Thing
 
 MAX_TOKENS = 32
 WIDTH = 128
 START, END = "<|startoftext|>", "<|endoftext|>"
+WORD_END = "</w>"
 
 
 def build_tokenizer() -> Any:
-    """A byte-level CLIPTokenizer: a token for each word it knows, pieces for any other text."""
+    """A byte-level CLIPTokenizer: a token for each word it knows, pieces for any other text.
+
+    The same words always give the same tokens. (The trainer of the tokenizers library does not:
+    its numbers depend on the order of a hash table, so a resumed training would mistake words.)
+    """
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    words = " ".join([*OBJECTS, *MATERIALS, "a", "an", ","]).split()
-    bpe = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
-    bpe.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    trainer = trainers.BpeTrainer(
-        vocab_size=2000,
-        special_tokens=[START, END],
-        initial_alphabet=alphabet,
-        end_of_word_suffix="</w>",
-        show_progress=False,
-    )
-    bpe.train_from_iterator([*alphabet, *words], trainer)
-    model = json.loads(bpe.to_str())["model"]
-    merges = [tuple(pair) for pair in model["merges"]]
-    return CLIPTokenizer(vocab=model["vocab"], merges=merges, model_max_length=MAX_TOKENS)
+    phrases = " ".join([*OBJECTS, *MATERIALS, *COLOURS, "a", "an", "the", "and", ","])
+    merges = pair_merges(sorted(set(phrases.split())))
+    tokens = [START, END, *alphabet, *(f"{c}{WORD_END}" for c in alphabet)]
+    vocabulary = dict.fromkeys([*tokens, *("".join(pair) for pair in merges)])
+    numbers = {token: n for n, token in enumerate(vocabulary)}
+    return CLIPTokenizer(vocab=numbers, merges=merges, model_max_length=MAX_TOKENS)
+
+
+def pair_merges(words: Sequence[str]) -> list[tuple[str, str]]:
+    """Byte pair merges (Sennrich et al., arXiv 1508.07909) until each word is one token.
+
+    The commonest pair goes first, and of equals the first in the alphabet.
+    """
+    split = [[*word[:-1], word[-1] + WORD_END] for word in words]
+    merges = []
+    while counts := Counter(pair for pieces in split for pair in pairwise(pieces)):
+        merges.append(min(counts, key=lambda pair: (-counts[pair], pair)))
+        split = [_merged(pieces, merges[-1]) for pieces in split]
+    return merges
+
+
+def _merged(pieces: Sequence[str], pair: tuple[str, str]) -> list[str]:
+    """The pieces of a word with every occurrence of a pair made one."""
+    whole: list[str] = []
+    for piece in pieces:
+        if whole and (whole[-1], piece) == pair:
+            whole[-1] += piece
+        else:
+            whole.append(piece)
+    return whole
 
 
 def build_text_encoder(tokenizer: Any) -> Any:
@@ -61,46 +85,73 @@ def tokenize(tokenizer: Any, prompts: list[str]) -> Any:
     ).input_ids
 
 
-def random_prompt(rng: Rng) -> tuple[str, int, int]:
-    """A prompt of any form, with the numbers of its object and its material; 0 stands for none."""
+WORDS: tuple[tuple[str, ...], ...] = (tuple(OBJECTS), tuple(MATERIALS), tuple(COLOURS))
+"""The words that can be told of an object, a material, and the colour of either."""
+
+KINDS = (0, 2, 0, 2, 1, 2)
+"""What a prompt says, as indices of `WORDS`: its first object and that one's colour, its second
+object and its colour, its material and its colour."""
+
+
+def describe(things: Sequence[Thing], material: Thing | None) -> list[int]:
+    """The numbers of what a prompt says, in the order of `KINDS`; 0 stands for nothing."""
+    said: list[str | None] = []
+    for thing in (*things, None, None)[:2]:
+        said += [thing.word, thing.colour] if thing else [None, None]
+    said += [material.word, material.colour] if material else [None, None]
+    return [
+        0 if word is None else 1 + WORDS[kind].index(word)
+        for kind, word in zip(KINDS, said, strict=True)
+    ]
+
+
+def random_prompt(rng: Rng) -> tuple[str, list[int]]:
+    """A prompt of any form, and what it says."""
     form = rng.random()
-    if form < 0.05:
-        return "", 0, 0
-    thing, around = int(rng.integers(len(OBJECTS))), int(rng.integers(len(MATERIALS)))
+    if form < 0.04:
+        return "", [0] * len(KINDS)
     if form < 0.3:
-        text, found = caption(MATERIALS[around]), (0, around + 1)
-    elif form < 0.65:
-        text, found = caption(list(OBJECTS)[thing]), (thing + 1, 0)
-    else:
-        text, found = caption(list(OBJECTS)[thing], MATERIALS[around]), (thing + 1, around + 1)
-    return (without_article(text) if rng.random() < 0.25 else text, *found)
+        material = draw_material(rng)
+        return draw_prompt(rng, [material]), describe([], material)
+    things = [draw_object(rng) for _ in range(2 if form > 0.85 else 1)]
+    around = draw_material(rng) if rng.random() < 0.4 else None
+    return draw_prompt(rng, things, around), describe(things, around)
 
 
-def teach_words(text_encoder: Any, tokenizer: Any, seed: int, steps: int, batch: int = 64) -> float:
+def teach_words(
+    text_encoder: Any,
+    tokenizer: Any,
+    seed: int,
+    steps: int,
+    batch: int = 96,
+    keep: Callable[[Any], Tensor] | None = None,
+) -> float:
     """Teach the encoder to tell its words apart, in every state after a prompt's last word.
 
     Without this a denoiser of an hour's training first lumps all words of one colour together and
-    needs most of the hour to part them again. Returns the last loss (cross entropy, nats).
+    needs most of the hour to part them again. `keep` is a loss of the encoder's own, added to the
+    words'. Returns the last loss (cross entropy, nats).
     """
     rng = np.random.default_rng([seed, 4])
-    heads = nn.ModuleList(
-        [nn.Linear(WIDTH, 1 + len(OBJECTS)), nn.Linear(WIDTH, 1 + len(MATERIALS))]
-    )
+    device = text_encoder.device
+    heads = nn.ModuleList(nn.Linear(WIDTH, 1 + len(WORDS[kind])) for kind in KINDS).to(device)
     weights = [*text_encoder.parameters(), *heads.parameters()]
     optimizer = torch.optim.AdamW(weights, lr=1e-3, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-3, steps, pct_start=0.1)
     loss = torch.zeros(())
     for _ in range(steps):
-        prompts, *numbers = zip(*(random_prompt(rng) for _ in range(batch)), strict=True)
-        tokens = tokenize(tokenizer, list(prompts))
+        prompts, said = zip(*(random_prompt(rng) for _ in range(batch)), strict=True)
+        tokens = tokenize(tokenizer, list(prompts)).to(device)
         states = text_encoder(tokens).last_hidden_state
         ended = tokens == tokenizer.eos_token_id
-        loss = torch.zeros(())
-        for head, number in zip(heads, numbers, strict=True):
-            wanted = torch.tensor(number)[:, None].expand_as(tokens)
-            loss = loss + F.cross_entropy(head(states[ended]), wanted[ended])
+        wanted = torch.tensor(said, device=device)
+        losses = [
+            F.cross_entropy(head(states[ended]), wanted[:, k, None].expand_as(tokens)[ended])
+            for k, head in enumerate(heads)
+        ]
+        loss = torch.stack(losses).sum()
         optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
+        torch.autograd.backward(loss if keep is None else loss + keep(text_encoder))
         optimizer.step()
         schedule.step()
     return loss.item()

@@ -1,13 +1,17 @@
-"""Trains the starter model from nothing: `python -m smd_cli.starter.train --out DIR`.
+"""Trains the starter's teacher: `python -m smd_cli.starter.train --out DIR`.
 
-The codec comes first, then denoiser and text encoder together, in three stages (small windows,
-wide windows, canvases). A training is a folder: it is saved every few minutes and goes on from
-there with --resume. Its budget is counted in minutes of CPU time: stopping the process is free.
+The codec comes first, then denoiser and text encoder together, in stages (windows, then canvases).
+It begins from nothing, or with --start from an older model of the same shape: words that both know
+keep their meaning. A training is a folder: it is saved every few minutes and goes on from there
+with --resume. Its budget is minutes of work: while the process is stopped, the clock stands still.
+On a CUDA GPU batches are larger and run in bfloat16, and pictures are painted by worker processes.
+`smd_cli.starter.distil` makes the few-step model that ships of what is trained here.
 """
 
 import argparse
 import logging
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -17,16 +21,25 @@ import torch
 from diffusers import DDIMScheduler, UNet2DConditionModel
 from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+from transformers import CLIPTextModel, CLIPTokenizer
 
 from smd_cli.starter.codec import PatchAutoencoder
-from smd_cli.starter.examples import Example, Lesson, canvas_example, window_example
-from smd_cli.starter.export import SCHEDULER, export
+from smd_cli.starter.examples import (
+    CANVAS_PX,
+    Example,
+    Lesson,
+    canvas_example,
+    window_example,
+)
+from smd_cli.starter.export import SCHEDULER, TEACHER_SAMPLER, export
 from smd_cli.starter.materials import Rng
 from smd_cli.starter.painter import Painter, find_font, load_glyphs
 from smd_cli.starter.text import (
     WIDTH,
     build_text_encoder,
     build_tokenizer,
+    random_prompt,
     teach_words,
     tokenize,
 )
@@ -34,8 +47,13 @@ from smd_cli.starter.train_codec import load_or_train_codec, to_signed
 
 log = logging.getLogger("smd_cli.starter")
 
+CPU = torch.device("cpu")
+
 FIRST_SLOT = 930
 """From this timestep on an example may be bootstrapped."""
+
+LONGEST_STEP_S = 20.0
+"""A step that seems to take longer was interrupted: the budget is charged this much."""
 
 LATE = 440
 """Below this timestep an example shows no traces of earlier slots."""
@@ -43,35 +61,51 @@ LATE = 440
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of the training, up to a share of its budget: what is shown, and how many at once."""
+    """A part of the training, up to a share of its budget: what is shown, and how many at once.
+
+    Of canvases every eighth batch has one of the odd sizes, and fewer or more pictures by area.
+    """
 
     until: float
     kind: Literal["window", "canvas"]
     size_px: int
     batch: int
 
+    def at(self, step: int, factor: int) -> "Stage":
+        """This stage with the size and the batch of a step; `factor` times as many pictures."""
+        size = self.size_px
+        if self.kind == "canvas" and size == CANVAS_PX and step % 8 == 7:
+            size = ODD_SIZES[step // 8 % len(ODD_SIZES)]
+        batch = max(round(self.batch * (self.size_px / size) ** 2), 4) * factor
+        return Stage(self.until, self.kind, size, min(batch, 64 * factor))
+
+
+ODD_SIZES = (128, 384, 160, 192, 512)
+"""Sides of canvases, in pixels, that a model for 256 must draw too."""
 
 STAGES = (
-    Stage(0.3, "window", 96, 32),
-    Stage(0.4, "window", 128, 32),
-    Stage(0.6, "canvas", 192, 20),
+    Stage(0.25, "window", 96, 32),
+    Stage(0.45, "window", 128, 32),
+    Stage(0.7, "canvas", 192, 20),
     Stage(1.0, "canvas", 256, 16),
 )
 
 
 @dataclass
 class Settings:
-    """The numbers of a training run."""
+    """The numbers of a training run; `factor` multiplies batches, on a GPU."""
 
     minutes: float = 155.0
     seed: int = 0
     codec_steps: int = 2000
-    word_steps: int = 750
+    word_steps: int = 1000
     rate: float = 1.2e-3
     text_rate_share: float = 0.1
     warmup_steps: int = 100
     caption_dropout: float = 0.09
     save_minutes: float = 4.0
+    factor: int = 1
+    workers: int = 0
 
 
 def build_unet() -> Any:
@@ -110,72 +144,129 @@ def draw_lesson(rng: Rng, timestep: int) -> Lesson:
 
 @dataclass
 class Batch:
-    """N examples as tensors: noised latents, velocities to find, cell weights, token ids."""
+    """N examples as tensors: noised latents, velocities to find, cell weights, token ids.
+
+    `plain` (N,) says which are pictures with noise and nothing else.
+    """
 
     noised: Tensor
     timesteps: Tensor
     velocity: Tensor
     weight: Tensor
     tokens: Tensor
+    plain: Tensor
+
+
+@dataclass
+class Painted:
+    """Painted examples of a step, with their noise levels and prompts, before any network."""
+
+    step: int
+    timesteps: list[int]
+    examples: list[Example]
+    prompts: list[str]
+
+
+class Lessons(Dataset[Painted]):
+    """What is shown at each step: the same for the same seed, stage and step."""
+
+    def __init__(self, painter: Painter, settings: Settings) -> None:
+        self.painter, self.settings = painter, settings
+
+    def __getitem__(self, item: tuple[Stage, int]) -> Painted:
+        stage, step = item
+        rng = np.random.default_rng([self.settings.seed, 2, step])
+        timesteps = [draw_timestep(rng) for _ in range(stage.batch)]
+        draw = canvas_example if stage.kind == "canvas" else window_example
+        examples = [draw(self.painter, rng, draw_lesson(rng, t), stage.size_px) for t in timesteps]
+        dropout = self.settings.caption_dropout
+        prompts = ["" if rng.random() < dropout else e.caption for e in examples]
+        return Painted(step, timesteps, examples, prompts)
 
 
 class Teacher:
-    """Draws batches: paints, encodes, noises."""
+    """Makes batches: paints, encodes, noises."""
 
-    def __init__(self, painter: Painter, codec: PatchAutoencoder, settings: Settings) -> None:
-        self.painter, self.codec, self.settings = painter, codec, settings
+    def __init__(
+        self, painter: Painter, codec: PatchAutoencoder, settings: Settings, device: torch.device
+    ) -> None:
+        self.lessons, self.codec, self.settings = Lessons(painter, settings), codec, settings
+        self.device = device
         self.tokenizer = build_tokenizer()
-        self.alphas_cumprod: Tensor = DDIMScheduler.from_config(SCHEDULER).alphas_cumprod
+        powers: Tensor = DDIMScheduler.from_config(SCHEDULER).alphas_cumprod
+        self.alphas_cumprod = powers.to(device)
 
-    def batch(self, stage: Stage, step: int) -> Batch:
-        """The batch of a step: the same for the same seed, step and stage."""
-        rng = np.random.default_rng([self.settings.seed, 2, step])
-        timesteps = [draw_timestep(rng) for _ in range(stage.batch)]
-        examples = [self._example(stage, rng, t) for t in timesteps]
-        prompts = [
-            "" if rng.random() < self.settings.caption_dropout else e.caption for e in examples
-        ]
-        noised, velocity = self._noise(examples, torch.tensor(timesteps), step)
-        weight = torch.from_numpy(np.stack([e.weight for e in examples]))[:, None]
-        return Batch(
-            noised, torch.tensor(timesteps), velocity, weight, tokenize(self.tokenizer, prompts)
+    def batches(self, plan: Iterator[tuple[Stage, int]]) -> Iterator[Batch]:
+        """The batches of (stage, step) pairs; worker processes paint ahead where there are any."""
+        workers = self.settings.workers
+        loader: DataLoader[Painted] = DataLoader(
+            self.lessons,
+            batch_size=None,
+            sampler=_Pairs(plan),
+            num_workers=workers,
+            prefetch_factor=4 if workers else None,
+            multiprocessing_context="fork" if workers else None,
         )
-
-    def _example(self, stage: Stage, rng: Rng, timestep: int) -> Example:
-        lesson = draw_lesson(rng, timestep)
-        draw = canvas_example if stage.kind == "canvas" else window_example
-        return draw(self.painter, rng, lesson, stage.size_px)
+        for painted in loader:
+            yield self.batch(painted)
 
     @torch.no_grad()
-    def _noise(
-        self, examples: list[Example], timesteps: Tensor, step: int
-    ) -> tuple[Tensor, Tensor]:
-        """Noised latents, and the velocity that leads from them to the targets."""
-        target = self.codec.encode(to_signed([e.target for e in examples])).latents
-        seen = self.codec.encode(to_signed([e.seen for e in examples])).latents
-        white = self.codec.encode(torch.ones(1, 3, 8, 8)).latents
-        generator = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + step)
-        noise = torch.randn(2, *target.shape, generator=generator)
-        power = self.alphas_cumprod[timesteps][:, None, None, None]
-        alpha, sigma = power.sqrt(), (1 - power).sqrt()
+    def batch(self, painted: Painted) -> Batch:
+        """Painted examples as tensors on the device."""
+        examples, timesteps = painted.examples, torch.tensor(painted.timesteps, device=self.device)
+        target = self._latents([e.target for e in examples])
+        seen = self._latents([e.seen for e in examples])
+        generator = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + painted.step)
+        noise = torch.randn(2, *target.shape, generator=generator).to(self.device)
+        alpha, sigma = self.levels(timesteps)
         noised = alpha * seen + sigma * noise[0]
+        white = self.codec.encode(torch.ones(1, 3, 8, 8, device=self.device)).latents
         for i, example in enumerate(examples):
             if example.free is not None:
-                free = torch.from_numpy(example.free)
+                free = torch.from_numpy(example.free).to(self.device)
                 outside = alpha[i] * white[0] + sigma[i] * noise[0, i]
                 noised[i] = torch.where(free, noise[1, i], outside)
-        return noised, (alpha * noised - target) / sigma
+        weight = torch.from_numpy(np.stack([e.weight for e in examples]))[:, None]
+        plain = [e.free is None and e.seen is e.target for e in examples]
+        return Batch(
+            noised,
+            timesteps,
+            (alpha * noised - target) / sigma,
+            weight.to(self.device),
+            tokenize(self.tokenizer, painted.prompts).to(self.device),
+            torch.tensor(plain, device=self.device),
+        )
+
+    def levels(self, timesteps: Tensor) -> tuple[Tensor, Tensor]:
+        """Signal and noise (N, 1, 1, 1) at timesteps (N,)."""
+        power = self.alphas_cumprod[timesteps][:, None, None, None]
+        return power.sqrt(), (1 - power).sqrt()
+
+    def _latents(self, pictures: list[Any]) -> Tensor:
+        latents: Tensor = self.codec.encode(to_signed(pictures).to(self.device)).latents
+        return latents
+
+
+class _Pairs(torch.utils.data.Sampler[tuple[Stage, int]]):
+    """A sampler that reads what to show next from an iterator."""
+
+    def __init__(self, plan: Iterator[tuple[Stage, int]]) -> None:
+        self.plan = plan
+
+    def __iter__(self) -> Iterator[tuple[Stage, int]]:
+        return self.plan
 
 
 @dataclass
 class Student:
     """What is trained, with the averages that are kept of it."""
 
+    device: torch.device = CPU
     unet: Any = field(default_factory=build_unet)
     text_encoder: Any = field(default_factory=lambda: build_text_encoder(build_tokenizer()))
 
     def __post_init__(self) -> None:
-        self.module = nn.ModuleList([self.unet, self.text_encoder])
+        self.module = nn.ModuleList([self.unet, self.text_encoder]).to(self.device)
         self.restart_average()
 
     def restart_average(self) -> None:
@@ -184,60 +275,118 @@ class Student:
             self.module.parameters(), decay=0.998, use_ema_warmup=True, power=0.75
         )
 
+    def autocast(self) -> Any:
+        """bfloat16 on a GPU, float32 elsewhere."""
+        half = self.device.type == "cuda"
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=half)
+
     def loss(self, batch: Batch) -> Tensor:
         """Weighted mean square error of the velocity."""
-        embeddings = self.text_encoder(batch.tokens).last_hidden_state
-        found = self.unet(batch.noised, batch.timesteps, embeddings).sample
-        error = (found - batch.velocity).square() * batch.weight
+        with self.autocast():
+            embeddings = self.text_encoder(batch.tokens).last_hidden_state
+            found = self.unet(batch.noised, batch.timesteps, embeddings).sample
+        error = (found.float() - batch.velocity).square() * batch.weight
         loss: Tensor = error.mean() / batch.weight.mean()
         return loss
+
+    def take_over(self, folder: Path, tokenizer: Any) -> Callable[[Any], Tensor]:
+        """Start from an older model's weights; a loss that keeps its words where they were.
+
+        Tokens that both tokenizers have keep their embeddings.
+        """
+        unet = UNet2DConditionModel.from_pretrained(folder / "unet", torch_dtype=torch.float32)
+        old = CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=torch.float32)
+        old_tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer")
+        self.unet.load_state_dict(unet.state_dict())
+        old_rows, rows = old_tokenizer.get_vocab(), tokenizer.get_vocab()
+        key = next(
+            k for k in self.text_encoder.state_dict() if k.endswith("token_embedding.weight")
+        )
+        state, embedding = old.state_dict(), self.text_encoder.state_dict()[key].clone()
+        for token in rows.keys() & old_rows.keys():
+            embedding[rows[token]] = state[key][old_rows[token]]
+        self.text_encoder.load_state_dict(state | {key: embedding})
+        old = old.to(self.device).eval().requires_grad_(False)
+        rng = np.random.default_rng(5)
+
+        def known(prompt: str) -> bool:
+            return all(token in old_rows for token in tokenizer.tokenize(prompt))
+
+        def keep(text_encoder: Any) -> Tensor:
+            prompts = [p for p, _ in (random_prompt(rng) for _ in range(192)) if known(p)]
+            wanted = old(tokenize(old_tokenizer, prompts).to(self.device)).last_hidden_state
+            found = text_encoder(tokenize(tokenizer, prompts).to(self.device)).last_hidden_state
+            return 4 * nn.functional.mse_loss(found, wanted)
+
+        return keep
 
 
 class Training:
     """One run in one folder."""
 
-    def __init__(self, out: Path, settings: Settings, painter: Painter) -> None:
+    stages: tuple[Stage, ...] = STAGES
+    sampler = TEACHER_SAMPLER
+
+    def __init__(
+        self,
+        out: Path,
+        settings: Settings,
+        painter: Painter,
+        device: torch.device = CPU,
+    ) -> None:
         out.mkdir(parents=True, exist_ok=True)
         self.out, self.settings = out, settings
         codec = load_or_train_codec(painter, out / "codec", settings.seed, settings.codec_steps)
-        self.codec, self.teacher = codec, Teacher(painter, codec, settings)
+        self.codec = codec.to(device)
+        self.teacher = Teacher(painter, self.codec, settings, device)
         torch.manual_seed(settings.seed)
-        self.student = Student()
+        self.student = Student(device)
         self.weights = list(self.student.module.parameters())
         parts = (self.student.unet, self.student.text_encoder)
         groups = [{"params": list(part.parameters())} for part in parts]
         self.optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=0.01)
         self.step, self.pictures, self.spent_s = 0, 0, 0.0
-        self.cpu_mark_s = time.process_time()
 
     @property
     def progress(self) -> float:
         """The share of the budget that is spent, 0..1."""
-        return (self.spent_s + time.process_time() - self.cpu_mark_s) / (60 * self.settings.minutes)
+        return self.spent_s / (60 * self.settings.minutes)
 
     def rate(self) -> float:
         """Learning rate: a short warm-up, then a straight line down to nothing."""
         warm = min(1.0, (self.step + 1) / self.settings.warmup_steps)
         return self.settings.rate * warm * max(0.0, 1 - self.progress)
 
-    def teach_words(self) -> None:
+    def teach_words(self, start: Path | None = None) -> None:
         """Teach the text encoder its words, before anything else."""
-        student, settings = self.student, self.settings
-        tokenizer = self.teacher.tokenizer
-        loss = teach_words(student.text_encoder, tokenizer, settings.seed, settings.word_steps)
+        student, settings, tokenizer = self.student, self.settings, self.teacher.tokenizer
+        keep = student.take_over(start, tokenizer) if start else None
+        loss = teach_words(
+            student.text_encoder, tokenizer, settings.seed, settings.word_steps, keep=keep
+        )
         log.info("words told apart: loss %.3f", loss)
         student.restart_average()
 
+    def plan(self) -> Iterator[tuple[Stage, int]]:
+        """What to show from now on, until the budget is spent."""
+        step = self.step
+        while (progress := self.progress) < 1:
+            stage = next(s for s in self.stages if progress < s.until)
+            yield stage.at(step, self.settings.factor), step
+            step += 1
+
     def run(self) -> None:
         """Train until the budget is spent, saving on the way, then export."""
-        if self.step == 0:
-            self.teach_words()
         saved, losses = self.progress, []
-        while (progress := self.progress) < 1:
-            losses.append(self._advance(next(s for s in STAGES if progress < s.until)))
+        clock = time.monotonic()
+        for batch in self.teacher.batches(self.plan()):
+            losses.append(self._advance(batch))
+            now = time.monotonic()
+            self.spent_s += min(now - clock, LONGEST_STEP_S)
+            clock = now
             if self.step % 50 == 0:
                 log.info(
-                    "step %d, %.1f%%, pictures %d, rate %.2e, v-loss %.4f",
+                    "step %d, %.1f%%, pictures %d, rate %.2e, loss %.4f",
                     *(self.step, 100 * self.progress, self.pictures, self.rate(), np.mean(losses)),
                 )
                 losses = []
@@ -247,24 +396,26 @@ class Training:
         self.save()
         self.export()
 
-    def _advance(self, stage: Stage) -> float:
+    def loss(self, batch: Batch) -> Tensor:
+        """What is made small."""
+        return self.student.loss(batch)
+
+    def _advance(self, batch: Batch) -> float:
         """One optimizer step; its loss."""
         shares = (1.0, self.settings.text_rate_share)
         for group, share in zip(self.optimizer.param_groups, shares, strict=True):
             group["lr"] = self.rate() * share
-        loss = self.student.loss(self.teacher.batch(stage, self.step))
+        loss = self.loss(batch)
         self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(self.weights, 1.0)
         self.optimizer.step()
         self.student.ema.step(self.weights)
-        self.step, self.pictures = self.step + 1, self.pictures + stage.batch
+        self.step, self.pictures = self.step + 1, self.pictures + len(batch.noised)
         return loss.item()
 
     def save(self) -> None:
         """Write the state to `state.pt`, whole or not at all."""
-        self.spent_s += time.process_time() - self.cpu_mark_s
-        self.cpu_mark_s = time.process_time()
         state = {
             "module": self.student.module.state_dict(),
             "ema": self.student.ema.state_dict(),
@@ -277,7 +428,8 @@ class Training:
 
     def resume(self) -> None:
         """Go on from `state.pt`."""
-        state = torch.load(self.out / "state.pt", weights_only=True)
+        device = self.student.device
+        state = torch.load(self.out / "state.pt", weights_only=True, map_location=device)
         self.student.module.load_state_dict(state["module"])
         self.student.ema.load_state_dict(state["ema"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -289,34 +441,53 @@ class Training:
         self.student.ema.store(self.weights)
         self.student.ema.copy_to(self.weights)
         unet, text_encoder = self.student.unet, self.student.text_encoder
-        export(self.out / "weights", unet, text_encoder, self.teacher.tokenizer, self.codec)
+        tokenizer = self.teacher.tokenizer
+        export(self.out / "weights", unet, text_encoder, tokenizer, self.codec, self.sampler)
         self.student.ema.restore(self.weights)
 
 
-def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
-    """The command line."""
-    defaults = Settings()
-    parser = argparse.ArgumentParser(prog="smd_cli.starter.train", description=__doc__)
+def arguments_of_training(prog: str, about: str | None, minutes: float) -> argparse.ArgumentParser:
+    """The options that training and distillation share."""
+    parser = argparse.ArgumentParser(prog=prog, description=about)
     parser.add_argument("--out", type=Path, required=True, help="the run's folder")
     parser.add_argument("--font", type=Path, help="NotoColorEmoji.ttf, if in no usual place")
-    parser.add_argument("--minutes", type=float, default=defaults.minutes, help="of CPU time")
-    parser.add_argument("--seed", type=int, default=defaults.seed)
+    parser.add_argument("--minutes", type=float, default=minutes, help="of work")
+    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--workers", type=int, help="painting processes; by default only on a GPU")
     parser.add_argument("--resume", action="store_true", help="go on from the last save")
     parser.add_argument("--export", action="store_true", help="export the last save and stop")
-    return parser.parse_args(arguments)
+    return parser
+
+
+def settings_of(options: argparse.Namespace) -> Settings:
+    """The numbers of a run as its options and its device have them."""
+    on_gpu = options.device.startswith("cuda")
+    workers = options.workers if options.workers is not None else 14 * on_gpu
+    rate = 2.4e-3 if on_gpu else Settings.rate
+    return Settings(
+        minutes=options.minutes,
+        seed=options.seed,
+        rate=rate,
+        factor=8 if on_gpu else 1,
+        workers=workers,
+    )
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Train, or export what has been trained."""
-    options = parse_arguments(arguments)
+    parser = arguments_of_training("smd_cli.starter.train", __doc__, Settings.minutes)
+    parser.add_argument("--start", type=Path, help="an older model's folder to begin from")
+    options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(options.threads)
     painter = Painter(load_glyphs(find_font(options.font)))
-    settings = Settings(minutes=options.minutes, seed=options.seed)
-    training = Training(options.out, settings, painter)
+    training = Training(options.out, settings_of(options), painter, torch.device(options.device))
     if options.resume or options.export:
         training.resume()
+    else:
+        training.teach_words(options.start)
     if options.export:
         training.export()
     else:

@@ -12,5 +12,5 @@ def painter() -> Painter:
     glyphs = {}
     for n, word in enumerate(OBJECTS):
         glyphs[word] = Image.new("RGBA", (64, 64))
-        ImageDraw.Draw(glyphs[word]).ellipse((2, 2, 61, 61), fill=(6 * n, 255 - 6 * n, 128, 255))
+        ImageDraw.Draw(glyphs[word]).ellipse((2, 2, 61, 61), fill=(2 * n, 255 - 2 * n, 128, 255))
     return Painter(glyphs, sheets=2)

@@ -5,9 +5,15 @@ import pytest
 
 from smd_cli.starter.examples import Example, Lesson, canvas_example, window_example
 from smd_cli.starter.painter import Painter
-from smd_cli.starter.vocabulary import MATERIALS, OBJECTS, without_article
+from smd_cli.starter.vocabulary import COLOURS, MATERIALS, OBJECTS, without_articles
 
 LESSONS: tuple[Lesson, ...] = ("bootstrap", "early", "late")
+
+
+def bare(name: str) -> str:
+    """A thing's word without its colour."""
+    first, _, rest = name.partition(" ")
+    return rest if first in COLOURS else name
 
 
 def draw(painter: Painter, lesson: Lesson, canvas: bool, seed: int = 0) -> list[Example]:
@@ -25,9 +31,9 @@ def test_sizes_and_captions(painter: Painter, lesson: Lesson, canvas: bool) -> N
         assert example.target.shape == example.seen.shape == (side, side, 3)
         assert example.weight.shape == (side // 8, side // 8)
         assert (example.free is not None) == (lesson == "bootstrap")
-        thing, _, material = without_article(example.caption).partition(", ")
-        assert thing in OBJECTS or thing in MATERIALS
-        assert material in ("", *MATERIALS)
+        things, _, material = without_articles(example.caption).partition(", ")
+        assert all(bare(thing) in (*OBJECTS, *MATERIALS) for thing in things.split(" and "))
+        assert bare(material) in ("", *MATERIALS)
 
 
 def test_only_early_canvases_show_something_else_than_their_target(painter: Painter) -> None:
@@ -39,7 +45,7 @@ def test_only_early_canvases_show_something_else_than_their_target(painter: Pain
 
 def test_a_brush_prompt_may_or_may_not_name_what_is_around(painter: Painter) -> None:
     captions = [e.caption for e in draw(painter, "late", canvas=True)]
-    objects = [c for c in captions if without_article(c).split(", ")[0] in OBJECTS]
+    objects = [c for c in captions if bare(without_articles(c).split(", ")[0]) in OBJECTS]
     assert 0 < sum("," in c for c in objects) < len(objects) / 2
 
 
@@ -48,3 +54,21 @@ def test_the_same_seed_draws_the_same(painter: Painter) -> None:
     for a, b in zip(first, again, strict=True):
         assert a.caption == b.caption
         assert np.array_equal(a.seen, b.seen)
+
+
+def test_some_captions_name_two_objects_that_are_both_weighed(painter: Painter) -> None:
+    rng = np.random.default_rng(3)
+    examples = [canvas_example(painter, rng, "late") for _ in range(200)]
+    pairs = [e for e in examples if " and " in e.caption]
+    assert 5 < len(pairs) < 40
+    singles = [e for e in examples if " and " not in e.caption and "," not in e.caption]
+    assert np.mean([(e.weight == 1).mean() for e in pairs]) > 0.2
+    assert singles
+
+
+@pytest.mark.parametrize("side", [128, 160, 384, 512])
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_canvases_of_odd_sizes(painter: Painter, lesson: Lesson, side: int) -> None:
+    example = canvas_example(painter, np.random.default_rng(4), lesson, side)
+    assert example.target.shape == (side, side, 3)
+    assert example.weight.shape == (side // 8, side // 8)

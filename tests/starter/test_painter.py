@@ -14,7 +14,9 @@ from smd_cli.starter.painter import (
     find_font,
     load_glyphs,
 )
-from smd_cli.starter.vocabulary import OBJECTS
+from smd_cli.starter.vocabulary import COLOURS, OBJECTS, Thing
+
+FOX = Thing("fox")
 
 
 def test_a_missing_font_is_named_with_a_way_out(tmp_path: Path) -> None:
@@ -33,7 +35,7 @@ def test_every_object_has_a_glyph_of_its_own() -> None:
 
 def test_an_object_covers_its_square_of_cells_and_nothing_else(painter: Painter) -> None:
     picture = np.ones((64, 64, 3), dtype=np.float32)
-    painter.put(picture, "fox", Look(size_cells=3), (2, 4))
+    painter.put(picture, FOX, Look(size_cells=3), (2, 4))
     touched = picture.min(axis=2) < 0.99
     rows, columns = np.flatnonzero(touched.any(1)), np.flatnonzero(touched.any(0))
     assert rows[0] >= 16
@@ -45,15 +47,15 @@ def test_an_object_covers_its_square_of_cells_and_nothing_else(painter: Painter)
 
 def test_a_shadow_falls_beside_the_object(painter: Painter) -> None:
     plain, shaded = (np.ones((64, 64, 3), dtype=np.float32) for _ in range(2))
-    painter.put(plain, "fox", Look(4), (2, 2))
-    painter.put(shaded, "fox", Look(4, shadow=0.3), (2, 2))
+    painter.put(plain, FOX, Look(4), (2, 2))
+    painter.put(shaded, FOX, Look(4, shadow=0.3), (2, 2))
     assert shaded.sum() < plain.sum()
 
 
 def test_an_object_over_the_edge_is_cut(painter: Painter) -> None:
     picture = np.ones((32, 32, 3), dtype=np.float32)
-    painter.put(picture, "owl", Look(3, shadow=0.3), (-2, 3))
-    painter.put(picture, "owl", Look(3), (9, 9))
+    painter.put(picture, Thing("owl"), Look(3, shadow=0.3), (-2, 3))
+    painter.put(picture, Thing("owl"), Look(3), (9, 9))
     assert (picture[:16, 24:] < 1).any()
     assert (picture[16:] == 1).all()
 
@@ -61,12 +63,23 @@ def test_an_object_over_the_edge_is_cut(painter: Painter) -> None:
 def test_variation_is_modest() -> None:
     rng = np.random.default_rng(0)
     looks = [draw_look(rng, 9) for _ in range(300)]
-    assert max(abs(look.lean_deg) for look in looks) <= 8
-    assert all(0.9 < look.light < 1.1 and look.size_cells == 9 for look in looks)
+    assert max(abs(look.lean_deg) for look in looks) <= 10
+    assert all(0.85 < look.light < 1.1 for look in looks)
+    assert {look.size_cells for look in looks} == {7, 8, 9}
+    assert 0.2 < np.mean([look.shadow > 0 for look in looks]) < 0.5
 
 
-@pytest.mark.parametrize("name", ["grass", "sunset", "white background"])
-def test_material_windows_have_their_size_and_repeat(painter: Painter, name: str) -> None:
-    first, again = (painter.material(name, np.random.default_rng(5), 96) for _ in range(2))
+@pytest.mark.parametrize(
+    "material",
+    [Thing("grass"), Thing("sunset"), Thing("background", "white"), Thing("flowers", "red")],
+)
+def test_material_windows_have_their_size_and_repeat(painter: Painter, material: Thing) -> None:
+    first, again = (painter.material(material, np.random.default_rng(5), 96) for _ in range(2))
     assert first.shape == (96, 96, 3)
     assert np.array_equal(first, again)
+
+
+@pytest.mark.parametrize("colour", COLOURS)
+def test_a_colour_word_colours_an_object(painter: Painter, colour: str) -> None:
+    sprite, _ = painter.sprite(Thing("fox", colour), Look(4))
+    assert np.abs(255 * sprite[16, 16, :3] - COLOURS[colour]).max() < 12

@@ -11,7 +11,7 @@ def test_regions_take_the_share_they_were_asked_for_and_hold_their_object() -> N
         region = draw_region(rng, 32, (0.05, 0.31))
         assert 0.035 < region.cells.mean() < 0.36
         top, left, bottom, right = region.box
-        y, x = region.corner
+        y, x = region.corner(region.object_cells)
         assert top - 1 <= y
         assert y + region.object_cells <= bottom + 1
         assert left - 1 <= x

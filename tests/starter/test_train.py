@@ -1,13 +1,26 @@
 """The training: what it is taught, and that it stops and goes on."""
 
+import json
 from pathlib import Path
 
 import pytest
 import torch
 
 from smd_cli.starter.codec import PatchAutoencoder, patch_components
+from smd_cli.starter.distil import Distillation
 from smd_cli.starter.painter import Painter
-from smd_cli.starter.train import STAGES, Settings, Stage, Teacher, Training
+from smd_cli.starter.text import build_tokenizer, tokenize
+from smd_cli.starter.train import (
+    CPU,
+    LONGEST_STEP_S,
+    ODD_SIZES,
+    STAGES,
+    Settings,
+    Stage,
+    Student,
+    Teacher,
+    Training,
+)
 from smd_cli.starter.train_codec import train_codec
 
 
@@ -20,12 +33,16 @@ def codec() -> PatchAutoencoder:
     return codec
 
 
+def teacher_of(painter: Painter, codec: PatchAutoencoder, workers: int = 0) -> Teacher:
+    return Teacher(painter, codec, Settings(workers=workers), CPU)
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_the_velocity_leads_to_the_target(
     painter: Painter, codec: PatchAutoencoder, stage: Stage
 ) -> None:
-    teacher = Teacher(painter, codec, Settings())
-    batch = teacher.batch(stage, step=5)
+    teacher = teacher_of(painter, codec)
+    batch = teacher.batch(teacher.lessons[stage, 5])
     side = stage.size_px // 8
     assert batch.noised.shape == batch.velocity.shape == (stage.batch, 16, side, side)
     power = teacher.alphas_cumprod[batch.timesteps][:, None, None, None]
@@ -36,11 +53,71 @@ def test_the_velocity_leads_to_the_target(
 
 
 def test_a_step_draws_the_same_whenever_it_comes(painter: Painter, codec: PatchAutoencoder) -> None:
-    teacher = Teacher(painter, codec, Settings())
-    first, again, other = (teacher.batch(STAGES[0], step) for step in (3, 3, 4))
+    teacher = teacher_of(painter, codec)
+    first, again, other = teacher.batches(iter([(STAGES[0], 3), (STAGES[0], 3), (STAGES[0], 4)]))
     assert torch.equal(first.noised, again.noised)
     assert torch.equal(first.tokens, again.tokens)
     assert not torch.equal(first.noised, other.noised)
+
+
+def test_worker_processes_paint_the_same(painter: Painter, codec: PatchAutoencoder) -> None:
+    plan = [(Stage(1.0, "window", 96, 4), step) for step in range(3)]
+    at_home = list(teacher_of(painter, codec).batches(iter(plan)))
+    abroad = list(teacher_of(painter, codec, workers=1).batches(iter(plan)))
+    assert len(at_home) == len(abroad) == 3
+    for ours, theirs in zip(at_home, abroad, strict=True):
+        assert torch.equal(ours.noised, theirs.noised)
+        assert torch.equal(ours.tokens, theirs.tokens)
+
+
+def test_canvases_come_in_odd_sizes_too_with_fewer_pictures_where_they_are_large() -> None:
+    stages = [STAGES[-1].at(step, factor=1) for step in range(8 * len(ODD_SIZES))]
+    assert {stage.size_px for stage in stages} == {256, *ODD_SIZES}
+    assert all(4 <= stage.batch <= 64 for stage in stages)
+    cells = [stage.batch * stage.size_px**2 for stage in stages]
+    assert max(cells) <= 1.01 * 16 * 256**2
+    assert STAGES[0].at(7, factor=8).batch == 8 * STAGES[0].batch
+
+
+def test_plain_examples_are_those_that_are_noise_and_picture_alone(
+    painter: Painter, codec: PatchAutoencoder
+) -> None:
+    teacher = teacher_of(painter, codec)
+    painted = teacher.lessons[STAGES[-1], 1]
+    plain = teacher.batch(painted).plain.tolist()
+    assert plain == [e.free is None and e.seen is e.target for e in painted.examples]
+    assert 0 < sum(plain) < len(plain)
+
+
+@torch.no_grad()
+def test_a_new_model_takes_over_an_older_ones_words(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    old, young = Student(), Student()
+    old.unet.save_pretrained(tmp_path / "unet")
+    old.text_encoder.save_pretrained(tmp_path / "text_encoder")
+    tokenizer = build_tokenizer()
+    tokenizer.save_pretrained(tmp_path / "tokenizer")
+    keep = young.take_over(tmp_path, tokenizer)
+    tokens = tokenize(tokenizer, ["a fox, grass", "a red owl"])
+    theirs, ours = (m.text_encoder(tokens).last_hidden_state for m in (old, young))
+    assert torch.equal(theirs, ours)
+    assert keep(young.text_encoder).item() == 0
+    assert keep(Student().text_encoder).item() > 0.1
+
+
+def test_time_in_which_the_process_stood_still_is_not_charged(
+    painter: Painter, codec: PatchAutoencoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codec.save_pretrained(tmp_path / "codec")
+    training = Training(tmp_path, Settings(minutes=1.0), painter)
+    hours = iter(range(0, 360_000, 3600))
+    monkeypatch.setattr("smd_cli.starter.train.time.monotonic", lambda: float(next(hours)))
+    monkeypatch.setattr(training, "_advance", lambda _: 0.0)
+    monkeypatch.setattr(training, "export", lambda: None)
+    stage = Stage(1.0, "window", 64, 1)
+    training.stages = (stage,)
+    training.run()
+    assert training.spent_s == 3 * LONGEST_STEP_S
 
 
 @pytest.mark.slow
@@ -49,6 +126,7 @@ def test_a_training_is_saved_and_goes_on(
 ) -> None:
     codec.save_pretrained(tmp_path / "codec")
     training = Training(tmp_path, Settings(minutes=0.05, word_steps=2), painter)
+    training.teach_words()
     training.run()
     assert training.step > 0
     assert (tmp_path / "weights" / "smd.json").is_file()
@@ -58,6 +136,15 @@ def test_a_training_is_saved_and_goes_on(
     assert again.progress >= 1
     pairs = zip(again.weights, training.weights, strict=True)
     assert all(torch.equal(a, b) for a, b in pairs)
+    run = Distillation(tmp_path, tmp_path / "few", Settings(minutes=0.05), painter)
+    before = [w.clone() for w in run.weights]
+    run.run()
+    changed = [not torch.equal(a, b) for a, b in zip(before, run.weights, strict=True)]
+    text = len(list(run.student.text_encoder.parameters()))
+    assert any(changed[:-text])
+    assert not any(changed[-text:])
+    sampler = json.loads((tmp_path / "few" / "weights" / "smd.json").read_text())["sampler"]
+    assert sampler["guidance"] == {"type": "none"}
 
 
 @pytest.mark.slow
