@@ -63,7 +63,7 @@ class Distillation(Training):
             shutil.copytree(teacher / "codec", out / "codec")
         settings.text_rate_share = 0.0
         super().__init__(out, settings, painter, device)
-        self.student.take_over(teacher / "weights", self.teacher.tokenizer)
+        self.student.load(teacher / "weights")
         self.student.text_encoder.requires_grad_(False)
         self.student.restart_average()
         self.guide = frozen(self.student.unet)

@@ -1,5 +1,6 @@
 """The starter model's tokenizer and its small CLIP text encoder."""
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import pairwise
@@ -14,10 +15,15 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from smd_cli.starter.examples import draw_material, draw_object, draw_prompt
 from smd_cli.starter.materials import Rng
-from smd_cli.starter.vocabulary import COLOURS, MATERIALS, OBJECTS, Thing
+from smd_cli.starter.vocabulary import COLOURS, MATERIALS, OBJECTS, WHITE, Thing
+
+log = logging.getLogger("smd_cli.starter")
 
 MAX_TOKENS = 32
-WIDTH = 128
+PARTS = 4
+"""The last PARTS x PARTS states of a prompt tell what its first thing looks like, part by part."""
+
+WIDTH = 192
 START, END = "<|startoftext|>", "<|endoftext|>"
 WORD_END = "</w>"
 
@@ -62,12 +68,12 @@ def _merged(pieces: Sequence[str], pair: tuple[str, str]) -> list[str]:
 
 
 def build_text_encoder(tokenizer: Any) -> Any:
-    """A CLIPTextModel of two layers, for this tokenizer."""
+    """A CLIPTextModel of three layers, for this tokenizer."""
     config = CLIPTextConfig(
         vocab_size=len(tokenizer),
         hidden_size=WIDTH,
         intermediate_size=4 * WIDTH,
-        num_hidden_layers=2,
+        num_hidden_layers=3,
         num_attention_heads=4,
         max_position_embeddings=MAX_TOKENS,
         bos_token_id=tokenizer.bos_token_id,
@@ -105,53 +111,64 @@ def describe(things: Sequence[Thing], material: Thing | None) -> list[int]:
     ]
 
 
-def random_prompt(rng: Rng) -> tuple[str, list[int]]:
-    """A prompt of any form, and what it says."""
+def random_prompt(rng: Rng) -> tuple[str, list[Thing], Thing | None]:
+    """A prompt of any form, and what it says: things, and the material around them."""
     form = rng.random()
     if form < 0.04:
-        return "", [0] * len(KINDS)
+        return "", [], None
     if form < 0.3:
         material = draw_material(rng)
-        return draw_prompt(rng, [material]), describe([], material)
-    things = [draw_object(rng) for _ in range(2 if form > 0.85 else 1)]
+        return draw_prompt(rng, [material]), [], material
+    things = [draw_object(rng) for _ in range(2 if form > 0.88 else 1)]
     around = draw_material(rng) if rng.random() < 0.4 else None
-    return draw_prompt(rng, things, around), describe(things, around)
+    return draw_prompt(rng, things, around), things, around
+
+
+Look = Callable[[Thing], Tensor]
+"""What a thing looks like: (PARTS * PARTS, D), row by row."""
 
 
 def teach_words(
-    text_encoder: Any,
-    tokenizer: Any,
-    seed: int,
-    steps: int,
-    batch: int = 96,
-    keep: Callable[[Any], Tensor] | None = None,
-) -> float:
-    """Teach the encoder to tell its words apart, in every state after a prompt's last word.
+    text_encoder: Any, tokenizer: Any, look: Look, seed: int, steps: int, batch: int = 64
+) -> tuple[float, float]:
+    """Teach the encoder its words: to tell them apart, and what they look like.
 
-    Without this a denoiser of an hour's training first lumps all words of one colour together and
-    needs most of the hour to part them again. `keep` is a loss of the encoder's own, added to the
-    words'. Returns the last loss (cross entropy, nats).
+    Every state after a prompt's last word must say what the prompt names; the last states must
+    also say what the parts of its first thing look like, so that a denoiser has to learn how to
+    draw what it is told and not, besides, a hundred shapes by heart. Returns the last losses: of
+    the words (cross entropy, nats) and of the looks (mean square).
     """
     rng = np.random.default_rng([seed, 4])
     device = text_encoder.device
     heads = nn.ModuleList(nn.Linear(WIDTH, 1 + len(WORDS[kind])) for kind in KINDS).to(device)
-    weights = [*text_encoder.parameters(), *heads.parameters()]
-    optimizer = torch.optim.AdamW(weights, lr=1e-3, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-3, steps, pct_start=0.1)
-    loss = torch.zeros(())
-    for _ in range(steps):
-        prompts, said = zip(*(random_prompt(rng) for _ in range(batch)), strict=True)
-        tokens = tokenize(tokenizer, list(prompts)).to(device)
+    parts = PARTS * PARTS
+    eye = nn.Linear(WIDTH, look(WHITE).shape[1]).to(device)
+    weights = [*text_encoder.parameters(), *heads.parameters(), *eye.parameters()]
+    optimizer = torch.optim.AdamW(weights, lr=2e-3, betas=(0.9, 0.98), weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, steps, pct_start=0.1)
+    word_loss = look_loss = torch.zeros(())
+    for step in range(steps):
+        drawn = [random_prompt(rng) for _ in range(batch)]
+        tokens = tokenize(tokenizer, [prompt for prompt, *_ in drawn]).to(device)
         states = text_encoder(tokens).last_hidden_state
         ended = tokens == tokenizer.eos_token_id
-        wanted = torch.tensor(said, device=device)
-        losses = [
-            F.cross_entropy(head(states[ended]), wanted[:, k, None].expand_as(tokens)[ended])
-            for k, head in enumerate(heads)
-        ]
-        loss = torch.stack(losses).sum()
+        wanted = torch.tensor(
+            [describe(things, around) for _, things, around in drawn], device=device
+        )
+        word_loss = torch.stack(
+            [
+                F.cross_entropy(head(states[ended]), wanted[:, k, None].expand_as(tokens)[ended])
+                for k, head in enumerate(heads)
+            ]
+        ).sum()
+        shown = [things[0] if things else around or WHITE for _, things, around in drawn]
+        looks = torch.stack([look(thing) for thing in shown]).to(device)
+        look_loss = F.mse_loss(eye(states[:, -parts:]), looks)
         optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss if keep is None else loss + keep(text_encoder))
+        torch.autograd.backward(0.1 * word_loss + look_loss)
+        nn.utils.clip_grad_norm_(weights, 1.0)
         optimizer.step()
         schedule.step()
-    return loss.item()
+        if step % 100 == 0:
+            log.info("words step %d of %d: %.3f, %.4f", step, steps, word_loss, look_loss)
+    return word_loss.item(), look_loss.item()

@@ -1,9 +1,10 @@
 """Trains the starter's teacher: `python -m smd_cli.starter.train --out DIR`.
 
-The codec comes first, then denoiser and text encoder together, in stages (windows, then canvases).
-It begins from nothing, or with --start from an older model of the same shape: words that both know
-keep their meaning. A training is a folder: it is saved every few minutes and goes on from there
-with --resume. Its budget is minutes of work: while the process is stopped, the clock stands still.
+The codec comes first, then the text encoder, which is taught its words: to tell them apart, and
+what they look like. Then denoiser and text encoder learn together, in stages (windows, then
+canvases), from nothing or, with --start, from an older model's weights. A training is a folder: it
+is saved every few minutes and goes on from there with --resume. Its budget is minutes of work:
+while the process is stopped, the clock stands still.
 On a CUDA GPU batches are larger and run in bfloat16, and pictures are painted by worker processes.
 `smd_cli.starter.distil` makes the few-step model that ships of what is trained here.
 """
@@ -11,7 +12,7 @@ On a CUDA GPU batches are larger and run in bfloat16, and pictures are painted b
 import argparse
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -22,7 +23,7 @@ from diffusers import DDIMScheduler, UNet2DConditionModel
 from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
-from transformers import CLIPTextModel, CLIPTokenizer
+from transformers import CLIPTextModel
 
 from smd_cli.starter.codec import PatchAutoencoder
 from smd_cli.starter.examples import (
@@ -33,13 +34,13 @@ from smd_cli.starter.examples import (
     window_example,
 )
 from smd_cli.starter.export import SCHEDULER, TEACHER_SAMPLER, export
+from smd_cli.starter.looks import Looks
 from smd_cli.starter.materials import Rng
 from smd_cli.starter.painter import Painter, find_font, load_glyphs
 from smd_cli.starter.text import (
     WIDTH,
     build_text_encoder,
     build_tokenizer,
-    random_prompt,
     teach_words,
     tokenize,
 )
@@ -98,7 +99,7 @@ class Settings:
     minutes: float = 155.0
     seed: int = 0
     codec_steps: int = 2000
-    word_steps: int = 1000
+    word_steps: int = 1600
     rate: float = 1.2e-3
     text_rate_share: float = 0.1
     warmup_steps: int = 100
@@ -109,15 +110,15 @@ class Settings:
 
 
 def build_unet() -> Any:
-    """The denoiser: three levels, attention in the lower two blocks only, about 6 M parameters."""
+    """The denoiser: three levels, attention in the lower two, about 7 M parameters."""
     return UNet2DConditionModel(
         sample_size=32,
         in_channels=16,
         out_channels=16,
         block_out_channels=(64, 128, 128),
         layers_per_block=1,
-        down_block_types=("DownBlock2D", "DownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D", "UpBlock2D"),
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
         norm_num_groups=16,
         cross_attention_dim=WIDTH,
         attention_head_dim=4,
@@ -289,36 +290,24 @@ class Student:
         loss: Tensor = error.mean() / batch.weight.mean()
         return loss
 
-    def take_over(self, folder: Path, tokenizer: Any) -> Callable[[Any], Tensor]:
-        """Start from an older model's weights; a loss that keeps its words where they were.
+    def start_from(self, folder: Path) -> None:
+        """Take over every weight of an older model's denoiser that has the same shape here."""
+        older = UNet2DConditionModel.from_pretrained(folder / "unet", torch_dtype=torch.float32)
+        own = self.unet.state_dict()
+        fitting = {
+            name: weight
+            for name, weight in older.state_dict().items()
+            if name in own and own[name].shape == weight.shape
+        }
+        self.unet.load_state_dict(own | fitting)
+        log.info("took over %d of %d weights", len(fitting), len(own))
 
-        Tokens that both tokenizers have keep their embeddings.
-        """
+    def load(self, folder: Path) -> None:
+        """Become the model in a folder."""
         unet = UNet2DConditionModel.from_pretrained(folder / "unet", torch_dtype=torch.float32)
-        old = CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=torch.float32)
-        old_tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer")
+        text_encoder = CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=torch.float32)
         self.unet.load_state_dict(unet.state_dict())
-        old_rows, rows = old_tokenizer.get_vocab(), tokenizer.get_vocab()
-        key = next(
-            k for k in self.text_encoder.state_dict() if k.endswith("token_embedding.weight")
-        )
-        state, embedding = old.state_dict(), self.text_encoder.state_dict()[key].clone()
-        for token in rows.keys() & old_rows.keys():
-            embedding[rows[token]] = state[key][old_rows[token]]
-        self.text_encoder.load_state_dict(state | {key: embedding})
-        old = old.to(self.device).eval().requires_grad_(False)
-        rng = np.random.default_rng(5)
-
-        def known(prompt: str) -> bool:
-            return all(token in old_rows for token in tokenizer.tokenize(prompt))
-
-        def keep(text_encoder: Any) -> Tensor:
-            prompts = [p for p, _ in (random_prompt(rng) for _ in range(192)) if known(p)]
-            wanted = old(tokenize(old_tokenizer, prompts).to(self.device)).last_hidden_state
-            found = text_encoder(tokenize(tokenizer, prompts).to(self.device)).last_hidden_state
-            return 4 * nn.functional.mse_loss(found, wanted)
-
-        return keep
+        self.text_encoder.load_state_dict(text_encoder.state_dict())
 
 
 class Training:
@@ -357,14 +346,16 @@ class Training:
         warm = min(1.0, (self.step + 1) / self.settings.warmup_steps)
         return self.settings.rate * warm * max(0.0, 1 - self.progress)
 
-    def teach_words(self, start: Path | None = None) -> None:
-        """Teach the text encoder its words, before anything else."""
-        student, settings, tokenizer = self.student, self.settings, self.teacher.tokenizer
-        keep = student.take_over(start, tokenizer) if start else None
-        loss = teach_words(
-            student.text_encoder, tokenizer, settings.seed, settings.word_steps, keep=keep
+    def begin(self, start: Path | None = None) -> None:
+        """Teach the text encoder its words; let the denoiser start from an older model's."""
+        student, settings = self.student, self.settings
+        if start:
+            student.start_from(start)
+        look = Looks(self.teacher.lessons.painter, self.codec).of
+        losses = teach_words(
+            student.text_encoder, self.teacher.tokenizer, look, settings.seed, settings.word_steps
         )
-        log.info("words told apart: loss %.3f", loss)
+        log.info("words told apart: loss %.3f; looks: %.4f", *losses)
         student.restart_average()
 
     def plan(self) -> Iterator[tuple[Stage, int]]:
@@ -487,7 +478,7 @@ def main(arguments: list[str] | None = None) -> None:
     if options.resume or options.export:
         training.resume()
     else:
-        training.teach_words(options.start)
+        training.begin(options.start)
     if options.export:
         training.export()
     else:

@@ -11,6 +11,7 @@ import torch
 
 from smd_cli.starter.text import (
     MAX_TOKENS,
+    PARTS,
     WIDTH,
     build_text_encoder,
     build_tokenizer,
@@ -63,13 +64,20 @@ def test_prompts_become_states() -> None:
     assert torch.isfinite(states).all()
 
 
-def test_words_are_told_apart_by_teaching() -> None:
+def look(thing: Thing) -> torch.Tensor:
+    """A look that differs from thing to thing and from part to part."""
+    number = sum(map(ord, str(thing))) % 7 / 7
+    return number + torch.linspace(0, 1, PARTS * PARTS)[:, None].expand(-1, 3)
+
+
+def test_words_are_told_apart_and_looks_learnt_by_teaching() -> None:
     torch.manual_seed(0)
     tokenizer = build_tokenizer()
     encoder = build_text_encoder(tokenizer)
-    first = teach_words(encoder, tokenizer, seed=0, steps=1, batch=16)
-    later = teach_words(encoder, tokenizer, seed=0, steps=12, batch=16)
-    assert later < first - 1
+    words, looks = teach_words(encoder, tokenizer, look, seed=0, steps=1, batch=16)
+    words_later, looks_later = teach_words(encoder, tokenizer, look, seed=0, steps=16, batch=16)
+    assert words_later < words - 1
+    assert looks_later < looks / 2
 
 
 def test_what_a_prompt_says_is_numbered() -> None:
@@ -86,7 +94,8 @@ def test_random_prompts_carry_their_numbers() -> None:
     words = [["", *group] for group in (OBJECTS, COLOURS, OBJECTS, COLOURS, MATERIALS, COLOURS)]
     seen = set()
     for _ in range(200):
-        prompt, said = random_prompt(rng)
+        prompt, things, around = random_prompt(rng)
+        said = describe(things, around)
         for group, number in zip(words, said, strict=True):
             assert group[number] in prompt
         assert bool(prompt) == any(said)

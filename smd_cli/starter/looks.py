@@ -1,0 +1,42 @@
+"""What words look like, for the text encoder to learn: small pictures in the codec's latents."""
+
+from functools import cache
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from smd_cli.starter.codec import PatchAutoencoder
+from smd_cli.starter.painter import CELL_PX, Look, Painter
+from smd_cli.starter.text import PARTS
+from smd_cli.starter.train_codec import to_signed
+from smd_cli.starter.vocabulary import OBJECTS, Thing
+
+SIDE_CELLS = 8
+"""Looks are pictures of so many cells across."""
+
+
+class Looks:
+    """The look of each thing: its latents, and of an object where it is: (16, 2 * 2 * 17)."""
+
+    def __init__(self, painter: Painter, codec: PatchAutoencoder) -> None:
+        self.painter, self.codec = painter, codec
+        self.of = cache(self._of)
+
+    @torch.no_grad()
+    def _of(self, thing: Thing) -> Tensor:
+        side = SIDE_CELLS * CELL_PX
+        if thing.word in OBJECTS:
+            picture = np.ones((side, side, 3), dtype=np.float32)
+            sprite, _ = self.painter.sprite(thing, Look(SIDE_CELLS))
+            self.painter.put(picture, thing, Look(SIDE_CELLS), (0, 0))
+            where = torch.from_numpy(sprite[..., 3].copy())[None, None]
+            cover = F.avg_pool2d(where, CELL_PX)
+        else:
+            picture = self.painter.material(thing, np.random.default_rng(0), side)
+            cover = torch.zeros(1, 1, SIDE_CELLS, SIDE_CELLS)
+        device = self.codec.device
+        latents = self.codec.encode(to_signed([picture]).to(device)).latents.cpu()
+        cells = torch.cat([latents, cover], dim=1)
+        return F.pixel_unshuffle(cells, SIDE_CELLS // PARTS)[0].flatten(1).T.contiguous()
