@@ -5,7 +5,8 @@ Every scene (see `wishes`) goes through the same loading, painting, planning and
 brush's box and in what colour, what the patches outside of all masks show, and whether a brush's
 thing is found where its mask is not. No scene and no picture is left out. The same scenes with the
 same seeds are rendered in one prompt without regions, and averaged without stabilisers; --study
-adds the choices of the `sampler:` section.
+adds the choices of the `sampler:` section, --against the undistilled model, which the contact sheet
+then shows beside the distilled one, to its left.
 """
 
 import argparse
@@ -297,6 +298,14 @@ STUDY: dict[str, dict[str, Any]] = {
 }
 """Changes to the model's own `sampler:`, one at a time."""
 
+TEACHER = {
+    "method": "multidiffusion",
+    "steps": 25,
+    "guidance": {"type": "full", "scale": 3.0},
+    "bootstrap": {"steps": 10},
+}
+"""How --against is sampled: 25 DDIM steps with guidance (a `sampler:` of its own)."""
+
 BASELINE = {"bootstrap": {"steps": 0}, "preaverage": False}
 """Averaging without stabilisers."""
 
@@ -318,6 +327,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--font", type=Path, help="NotoColorEmoji.ttf, if in no usual place")
     parser.add_argument("--sheet", type=Path, help="write a contact sheet of the first 64 here")
     parser.add_argument("--study", action="store_true", help="also the choices of sampler:")
+    parser.add_argument("--against", type=Path, help="a teacher's folder: its 25 steps as well")
     parser.add_argument("--alone", action="store_true", help="no baselines and no variety")
     parser.add_argument("--json", action="store_true", help="print all figures as JSON")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
@@ -342,9 +352,16 @@ def main(arguments: list[str] | None = None) -> None:
     for name, way in (ways | (STUDY if options.study else {})).items():
         sampler = {"sampler": changed(own, way)}
         result[name] = figures([evaluator.verdict(wish, sampler) for wish in wishes])
+    shown = verdicts[:64]
+    if options.against:
+        changes = {"model": str(options.against.resolve()), "sampler": TEACHER}
+        teacher = Evaluator(evaluator.judge, changes)
+        others = [teacher.verdict(wish) for wish in wishes]
+        result["teacher, 25 steps"] = figures(others)
+        shown = [verdict for pair in zip(others, verdicts, strict=True) for verdict in pair][:64]
     result["by_word"] = by_word(verdicts)
     if options.sheet:
-        contact_sheet(verdicts[:64]).save(options.sheet)
+        contact_sheet(shown).save(options.sheet)
     print(json.dumps(result, indent=2) if options.json else told(result))
 
 

@@ -14,6 +14,7 @@ from smd_cli.starter.classifier import Judge, crop, with_margin
 from smd_cli.starter.evaluate import (
     BASELINE,
     STUDY,
+    TEACHER,
     Evaluator,
     Pixels,
     Sight,
@@ -90,6 +91,14 @@ def test_every_way_is_a_sampler_that_scenes_may_have(way: dict[str, Any]) -> Non
     assert scene.sampler.timesteps == (999, 640)
     assert scene.sampler.bootstrap.mix == 0.9
     assert scene.sampler.bootstrap.steps == way.get("bootstrap", {}).get("steps", 1)
+
+
+def test_the_teacher_takes_25_ddim_steps_with_guidance() -> None:
+    text = random_wish(0).text({"sampler": TEACHER})
+    sampler = load_scene("-", stdin=io.BytesIO(text.encode())).scene.sampler
+    assert (sampler.method, sampler.steps) == ("multidiffusion", 25)
+    assert (sampler.guidance.type, sampler.guidance.scale) == ("full", 3.0)
+    assert sampler.bootstrap.steps == 10
 
 
 def test_patches_lie_outside_the_masks() -> None:
