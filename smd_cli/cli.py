@@ -220,6 +220,56 @@ def render(
 
 
 @app.command()
+def watch(
+    scene: Annotated[str, typer.Argument(metavar="SCENE", help="A scene file.")],
+    out: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-o",
+            "--out",
+            metavar="FILE",
+            envvar="SMD_OUT",
+            help="The picture to keep up to date, as for render. Without: SCENE.png.",
+        ),
+    ] = None,
+    frames: Frames = None,
+    seed: Seed = None,
+    size: Size = None,
+    change: Changes = None,
+    only: Only = None,
+    without: Without = None,
+    model: Model = None,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    poll: Annotated[
+        bool,
+        typer.Option("--poll", envvar="SMD_POLL", help="Ask for changes: on network drives."),
+    ] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Render, and render again whenever the scene, a mask or the background picture is saved."""
+    from smd_cli.request import Request
+    from smd_cli.scene.source import STDIN
+
+    reporter = Reporter(quiet=quiet, verbose=verbose, as_json=as_json)
+    with _edge(reporter, debug):
+        if scene == STDIN or "-" in (out or ()):
+            raise UsageError("watch reads and writes files, not standard input or output")
+        sugar = {"frames": frames, "seed": seed, "size": size, "model": model}
+        outs = out or ["{scene}.png"]
+        request = Request([scene], outs, _overrides(change, sugar), only or (), without or ())
+        from smd_cli.backbone.quiet import quiet as hushed
+
+        with reporter.starting(), hushed():
+            from smd_cli.watch.live import follow
+        with hushed():
+            follow(request, reporter=reporter, device=device, dtype=dtype, polling=poll)
+
+
+@app.command()
 def compare(
     scene: Annotated[str, typer.Argument(metavar="SCENE", help="A scene file, or - for stdin.")],
     out: Annotated[

@@ -53,13 +53,13 @@ def prepare(request: Request) -> list[Job]:
 def _job(file: SceneFile, painted: PaintedScene, request: Request) -> Job:
     scene = file.scene
     targets = plan_targets(request.outs, scene_name=file.name, seed=scene.seed, frames=scene.frames)
-    return Job(
-        file,
-        painted,
-        targets,
-        check_scene(file, painted).warnings,
-        tuple(notes(targets, painted.size, scene.output)),
-    )
+    return job_of(file, painted, targets)
+
+
+def job_of(file: SceneFile, painted: PaintedScene, targets: tuple[Target, ...]) -> Job:
+    """A painted scene with its targets, and what there is to say about both."""
+    said = notes(targets, painted.size, file.scene.output)
+    return Job(file, painted, targets, check_scene(file, painted).warnings, tuple(said))
 
 
 def picture_text(job: Job, frame: int, schedule: str) -> dict[str, str]:

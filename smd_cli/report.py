@@ -108,6 +108,18 @@ class Reporter:
         self._event("variant", label=label, seconds=seconds, ratio=ratio, rows=rows)
         self._say(f"{label}: {seconds:.2f} s, {ratio:.1f}x as fast, {rows} network rows")
 
+    def fresh(self, path: str, version: int, seconds: float) -> None:
+        """A picture shows the scene as its files are now, so long after their change was seen."""
+        self._event("picture", path=path, version=version, seconds=seconds)
+        self._say(f"{path}: version {version} after {seconds:.2f} s")
+
+    def trouble(self, wrong: SmdError, *, stale: bool) -> None:
+        """Something is wrong that may be mended while we wait; `stale`: an older picture stays."""
+        self.error(wrong)
+        if stale:
+            self._event("stale")
+            self._say("the last good picture stays, now stale; waiting for a mended file")
+
     def summary(self, summary: Summary) -> None:
         """The last line about a scene."""
         self._event("done", **asdict(summary))

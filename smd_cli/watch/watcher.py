@@ -1,0 +1,101 @@
+"""Tells when files change: a thread that listens to the folders in which they lie.
+
+Editors save by writing a new file and renaming it, so it is the folders that are watched. Changes
+that follow each other are told once, when there was none for a while or after a longest wait.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Collection
+from pathlib import Path
+from types import TracebackType
+
+from watchfiles import Change, watch
+
+QUIET_MS = 100
+LONGEST_MS = 500
+
+
+class Watcher:
+    """Sets `changed` whenever one of the files that it follows may have changed."""
+
+    def __init__(self, *, polling: bool = False) -> None:
+        """`polling` asks again and again, where a file system (a network's) tells nothing."""
+        self.changed = threading.Event()
+        self._polling = polling
+        self._names: frozenset[str] = frozenset()
+        self._folders: frozenset[str] = frozenset()
+        self._lost = False
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> Watcher:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def follow(self, files: Collection[Path]) -> None:
+        """Follow these files, and no others, from now on; they need not exist yet.
+
+        Where this takes another set of folders, `changed` is set: a save may have been missed.
+        """
+        places = {place for file in files for place in _places(file)}
+        folders = frozenset(_existing(str(Path(place).parent)) for place in places)
+        folders |= {_existing(str(Path(folder).parent)) for folder in folders}
+        self._names = frozenset(places) | folders
+        if folders == self._folders and not self._lost:
+            return
+        self.close()
+        self._folders, self._lost = folders, False
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._listen, name="watcher", daemon=True)
+        self._thread.start()
+        self.changed.set()
+
+    def close(self) -> None:
+        """Stop listening; no thread is left."""
+        self._stop.set()
+        if self._thread:
+            self._thread.join()
+        self._thread, self._folders = None, frozenset()
+
+    def _listen(self) -> None:
+        for _ in watch(
+            *sorted(self._folders),
+            watch_filter=self._concerns,
+            debounce=LONGEST_MS,
+            step=QUIET_MS,
+            stop_event=self._stop,
+            recursive=False,
+            raise_interrupt=False,
+            force_polling=self._polling or None,
+            poll_delay_ms=QUIET_MS,
+        ):
+            self.changed.set()
+
+    def _concerns(self, change: Change, path: str) -> bool:
+        if path in self._folders and change != Change.modified:
+            self._lost = True  # a folder came or went: listen to the new one
+        return path in self._names and (path not in self._folders or change != Change.modified)
+
+
+def _places(file: Path) -> set[str]:
+    """The full names under which changes of a file are told: its own, and what it links to."""
+    own = Path(os.path.realpath(file.parent)) / file.name
+    return {str(own), os.path.realpath(file)}
+
+
+def _existing(folder: str) -> str:
+    """The folder, or the nearest one around it that exists."""
+    place = Path(folder)
+    while not place.is_dir() and place != place.parent:
+        place = place.parent
+    return str(place)

@@ -1,0 +1,239 @@
+"""`smd watch` with real files and real saves: the last picture is that of the last state."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import TINY, Smd
+from PIL import Image
+
+SCENE = f"""\
+model: {TINY}
+size: 64x64
+background: a meadow
+brushes:
+  - {{name: fox, prompt: a fox, mask: fox.png}}
+  - {{name: owl, prompt: an owl, mask: {{ellipse: [30, 24, 30, 30]}}}}
+defaults: {{blur: 0}}
+sampler: {{steps: 2}}
+"""
+PATIENCE_S = 30.0
+
+
+def disc(x: int) -> Image.Image:
+    """A mask: a white disc about x."""
+    column, row = np.meshgrid(np.arange(64), np.arange(64))
+    return Image.fromarray(((np.hypot(column - x, row - 30) < 18) * 255).astype(np.uint8))
+
+
+def save(picture: Image.Image, path: Path) -> None:
+    """As editors do: a new file beside it, then a rename."""
+    beside = path.with_suffix(".part")
+    picture.save(beside, "PNG")
+    beside.replace(path)
+
+
+class Script(threading.Thread):
+    """Edits files while `smd watch` runs in the main thread, then presses Ctrl-C."""
+
+    def __init__(self, edits: Callable[[Script], None]) -> None:
+        super().__init__(daemon=True)
+        self.edits = edits
+        self.wrong: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            self.edits(self)
+        except BaseException as wrong:
+            self.wrong = wrong
+        finally:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    @staticmethod
+    def until(done: Callable[[], bool]) -> None:
+        """Wait for something to come true."""
+        end = time.monotonic() + PATIENCE_S
+        while not done():
+            assert time.monotonic() < end, "it did not come true in time"
+            time.sleep(0.02)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A scene with a mask, in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    Path("s.yaml").write_text(SCENE, encoding="utf-8")
+    disc(20).save("fox.png")
+    return tmp_path
+
+
+class Watched:
+    """Runs `smd watch` under a script, and renders the state that the script leaves behind."""
+
+    def __init__(self, smd: Smd) -> None:
+        self._smd = smd
+
+    def __call__(self, edits: Callable[[Script], None], *options: str) -> str:
+        script = Script(edits)
+        script.start()
+        result = self._smd(["watch", "s.yaml", "-o", "live.png", *options])
+        script.join()
+        if script.wrong:
+            raise AssertionError(result.err) from script.wrong
+        assert result.code == 130
+        assert not [t for t in threading.enumerate() if t.name == "watcher"]
+        assert not [p for p in Path().iterdir() if p.suffix == ".tmp"]
+        return result.err
+
+    def last_state(self) -> bytes:
+        """What `smd render` makes of the files as they are now."""
+        assert self._smd(["render", "s.yaml", "-o", "fresh.png", "-q"]).code == 0
+        return Path("fresh.png").read_bytes()
+
+
+@pytest.fixture
+def watched(smd: Smd, folder: Path) -> Watched:
+    assert folder.is_dir()
+    return Watched(smd)
+
+
+def changes(before: bytes) -> Callable[[], bool]:
+    """Whether the live picture is another one than before."""
+    return lambda: Path("live.png").exists() and Path("live.png").read_bytes() != before
+
+
+def settled() -> None:
+    """Wait until the live picture has not changed for a while."""
+    last, since = b"", time.monotonic()
+    while time.monotonic() - since < 1.5:
+        now = Path("live.png").read_bytes()
+        if now != last:
+            last, since = now, time.monotonic()
+        time.sleep(0.05)
+
+
+def test_many_saves_in_a_row_end_with_the_last(watched: Watched) -> None:
+    def edits(script: Script) -> None:
+        script.until(changes(b""))
+        for x in range(10, 50, 2):
+            save(disc(x), Path("fox.png"))
+            time.sleep(0.03)
+        settled()
+
+    said = watched(edits)
+    assert Path("live.png").read_bytes() == watched.last_state()
+    assert said.count("live.png: version") < 20  # overtaken, not queued
+
+
+def test_writes_in_pieces_are_read_when_they_are_whole(watched: Watched) -> None:
+    def edits(script: Script) -> None:
+        script.until(changes(b""))
+        for x in (12, 40):
+            save(disc(x), Path("other.png"))
+            content = Path("other.png").read_bytes()
+            with Path("fox.png").open("wb") as file:
+                for at in range(0, len(content), 37):
+                    file.write(content[at : at + 37])
+                    file.flush()
+                    time.sleep(0.01)
+            settled()
+
+    said = watched(edits)
+    assert Path("live.png").read_bytes() == watched.last_state()
+    assert "error" not in said
+
+
+def test_what_is_broken_is_told_once_and_mended_quietly(watched: Watched) -> None:
+    def edits(script: Script) -> None:
+        script.until(changes(b""))
+        first = Path("live.png").read_bytes()
+        Path("s.yaml").write_text(SCENE.replace("prompt: a fox", "promt: a fox"))
+        time.sleep(2.5)
+        assert Path("live.png").read_bytes() == first
+        Path("s.yaml").write_text(SCENE)
+        time.sleep(0.8)
+        Path("fox.png").unlink()
+        time.sleep(2.5)
+        save(disc(44), Path("fox.png"))
+        script.until(changes(first))
+        settled()
+
+    said = watched(edits)
+    assert Path("live.png").read_bytes() == watched.last_state()
+    assert said.count("s.yaml:5:") == 2  # the key that is wrong, the mask that is gone
+    assert "did you mean prompt?" in said
+    assert "there is no file 'fox.png'" in said
+    assert said.count("stale") == 2
+    assert "fresh again" in said
+
+
+def test_a_brush_may_come_before_its_mask_does(watched: Watched) -> None:
+    def edits(script: Script) -> None:
+        script.until(changes(b""))
+        first = Path("live.png").read_bytes()
+        more = "brushes:\n  - {name: cat, prompt: a cat, mask: new/cat.png}"
+        Path("s.yaml").write_text(SCENE.replace("brushes:", more))
+        time.sleep(0.7)
+        Path("new").mkdir()
+        time.sleep(0.3)
+        save(disc(50), Path("new/cat.png"))
+        script.until(changes(first))
+        settled()
+
+    said = watched(edits)
+    assert Path("live.png").read_bytes() == watched.last_state()
+    assert "version 2" in said
+
+
+def test_a_touched_file_costs_nothing(watched: Watched) -> None:
+    def edits(script: Script) -> None:
+        script.until(changes(b""))
+        for name in ("fox.png", "s.yaml"):
+            os.utime(name)
+            Path(name).write_bytes(Path(name).read_bytes())
+        time.sleep(1.2)
+
+    assert watched(edits).count("version") == 1
+
+
+def test_frames_follow_each_other_in_one_still_and_fill_a_movie(watched: Watched) -> None:
+    def edits(script: Script) -> None:
+        script.until(lambda: Path("live.gif").exists())
+
+    said = watched(edits, "-n", "3", "-o", "live.gif")
+    assert said.count("live.png: version 1") == 3
+    with Image.open("live.gif") as movie:
+        assert movie.n_frames == 3
+
+
+def test_an_output_that_cannot_be_written_stops_nothing(watched: Watched) -> None:
+    def edits(script: Script) -> None:
+        script.until(lambda: Path("out/live.png").exists())
+        first = Path("live.png").read_bytes()
+        Path("out/live.png").unlink()
+        Path("out").rmdir()
+        save(disc(50), Path("fox.png"))
+        time.sleep(2.2)
+        Path("out").mkdir()
+        save(disc(30), Path("fox.png"))
+        script.until(lambda: Path("out/live.png").exists() and changes(first)())
+        settled()
+
+    Path("out").mkdir()
+    said = watched(edits, "-o", "out/live.png")
+    assert "there is no folder out" in said
+    assert Path("live.png").read_bytes() == watched.last_state()
+
+
+@pytest.mark.parametrize("arguments", [["-"], ["s.yaml", "-o", "-"]])
+def test_streams_are_refused(smd: Smd, arguments: list[str]) -> None:
+    result = smd(["watch", *arguments])
+    assert result.code == 2
+    assert result.err.startswith("error: watch reads and writes files")
