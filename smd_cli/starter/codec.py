@@ -2,8 +2,7 @@
 
 The encoder is linear: the principal components of 8x8 patches, each divided by the square root of
 its standard deviation (fine detail then weighs less than colour), all scaled to total power 1. The
-decoder adds a small network at latent resolution to the encoder's linear inverse, and two thin
-layers at full resolution that mend the seams between cells.
+decoder adds a small network at latent resolution to the encoder's linear inverse.
 """
 
 from typing import cast
@@ -40,7 +39,6 @@ class PatchAutoencoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
         latent_channels: int = 16,
         width: int = 128,
         blocks: int = 4,
-        seam_width: int = 12,
         scaling_factor: float = 1.0,  # noqa: ARG002, the config's, for callers
         block_out_channels: tuple[int, ...] = (64, 64, 64, 64),  # noqa: ARG002, likewise
     ) -> None:
@@ -52,11 +50,6 @@ class PatchAutoencoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
         self.head = nn.Conv2d(latent_channels, width, 3, padding=1)
         self.body = nn.Sequential(*(ResidualBlock(width) for _ in range(blocks)))
         self.tail = nn.Conv2d(width, values, 1)
-        self.seams = nn.Sequential(
-            nn.Conv2d(3, seam_width, 5, padding=2),
-            nn.SiLU(),
-            nn.Conv2d(seam_width, 3, 5, padding=2),
-        )
 
     def set_components(self, mean: Tensor, axes: Tensor, stds: Tensor) -> None:
         """Take patch statistics: mean (192,), principal axes (C, 192) as rows, stds (C,).
@@ -65,9 +58,7 @@ class PatchAutoencoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
         """
         weight = axes / stds.sqrt()[:, None] / stds.mean().sqrt()
         inverse = axes.T * stds.sqrt() * stds.mean().sqrt()
-        mend = cast(nn.Conv2d, self.seams[2])
         settings = {
-            mend: (torch.zeros_like(mend.weight), torch.zeros(3)),
             self.analysis: (weight.reshape(self.analysis.weight.shape), -(weight @ mean)),
             self.synthesis: (inverse[:, :, None, None], mean),
             self.tail: (torch.zeros_like(self.tail.weight), torch.zeros_like(mean)),
@@ -84,7 +75,6 @@ class PatchAutoencoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
         """(N, C, h, w) -> sample (N, 3, 8h, 8w), about [-1, 1]."""
         detail = self.tail(F.silu(self.body(self.head(z))))
         sample = F.pixel_shuffle(self.synthesis(z) + detail, PATCH_PX)
-        sample = sample + self.seams(sample)
         if not self.training:
             sample = sample.clamp(-1, 1)
         return DecoderOutput(sample=sample) if return_dict else (sample,)

@@ -89,7 +89,6 @@ class Painter:
 
     def __init__(self, glyphs: dict[str, Image.Image], seed: int = 0, sheets: int = 10) -> None:
         self.glyphs = glyphs
-        self.objects = list(OBJECTS)
         self.seed, self.sheets = seed, sheets
         self._middles = {word: _middle(glyph) for word, glyph in glyphs.items()}
         self._sheets: dict[tuple[Thing, int, int], tuple[Levels, float]] = {}

@@ -28,13 +28,8 @@ def picture_loss(made: Tensor, wanted: Tensor) -> Tensor:
     return F.l1_loss(made, wanted) + 0.5 * (down + across)
 
 
-def train_codec(
-    painter: Painter, seed: int, steps: int, batch: int = 8, start: Path | None = None
-) -> PatchAutoencoder:
-    """A codec fitted to the painter's windows; the encoder is what its components make it.
-
-    `start` is the folder of an older codec, whose encoder stays as it is.
-    """
+def train_codec(painter: Painter, seed: int, steps: int, batch: int = 8) -> PatchAutoencoder:
+    """A codec fitted to the painter's windows; the encoder is what its components make it."""
     rng = np.random.default_rng([seed, 1])
 
     def draw(count: int) -> Tensor:
@@ -42,11 +37,7 @@ def train_codec(
 
     torch.manual_seed(seed)
     codec: PatchAutoencoder = PatchAutoencoder()
-    if start:
-        old = PatchAutoencoder.from_pretrained(start, low_cpu_mem_usage=False)
-        codec.load_state_dict(old.float().state_dict())
-    else:
-        codec.set_components(*patch_components(draw(1500), codec.config.latent_channels))
+    codec.set_components(*patch_components(draw(1500), codec.config.latent_channels))
     codec.analysis.requires_grad_(False)
     codec.train()
     weights = [p for p in codec.parameters() if p.requires_grad]
