@@ -7,7 +7,6 @@ slot, patches of an early one) there is no such path: there it learns the teache
 (arXiv 2210.03142). Afterwards four slots without guidance rows do.
 """
 
-import logging
 import shutil
 from copy import deepcopy
 from pathlib import Path
@@ -17,7 +16,8 @@ import torch
 from torch import Tensor
 
 from smd_cli.starter.export import SAMPLER
-from smd_cli.starter.painter import Painter, find_font, load_glyphs
+from smd_cli.starter.painter import Painter
+from smd_cli.starter.text import tokenize
 from smd_cli.starter.train import (
     CPU,
     Batch,
@@ -25,7 +25,8 @@ from smd_cli.starter.train import (
     Stage,
     Training,
     arguments_of_training,
-    settings_of,
+    carry_out,
+    set_up,
 )
 
 GUIDANCE = 3.0
@@ -66,6 +67,7 @@ class Distillation(Training):
         self.student.load(teacher / "weights")
         self.student.text_encoder.requires_grad_(False)
         self.student.restart_average()
+        self.silence = self.words(tokenize(self.teacher.tokenizer, [""]).to(device))
         self.guide = frozen(self.student.unet)
         self.target = frozen(self.student.unet)
 
@@ -78,11 +80,10 @@ class Distillation(Training):
     @torch.no_grad()
     def guided(self, batch: Batch, words: Tensor) -> Tensor:
         """The teacher's velocity with guidance."""
-        silent = self.words(_silence(self.teacher.tokenizer, batch.tokens))
         both = self.guide(
             torch.cat([batch.noised] * 2),
             torch.cat([batch.timesteps] * 2),
-            torch.cat([words, silent]),
+            torch.cat([words, self.silence.expand_as(words)]),
         ).sample.float()
         said, unsaid = both.chunk(2)
         guided: Tensor = unsaid + GUIDANCE * (said - unsaid)
@@ -128,32 +129,15 @@ def frozen(unet: Any) -> Any:
     return deepcopy(unet).eval().requires_grad_(False)
 
 
-def _silence(tokenizer: Any, tokens: Tensor) -> Tensor:
-    """The tokens of empty prompts, in the shape of those given."""
-    silent = torch.full_like(tokens, tokenizer.pad_token_id)
-    silent[:, 0] = tokenizer.bos_token_id
-    silent[:, 1] = tokenizer.eos_token_id
-    return silent
-
-
 def main(arguments: list[str] | None = None) -> None:
     """Distil, or export what has been distilled."""
     parser = arguments_of_training("smd_cli.starter.distil", __doc__, 25.0)
     parser.add_argument("--teacher", type=Path, required=True, help="a training's folder")
     options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    torch.set_num_threads(options.threads)
-    painter = Painter(load_glyphs(find_font(options.font)))
-    settings = settings_of(options)
+    settings, painter, device = set_up(options)
     settings.rate, settings.caption_dropout = 0.25 * settings.rate, 0.04
-    device = torch.device(options.device)
     run = Distillation(options.teacher, options.out, settings, painter, device)
-    if options.resume or options.export:
-        run.resume()
-    if options.export:
-        run.export()
-    else:
-        run.run()
+    carry_out(run, options)
 
 
 if __name__ == "__main__":

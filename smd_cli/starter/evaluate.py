@@ -367,7 +367,11 @@ def main(arguments: list[str] | None = None) -> None:
 
 def told(result: Mapping[str, Any]) -> str:
     """The figures in lines of text."""
-    ways = {name: way for name, way in result.items() if "objects_right" in dict_of(way)}
+    ways = {
+        name: way
+        for name, way in result.items()
+        if isinstance(way, dict) and "objects_right" in way
+    }
     lines = [
         f"{name}: objects {way['objects_right']} %, backgrounds {way['backgrounds_right']} %, "
         f"colours {way['colours_right']} %, leak {way['leak']} %"
@@ -375,11 +379,6 @@ def told(result: Mapping[str, Any]) -> str:
     ]
     variety = [f"variety {result['variety']} of the painter's"] if "variety" in result else []
     return "\n".join(lines + variety)
-
-
-def dict_of(value: Any) -> Mapping[str, Any]:
-    """The value if it is a mapping, else an empty one."""
-    return value if isinstance(value, dict) else {}
 
 
 if __name__ == "__main__":

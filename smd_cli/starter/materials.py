@@ -72,9 +72,14 @@ def sky(rng: Rng, height: int, width: int) -> Picture:
 def night_sky(rng: Rng, height: int, width: int) -> Picture:
     """Near-black blue with single-pixel stars."""
     sky = blend((17, 14, 40), (23, 24, 80), _down(height, width))
-    stars = rng.random((height, width)) < 0.004
-    sky[stars] = rng.uniform(0.75, 1.0, (int(stars.sum()), 1))
+    _strew_stars(sky, rng, share=0.004, faintest=0.75)
     return sky
+
+
+def _strew_stars(picture: Picture, rng: Rng, *, share: float, faintest: float) -> None:
+    """Make a share of the pixels grey to white, in place."""
+    stars = rng.random(picture.shape[:2]) < share
+    picture[stars] = rng.uniform(faintest, 1.0, (int(stars.sum()), 1))
 
 
 def sunset(rng: Rng, height: int, width: int) -> Picture:
@@ -216,15 +221,14 @@ def galaxy(rng: Rng, height: int, width: int) -> Picture:
     hue = np.clip(0.5 + 0.5 * smooth_noise(rng, height, width, (56, 56)), 0, 1)[..., None]
     nebula = hue * blend((14, 8, 34), (206, 72, 190), glow)
     nebula = nebula + (1 - hue) * blend((14, 8, 34), (84, 92, 220), glow)
-    stars = rng.random((height, width)) < 0.006
-    nebula[stars] = rng.uniform(0.8, 1.0, (int(stars.sum()), 1))
+    _strew_stars(nebula, rng, share=0.006, faintest=0.8)
     return np.asarray(nebula, dtype=np.float32)
 
 
 def aurora(rng: Rng, height: int, width: int) -> Picture:
     """Green curtains of light in a dark sky."""
-    dark = blend((10, 18, 46), (16, 44, 70), _down(height, width))
     down = _down(height, width)
+    dark = blend((10, 18, 46), (16, 44, 70), down)
     sway = 0.1 * smooth_noise(rng, 1, width, (1, 60)) + 0.03 * smooth_noise(rng, 1, width, (1, 14))
     foot = 0.62 + sway
     curtain = np.where(down < foot, np.exp((down - foot) / 0.28), np.exp((foot - down) / 0.05))

@@ -452,7 +452,25 @@ def arguments_of_training(prog: str, about: str | None, minutes: float) -> argpa
     return parser
 
 
-def settings_of(options: argparse.Namespace) -> Settings:
+def set_up(options: argparse.Namespace) -> tuple[Settings, Painter, torch.device]:
+    """Start logging and threads; a run's numbers, painter and device as its options have them."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    torch.set_num_threads(options.threads)
+    painter = Painter(load_glyphs(find_font(options.font)))
+    return _settings(options), painter, torch.device(options.device)
+
+
+def carry_out(training: Training, options: argparse.Namespace) -> None:
+    """Do what a run's options ask for: go on from the last save, train, or export and stop."""
+    if options.resume or options.export:
+        training.resume()
+    if options.export:
+        training.export()
+    else:
+        training.run()
+
+
+def _settings(options: argparse.Namespace) -> Settings:
     """The numbers of a run as its options and its device have them."""
     on_gpu = options.device.startswith("cuda")
     workers = options.workers if options.workers is not None else 14 * on_gpu
@@ -471,18 +489,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser = arguments_of_training("smd_cli.starter.train", __doc__, Settings.minutes)
     parser.add_argument("--start", type=Path, help="an older model's folder to begin from")
     options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    torch.set_num_threads(options.threads)
-    painter = Painter(load_glyphs(find_font(options.font)))
-    training = Training(options.out, settings_of(options), painter, torch.device(options.device))
-    if options.resume or options.export:
-        training.resume()
-    else:
+    training = Training(options.out, *set_up(options))
+    if not (options.resume or options.export):
         training.begin(options.start)
-    if options.export:
-        training.export()
-    else:
-        training.run()
+    carry_out(training, options)
 
 
 if __name__ == "__main__":

@@ -136,17 +136,8 @@ def random_wish(number: int) -> Wish:
     material = draw_material(rng)
     shapes = [random_shape(rng, float(area)) for area in random_areas(rng, count)]
     boxes = random_layout(rng, shapes)
-    brushes = [
-        {"prompt": caption([thing]), "mask": shape.mask(box)}
-        for thing, shape, box in zip(objects.values(), shapes, boxes, strict=True)
-    ]
-    scene = {
-        "size": [SIDE_PX, SIDE_PX],
-        "seed": number,
-        "background": {"prompt": caption([material])},
-        "brushes": brushes,
-    }
-    return Wish(tuple(objects.values()), material, scene)
+    places = zip(shapes, boxes, strict=True)
+    return _wish(tuple(objects.values()), material, number, [s.mask(b) for s, b in places])
 
 
 def lone_wish(number: int, seed: int) -> Wish:
@@ -155,11 +146,21 @@ def lone_wish(number: int, seed: int) -> Wish:
     thing, material = draw_object(rng), draw_material(rng)
     side = float(rng.uniform(100, 136))
     corner = (SIDE_PX - side) / 2
-    brush = {"prompt": caption([thing]), "mask": {"ellipse": [corner, corner, side, side]}}
+    return _wish((thing,), material, seed, [{"ellipse": [corner, corner, side, side]}])
+
+
+def _wish(
+    objects: tuple[Thing, ...], material: Thing, seed: int, masks: Sequence[Mapping[str, Any]]
+) -> Wish:
+    """The wish for objects in their masks on a material."""
+    brushes = [
+        {"prompt": caption([thing]), "mask": mask}
+        for thing, mask in zip(objects, masks, strict=True)
+    ]
     scene = {
         "size": [SIDE_PX, SIDE_PX],
         "seed": seed,
         "background": {"prompt": caption([material])},
-        "brushes": [brush],
+        "brushes": brushes,
     }
-    return Wish((thing,), material, scene)
+    return Wish(objects, material, scene)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from smd_cli.starter.codec import PatchAutoencoder, patch_components
-from smd_cli.starter.distil import GUIDANCE, LOWEST, Distillation, _silence
+from smd_cli.starter.distil import GUIDANCE, LOWEST, Distillation
 from smd_cli.starter.painter import Painter
 from smd_cli.starter.text import build_tokenizer, tokenize
 from smd_cli.starter.train import Batch, Settings, Student
@@ -39,10 +39,10 @@ def batch_of(run: Distillation, timestep: int, plain: bool) -> Batch:
     )
 
 
-def test_silence_is_the_empty_prompt() -> None:
-    tokenizer = build_tokenizer()
-    tokens = tokenize(tokenizer, ["a fox", "grass"])
-    assert torch.equal(_silence(tokenizer, tokens), tokenize(tokenizer, ["", ""]))
+@torch.no_grad()
+def test_silence_is_the_empty_prompt(run: Distillation) -> None:
+    empty = run.words(tokenize(run.teacher.tokenizer, ["", ""]))
+    assert torch.allclose(run.silence.expand_as(empty), empty, atol=1e-6)
 
 
 @torch.no_grad()
