@@ -16,7 +16,6 @@ from smd_cli.errors import ExitCode, SmdError, UsageError
 from smd_cli.report import Reporter
 
 if TYPE_CHECKING:
-    from smd_cli.jobs import Job
     from smd_cli.scene.overrides import Override
 
 app = typer.Typer(
@@ -180,7 +179,7 @@ def render(
     debug: Debug = False,
 ) -> None:
     """Render scenes to pictures, GIF, APNG, WebP, MP4 or WebM."""
-    from smd_cli.jobs import prepare
+    from smd_cli.jobs import announce, prepare
     from smd_cli.request import Request
 
     to_stdout = "-" in (out or ())
@@ -201,7 +200,7 @@ def render(
         )
         jobs = prepare(request)
         for job in jobs:
-            _announce(job, reporter)
+            announce(job, reporter)
         began = time.perf_counter()
         from smd_cli.backbone.quiet import quiet as hushed
 
@@ -291,7 +290,7 @@ def compare(
     debug: Debug = False,
 ) -> None:
     """Show what each stabiliser does, beside slow MultiDiffusion: one labelled sheet."""
-    from smd_cli.jobs import prepare
+    from smd_cli.jobs import announce, prepare
     from smd_cli.request import Request
 
     reporter = Reporter(quiet=quiet, verbose=verbose, as_json=as_json)
@@ -301,7 +300,7 @@ def compare(
         overrides = _overrides(change, {**sugar, "frames": "1"})
         request = Request([scene], [out], overrides, only or (), without or (), not no_clobber)
         [job] = prepare(request)
-        _announce(job, reporter)
+        announce(job, reporter)
         from smd_cli.backbone.quiet import quiet as hushed
 
         with reporter.starting(), hushed():
@@ -340,12 +339,3 @@ def _edge(reporter: Reporter, debug: bool) -> Iterator[None]:
 def _refuse_two_on_stdout(as_json: bool, picture: bool) -> None:
     if as_json and picture:
         raise UsageError("--json and -o - both want stdout", "write the picture to a file")
-
-
-def _announce(job: Job, reporter: Reporter) -> None:
-    for problem in job.warnings:
-        reporter.warning(problem)
-    for sentence in job.notes:
-        reporter.note(sentence)
-    if job.scene_file.scene.seed_was_random:
-        reporter.note(f"{job.title}: seed {job.scene_file.scene.seed}")

@@ -11,6 +11,7 @@ from smd_cli.check import check_scene
 from smd_cli.errors import Problem
 from smd_cli.output.targets import Target, plan_targets, refuse_existing, refuse_same_file
 from smd_cli.output.writers import notes, refuse_terminal
+from smd_cli.report import Reporter
 from smd_cli.request import Request, each, load, refuse_stdin_twice
 from smd_cli.scene.model import SceneFile
 from smd_cli.scene.paint import PaintedScene, paint_scene
@@ -60,6 +61,16 @@ def job_of(file: SceneFile, painted: PaintedScene, targets: tuple[Target, ...]) 
     """A painted scene with its targets, and what there is to say about both."""
     said = notes(targets, painted.size, file.scene.output)
     return Job(file, painted, targets, check_scene(file, painted).warnings, tuple(said))
+
+
+def announce(job: Job, reporter: Reporter) -> None:
+    """Tell what there is to say about a job before it is done."""
+    for problem in job.warnings:
+        reporter.warning(problem)
+    for sentence in job.notes:
+        reporter.note(sentence)
+    if job.scene_file.scene.seed_was_random:
+        reporter.note(f"{job.title}: seed {job.scene_file.scene.seed}")
 
 
 def picture_text(job: Job, frame: int, schedule: str) -> dict[str, str]:

@@ -219,11 +219,12 @@ def stream(
 def _run(
     latest: Callable[[], Plan], backbone: Backbone, frames: int | None, depth: int | None
 ) -> Iterator[Frame]:
-    plan = latest()
+    plan: Plan | None = None
     flights: list[Flight] = []
     launched = 0
     while flights or frames is None or launched < frames:
-        flights = _swapped(flights, plan, fresh := latest())
+        fresh = latest()
+        flights = _swapped(flights, plan or fresh, fresh)
         plan = fresh
         room = len(flights) < (depth or plan.table.slots)
         if room and (frames is None or launched < frames):

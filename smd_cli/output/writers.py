@@ -112,10 +112,6 @@ class Outputs:
             raise ValueError(f"frame of {pixels.shape} {pixels.dtype}, not {self._shape} uint8")
         return self._note([p for sink in self._sinks for p in sink.add(index, pixels, text)])
 
-    def abandon(self) -> None:
-        """Complete nothing: movies that are not whole are removed when the block is left."""
-        self._finished = True
-
     def finish(self) -> tuple[str, ...]:
         """Complete the movies and return their paths; the second time does nothing."""
         if self._finished:

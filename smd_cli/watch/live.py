@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from smd_cli.backbone.contract import Backbone
 from smd_cli.engine.plan import Plan, Planner
-from smd_cli.engine.stream import Frame, advance, launch, picture
+from smd_cli.engine.stream import Frame, picture, single
 from smd_cli.errors import SmdError
-from smd_cli.jobs import Job, picture_text
+from smd_cli.jobs import Job, announce, picture_text
 from smd_cli.output.writers import open_outputs
 from smd_cli.render import Models, memory_sentence
 from smd_cli.report import Reporter
 from smd_cli.request import Request
-from smd_cli.watch.sources import Digests, read
+from smd_cli.watch.sources import Digests, digest, read
 from smd_cli.watch.watcher import Watcher
 
 RETRY_S = 0.15
@@ -59,6 +60,9 @@ class Follower:
         elif self._troubled_since is None or time.monotonic() - self._read_at < RETRY_S:
             return
         self._read_at = noticed = time.monotonic()
+        if self._unchanged():
+            self._watcher.follow(self._files)
+            return
         found = read(self._request, self._files)
         self._files = tuple(found.digests)
         self._watcher.follow(self._files)
@@ -69,10 +73,15 @@ class Follower:
         if good is None or found.digests != good.digests:
             number = good.number + 1 if good else 1
             self.version = Version(number, found.job, found.digests, noticed)
-            self._announce(found.job)
+            announce(found.job, self._reporter)
         elif self._told:
             self._reporter.note("the files are as they were: the picture is fresh again")
         self._troubled_since, self._told = None, ""
+
+    def _unchanged(self) -> bool:
+        """Whether the files are those of `version`, and nothing else was told since."""
+        settled = self._troubled_since is None and not self._told
+        return self.version is not None and settled and digest(self._files) == self.version.digests
 
     def moved_on(self) -> bool:
         """Look again, and tell whether there is a newer version than before."""
@@ -97,10 +106,6 @@ class Follower:
             self._told = str(wrong)
             self._reporter.trouble(wrong, stale=self.version is not None)
 
-    def _announce(self, job: Job) -> None:
-        for problem in job.warnings:
-            self._reporter.warning(problem)
-
 
 class Painter:
     """Paints versions; model and planner stay warm between them."""
@@ -110,24 +115,21 @@ class Painter:
         self._backbone: Backbone | None = None
         self._planner: Planner | None = None
 
-    def paint(self, version: Version, overtaken: Callable[[], bool]) -> bool:
-        """Paint all frames of a version to its targets; False where a newer one overtook it."""
+    def paint(self, version: Version, overtaken: Callable[[], bool]) -> None:
+        """Paint all frames of a version, or as many as are done when a newer one overtakes it.
+
+        A movie that is not whole by then never appears.
+        """
         job = version.job
         scene, painted = job.scene_file.scene, job.painted
-        with memory_sentence(job):
+        with suppress(OvertakenError), memory_sentence(job):
             backbone, planner = self._warm(job)
             plan = planner.plan(scene, painted.brushes, painted.size, painted.picture)
             with open_outputs(job.targets, size=painted.size, output=scene.output) as outputs:
-                done = 0
                 for frame in frames(plan, backbone, scene.frames, overtaken):
                     text = picture_text(job, frame.index, "single")
                     self._tell(version, outputs.add(frame.index, picture(frame, backbone), text))
-                    done += 1
-                if done < scene.frames:
-                    outputs.abandon()
-                    return False
                 self._tell(version, outputs.finish())
-        return True
 
     def _warm(self, job: Job) -> tuple[Backbone, Planner]:
         backbone = self._models.get(job.scene_file.scene.model)
@@ -141,17 +143,21 @@ class Painter:
             self._reporter.fresh(path, version.number, seconds)
 
 
+class OvertakenError(Exception):
+    """There is a newer version: work on this one ends."""
+
+
 def frames(
     plan: Plan, backbone: Backbone, count: int, overtaken: Callable[[], bool]
 ) -> Iterator[Frame]:
-    """Frames one after the other, until something overtakes them between two network calls."""
-    for index in range(count):
-        flights = [launch(plan, index)]
-        while flights[0].slot < plan.table.slots:
-            if overtaken():
-                return
-            flights = advance(plan, backbone, flights)
-        yield Frame(index, flights[0].x, plan)
+    """Frames one after the other; raises OvertakenError, between two network calls."""
+
+    def latest() -> Plan:
+        if overtaken():
+            raise OvertakenError
+        return plan
+
+    return single(latest, backbone, count)
 
 
 def follow(request: Request, *, reporter: Reporter, device: str, dtype: str, polling: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,12 +75,13 @@ def targets(file: SceneFile, request: Request) -> tuple[Target, ...]:
     """Where pictures go: a still without a frame number shows every frame in turn."""
     frames = file.scene.frames
 
-    def plan(outs: Sequence[str], count: int) -> tuple[Target, ...]:
-        return plan_targets(outs, scene_name=file.name, seed=file.scene.seed, frames=count)
+    def target(out: str, count: int) -> Target:
+        [planned] = plan_targets([out], scene_name=file.name, seed=file.scene.seed, frames=count)
+        return planned
 
-    found: list[Target] = []
-    for out in request.outs:
-        [alone] = plan([out], 1)
-        turns = alone.kind == "still" and alone.format != "WEBP"
-        found += [alone] if turns else plan([out], frames)
-    return tuple(found)
+    alone = [target(out, 1) for out in request.outs]
+    turns = [one.kind == "still" and one.format != "WEBP" for one in alone]
+    return tuple(
+        one if still else target(out, frames)
+        for out, one, still in zip(request.outs, alone, turns, strict=True)
+    )

@@ -50,7 +50,7 @@ class Watcher:
         places = {place for file in files for place in _places(file)}
         folders = frozenset(_existing(str(Path(place).parent)) for place in places)
         folders |= {_existing(str(Path(folder).parent)) for folder in folders}
-        self._names = frozenset(places) | folders
+        self._names = frozenset(places)
         if folders == self._folders and not self._lost:
             return
         self.close()
@@ -82,9 +82,11 @@ class Watcher:
             self.changed.set()
 
     def _concerns(self, change: Change, path: str) -> bool:
-        if path in self._folders and change != Change.modified:
-            self._lost = True  # a folder came or went: listen to the new one
-        return path in self._names and (path not in self._folders or change != Change.modified)
+        if path not in self._folders:
+            return path in self._names
+        moved = change != Change.modified
+        self._lost |= moved  # a folder came or went: listen to the new one
+        return moved
 
 
 def _places(file: Path) -> set[str]:

@@ -10,10 +10,10 @@ from conftest import TINY
 from smd_cli.backbone.contract import Backbone
 from smd_cli.backbone.load import load_backbone
 from smd_cli.engine.plan import Plan, Planner
-from smd_cli.engine.stream import single
+from smd_cli.engine.stream import Frame, single
 from smd_cli.request import Request
 from smd_cli.scene.paint import paint_scene
-from smd_cli.watch.live import frames
+from smd_cli.watch.live import OvertakenError, frames
 from smd_cli.watch.sources import read
 
 SCENE = f"""\
@@ -56,7 +56,9 @@ def test_frames_are_those_of_single(scene: Path) -> None:
 def test_work_stops_between_two_calls(scene: Path, calls: int) -> None:
     plan, backbone = plan_of(scene)
     asked = iter(range(100))
-    done = list(frames(plan, backbone, 5, lambda: next(asked) == calls))
+    done: list[Frame] = []
+    with pytest.raises(OvertakenError):
+        done.extend(frames(plan, backbone, 5, lambda: next(asked) == calls))
     assert len(done) == calls // 3
     assert next(asked) == calls + 1
 
