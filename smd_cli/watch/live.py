@@ -16,7 +16,7 @@ from pathlib import Path
 from smd_cli.backbone.contract import Backbone
 from smd_cli.engine.plan import Plan, Planner
 from smd_cli.engine.stream import Frame, picture, single
-from smd_cli.errors import SmdError
+from smd_cli.errors import SceneError, SmdError
 from smd_cli.jobs import Job, announce, picture_text
 from smd_cli.output.writers import open_outputs
 from smd_cli.render import Models, memory_sentence
@@ -95,7 +95,12 @@ class Follower:
         self._watcher.changed.wait(pause)
 
     def _trouble(self, wrong: SmdError | None) -> None:
-        """Tell what is wrong, once, when it has been so for a while."""
+        """Tell what is wrong, once, when it has been so for a while.
+
+        Raises it where it is the command, and not a file, that is wrong from the start.
+        """
+        if self.version is None and wrong and not isinstance(wrong, SceneError):
+            raise wrong
         now = time.monotonic()
         if self._troubled_since is None:
             self._troubled_since = now

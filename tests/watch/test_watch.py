@@ -237,3 +237,18 @@ def test_streams_are_refused(smd: Smd, arguments: list[str]) -> None:
     result = smd(["watch", *arguments])
     assert result.code == 2
     assert result.err.startswith("error: watch reads and writes files")
+
+
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [("live.xyz", "is not a format that smd writes"), ("gone/live.png", "there is no folder gone")],
+)
+def test_a_wrong_output_ends_the_command_at_once(
+    smd: Smd, folder: Path, out: str, message: str
+) -> None:
+    result = smd(["watch", "s.yaml", "-o", out])
+    assert result.code == 2
+    assert message in result.err
+    assert "hint:" in result.err
+    assert sorted(p.name for p in folder.iterdir()) == ["fox.png", "s.yaml"]
+    assert not [t for t in threading.enumerate() if t.name == "watcher"]
