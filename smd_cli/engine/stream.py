@@ -25,22 +25,37 @@ from smd_cli.engine.plan import Plan
 class Flight:
     """Frame `frame` about to enter slot `slot` with latent x (C, h, w).
 
-    `origins` holds each brush's x̂ (C, h, w) of R-CFG `initialize`, from its first slot on.
+    `estimate` (C, h, w) is what the slot before took for the finished frame, None before the first.
+    `origins` holds each brush's x̂ (C, h, w) of R-CFG `initialize`, from its first slot on. `mixed`:
+    it went through slots of another plan than the present one.
     """
 
     frame: int
     slot: int
     x: Tensor
+    estimate: Tensor | None = None
     origins: Mapping[int, Tensor] = field(default_factory=dict)
+    mixed: bool = False
 
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """A finished frame: its clean latents (C, h, w) and the plan it was finished under."""
+    """A frame after `slots` slots: its clean latents (C, h, w) and the plan of the last slot.
+
+    Before the last slot it is a preview: the latents are what the network takes for the result.
+    `mixed`: its first slots were those of another plan.
+    """
 
     index: int
     latents: Tensor
     plan: Plan
+    slots: int
+    mixed: bool = False
+
+    @property
+    def preview(self) -> bool:
+        """Whether slots are still to come."""
+        return self.slots < self.plan.table.slots
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,9 +82,10 @@ def advance(plan: Plan, backbone: Backbone, flights: Sequence[Flight]) -> list[F
     landed = []
     for flight in flights:
         own = [n for n, view in enumerate(views) if view.flight is flight]
-        merged = _merge(plan, flight.slot, [views[n] for n in own], [x0[n] for n in own])
+        x, estimate = _merge(plan, flight.slot, [views[n] for n in own], [x0[n] for n in own])
         found = {views[n].brush: origins[n] for n in own if n in origins}
-        landed.append(Flight(flight.frame, flight.slot + 1, merged, {**flight.origins, **found}))
+        known, slot = {**flight.origins, **found}, flight.slot + 1
+        landed.append(Flight(flight.frame, slot, x, estimate, known, flight.mixed))
     return landed
 
 
@@ -147,22 +163,28 @@ def _origin(plan: Plan, view: _View, fresh: Tensor | None) -> Tensor:
     return view.flight.origins[view.brush] if fresh is None else fresh
 
 
-def _merge(plan: Plan, slot: int, views: Sequence[_View], x0: Sequence[Tensor]) -> Tensor:
-    """The brushes' estimates averaged by weight and noised for the next slot: (C, h, w)."""
+def _merge(
+    plan: Plan, slot: int, views: Sequence[_View], x0: Sequence[Tensor]
+) -> tuple[Tensor, Tensor]:
+    """The brushes' estimates averaged by weight: noised for the next slot, and as they are.
+
+    Both (C, h, w).
+    """
     weights = _kept_weights(plan, slot, views, x0)
     last = slot + 1 == plan.table.slots
     alpha = 1.0 if last else plan.table.alphas[slot + 1]
     sigma = 0.0 if last else plan.table.sigmas[slot + 1]
     noise = plan.slot_noise[0 if last else slot + 1]
+    below = regions.noised(plan.background, noise, alpha, sigma)
     if not views:
-        return regions.noised(plan.background, noise, alpha, sigma)
+        return below, plan.background
     values = torch.stack(list(x0))
+    mean = regions.weighted_mean(values, weights, plan.background)
     own = _own_noise(plan, slot, views, values)
     if own is None:
-        mean = regions.weighted_mean(values, weights, plan.background)
-        return regions.noised(mean, noise, alpha, sigma)
-    below = regions.noised(plan.background, noise, alpha, sigma)
-    return regions.weighted_mean(regions.noised(values, own, alpha, sigma), weights, below)
+        return regions.noised(mean, noise, alpha, sigma), mean
+    each = regions.noised(values, own, alpha, sigma)
+    return regions.weighted_mean(each, weights, below), mean
 
 
 def _own_noise(plan: Plan, slot: int, views: Sequence[_View], x0: Tensor) -> Tensor | None:
@@ -199,49 +221,87 @@ def _column(values: Sequence[float], slots: Sequence[int], like: Tensor) -> Tens
 
 
 def single(
-    latest: Callable[[], Plan], backbone: Backbone, frames: int | None = None
+    latest: Callable[[], Plan],
+    backbone: Backbone,
+    frames: int | None = None,
+    *,
+    first: int = 0,
+    blend: bool = False,
+    previews: bool = False,
 ) -> Iterator[Frame]:
-    """Frames one after the other, T calls of P rows each; endless where `frames` is None."""
-    return _run(latest, backbone, frames, depth=1)
+    """Frames `first`, `first` + 1, … one by one, T calls of P rows each; endless without `frames`.
+
+    `latest`, `blend` and `previews` as for `stream`.
+    """
+    return _run(latest, backbone, frames, first, _Manner(1, blend, previews))
 
 
 def stream(
-    latest: Callable[[], Plan], backbone: Backbone, frames: int | None = None
+    latest: Callable[[], Plan],
+    backbone: Backbone,
+    frames: int | None = None,
+    *,
+    first: int = 0,
+    blend: bool = False,
+    previews: bool = False,
 ) -> Iterator[Frame]:
     """Frames through the pipe: up to T frames in flight, one finished a call once it is full.
 
-    `latest` is asked before every call: a new plan takes over the frames in flight, or starts them
-    again where its slots or size differ. N frames cost at most N·T·P rows.
+    `latest` is asked before every call. Under a new plan the frames in flight start again, the
+    first of them alone, so that it comes soonest, and then the pipe fills. With `blend` they go on
+    under the new plan where its slots and size allow it, as in the published code, and are told as
+    mixed. With `previews` a call that finishes no frame gives the foremost one as it looks so far.
+    N frames of one plan cost at most N·T·P rows.
     """
-    return _run(latest, backbone, frames, depth=None)
+    return _run(latest, backbone, frames, first, _Manner(None, blend, previews))
+
+
+@dataclass(frozen=True)
+class _Manner:
+    """How frames are run: so many at once (None: one in every slot), and see `stream`."""
+
+    depth: int | None
+    blend: bool
+    previews: bool
 
 
 def _run(
-    latest: Callable[[], Plan], backbone: Backbone, frames: int | None, depth: int | None
+    latest: Callable[[], Plan], backbone: Backbone, frames: int | None, first: int, how: _Manner
 ) -> Iterator[Frame]:
     plan: Plan | None = None
     flights: list[Flight] = []
-    launched = 0
-    while flights or frames is None or launched < frames:
+    launched, end = first, None if frames is None else first + frames
+    alone = False
+    while flights or end is None or launched < end:
         fresh = latest()
-        flights = _swapped(flights, plan or fresh, fresh)
+        if plan is not None and fresh is not plan:
+            launched -= 0 if how.blend else len(flights)
+            flights = _carried(flights, plan, fresh) if how.blend else []
+            alone = not how.blend
         plan = fresh
-        room = len(flights) < (depth or plan.table.slots)
-        if room and (frames is None or launched < frames):
-            flights.append(launch(plan, launched))
+        depth = 1 if alone else how.depth or plan.table.slots
+        if len(flights) < depth and (end is None or launched < end):
+            flights = [*flights, launch(plan, launched)]
             launched += 1
         flights = advance(plan, backbone, flights)
-        while flights and flights[0].slot == plan.table.slots:
-            yield Frame(flights[0].frame, flights[0].x, plan)
-            flights = flights[1:]
+        done = [flight for flight in flights if flight.slot == plan.table.slots]
+        flights = flights[len(done) :]
+        alone = alone and not done
+        yield from (_frame(flight, plan) for flight in done)
+        if how.previews and flights and not done:
+            yield _frame(flights[0], plan)
 
 
-def _swapped(flights: list[Flight], old: Plan, new: Plan) -> list[Flight]:
+def _frame(flight: Flight, plan: Plan) -> Frame:
+    """What a flight shows after a slot."""
+    assert flight.estimate is not None
+    return Frame(flight.frame, flight.estimate, plan, flight.slot, flight.mixed)
+
+
+def _carried(flights: list[Flight], old: Plan, new: Plan) -> list[Flight]:
     """The flights under a new plan: going on where it carries them, else started again."""
-    if new is old:
-        return flights
     if new.carries(old):
-        return [replace(flight, origins={}) for flight in flights]
+        return [replace(flight, origins={}, mixed=True) for flight in flights]
     return [launch(new, flight.frame) for flight in flights]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pytest
@@ -15,13 +15,28 @@ from torch import Tensor
 
 from smd_cli.backbone.contract import Backbone
 from smd_cli.engine.plan import Plan
+from smd_cli.engine.schedule import StepTable
 from smd_cli.engine.stream import Frame, picture, single, stream
 from smd_cli.scene.model import Background, Bootstrap, Brush, Guidance, Scene
 
 from .fake import FakeBackbone
 from .scenes import Array, box, brush, by_hand, plan, relative, scene, world
 
-Run = Callable[[Callable[[], Plan], Backbone, int | None], Iterator[Frame]]
+
+class Run(Protocol):
+    """`single` or `stream`."""
+
+    def __call__(
+        self,
+        latest: Callable[[], Plan],
+        backbone: Backbone,
+        frames: int | None = None,
+        *,
+        first: int = 0,
+        blend: bool = False,
+        previews: bool = False,
+    ) -> Iterator[Frame]: ...
+
 
 LEFT, RIGHT = box(2, 0, 18, 20), box(12, 6, 32, 22)
 EMPTY, WHOLE = box(0, 0, 0, 0), box(0, 0, 32, 24)
@@ -284,7 +299,8 @@ def test_calls_and_rows(
 def test_alpha_saves_rows(run: Run, fake: FakeBackbone) -> None:
     """σ = .998, .994, .974, .850, .584: a discrete brush at 0.98 is seen three times, not five."""
     wanted = scene(brush(1, alpha=0.98), background=BLUE, mask_type="discrete")
-    list(run(lambda: made(fake, wanted, LEFT), fake, 2))
+    ours = made(fake, wanted, LEFT)
+    list(run(lambda: ours, fake, 2))
     assert fake.rows == 2 * 3
     assert {tau for call in fake.calls for tau in call} == {759, 499, 259}
 
@@ -337,7 +353,7 @@ FIRST, COUNT = scene(*two(), background=HILL), 8
 def test_a_fitting_plan_goes_on(second: Scene, after: int, run: Run, fake: FakeBackbone) -> None:
     old = made(fake, replace(FIRST, sampler=second.sampler), *TWO)
     new = made(fake, second, *TWO[: len(second.brushes)])
-    frames = list(run(Changing(fake, old, new, after), fake, COUNT))
+    frames = list(run(Changing(fake, old, new, after), fake, COUNT, blend=True))
     assert [frame.index for frame in frames] == list(range(COUNT))
     assert len(fake.calls) == (COUNT * 5 if run is single else COUNT + 5 - 1)
     follows_plans(frames, old, new, fake)
@@ -360,7 +376,7 @@ def test_another_shape_starts_frames_again(
     old = made(fake, FIRST, *TWO)
     paint = [box(2, 2, 12, 20, size), box(8, 8, 24, 24, size)]
     new = plan(fake, second, paint, size)
-    frames = list(run(Changing(fake, old, new, after), fake, COUNT))
+    frames = list(run(Changing(fake, old, new, after), fake, COUNT, blend=True))
     assert [frame.index for frame in frames] == list(range(COUNT))
     follows_plans(frames, old, new, fake, whole=True)
 
@@ -374,7 +390,7 @@ def test_a_new_plan_finds_its_own_residuals(fake: FakeBackbone) -> None:
         made(fake, scene(*two(), background=below, guidance=Guidance("initialize", 1.2)), *TWO)
         for below in (HILL, Background("a lake", "a ship"))
     )
-    list(single(Changing(fake, old, new, after=2), fake, 1))
+    list(single(Changing(fake, old, new, after=2), fake, 1, blend=True))
     assert [len(call) for call in fake.calls] == [2 + 2, 3 + 1, 3 + 3, 3, 3]
 
 
@@ -394,6 +410,90 @@ def follows_plans(
             assert relative(frame.latents, pure[frame.plan][frame.index]) <= 1e-4
 
 
+@pytest.mark.parametrize("after", [1, 5, 6, 9])
+@pytest.mark.parametrize(
+    ("second", "size"),
+    [
+        (scene(*two(), background=Background("a lake")), (32, 24)),
+        (scene(*two(), background=HILL, steps=3), (32, 24)),
+        (scene(*two(), background=HILL), (24, 40)),
+    ],
+    ids=["prompt", "fewer slots", "size"],
+)
+def test_a_new_plan_starts_frames_again(
+    second: Scene, size: tuple[int, int], after: int, run: Run, fake: FakeBackbone
+) -> None:
+    """No frame is mixed, none is missing, and the first under the new plan comes after T calls."""
+    old = made(fake, FIRST, *TWO)
+    new = plan(fake, second, [box(2, 2, 12, 20, size), box(8, 8, 24, 24, size)], size)
+    calls = []
+    frames = []
+    for frame in run(Changing(fake, old, new, after), fake, COUNT):
+        frames.append(frame)
+        calls.append(len(fake.calls))
+    assert [frame.index for frame in frames] == list(range(COUNT))
+    assert not any(frame.mixed or frame.preview for frame in frames)
+    first = [frame.plan for frame in frames].index(new)
+    assert calls[first] == after + new.table.slots
+    alone = fake.calls[after : calls[first]]
+    assert [len(call) for call in alone] == [len(acting) for acting in new.acting]
+    follows_plans(frames, old, new, fake, whole=True)
+
+
+def test_blended_frames_are_told(fake: FakeBackbone) -> None:
+    old, new = made(fake, FIRST, *TWO), made(fake, scene(*two(), background=BLUE), *TWO)
+    frames = list(stream(Changing(fake, old, new, after=6), fake, COUNT, blend=True))
+    assert [frame.plan is new for frame in frames] == [False] * 2 + [True] * 6
+    assert [frame.mixed for frame in frames] == [False] * 2 + [True] * 4 + [False] * 2
+
+
+def test_a_run_may_begin_at_any_frame(run: Run, fake: FakeBackbone) -> None:
+    ours = made(fake, FIRST, *TWO)
+    frames = list(run(lambda: ours, fake, 2, first=5))
+    assert [frame.index for frame in frames] == [5, 6]
+    wanted = latents(single, ours, fake, 7)[5:]
+    assert relative(torch.stack([frame.latents for frame in frames]), wanted) <= 1e-4
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [FIRST, scene(*two(), background=BLUE, preaverage=False), scene(background=BLUE)],
+    ids=["shared noise", "own noise", "nothing to do"],
+)
+def test_previews_are_the_estimates_between(wanted: Scene, fake: FakeBackbone) -> None:
+    """By hand: a slot's estimate is what the same plan without its later slots ends with."""
+    ours = made(fake, wanted, *TWO[: len(wanted.brushes)])
+    seen = list(single(lambda: ours, fake, 2, previews=True))
+    assert [frame.index for frame in seen] == [0] * 5 + [1] * 5
+    assert [frame.preview for frame in seen] == ([True] * 4 + [False]) * 2
+    for slots, frame in enumerate(seen[:5], start=1):
+        assert relative(frame.latents, until(ours, slots, fake)) <= 1e-5
+
+
+def test_a_full_pipe_has_no_previews(fake: FakeBackbone) -> None:
+    ours = made(fake, FIRST, *TWO)
+    seen = list(stream(lambda: ours, fake, 6, previews=True))
+    assert [frame.preview for frame in seen] == [True] * 4 + [False] * 6
+
+
+def cut(table: StepTable, slots: int) -> StepTable:
+    """The first slots of a table."""
+    return replace(
+        table,
+        timesteps=table.timesteps[:slots],
+        alphas=table.alphas[:slots],
+        sigmas=table.sigmas[:slots],
+        c_skip=table.c_skip[:slots],
+        c_out=table.c_out[:slots],
+    )
+
+
+def until(ours: Plan, slots: int, backbone: Backbone) -> Tensor:
+    """What a plan ends with after so many slots."""
+    shorter = replace(ours, table=cut(ours.table, slots))
+    return latents(single, shorter, backbone, 1)[0]
+
+
 # Pixels
 
 
@@ -405,7 +505,7 @@ def test_picture_by_hand(fake: FakeBackbone) -> None:
     shown = torch.zeros(3, 4, 4)
     shown[0, 0, :3] = 2 * decoded[:3]
     shown[1, 2, :3] = 2 * decoded[3:]
-    pixels = picture(Frame(0, shown, ours), fake)
+    pixels = picture(Frame(0, shown, ours, ours.table.slots), fake)
     assert pixels.shape == (5, 6, 3)
     assert pixels.dtype == np.uint8
     assert pixels[0, ::2, 0].tolist() == [0, 0, 128]
