@@ -240,6 +240,54 @@ def watch(
     model: Model = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
+    endless: Annotated[
+        bool, typer.Option("--stream", envvar="SMD_STREAM", help="Frame after frame, no end.")
+    ] = False,
+    blend: Annotated[
+        bool,
+        typer.Option(
+            "--blend",
+            envvar="SMD_BLEND",
+            help="With --stream: frames on their way go on under the new scene, mixing both.",
+        ),
+    ] = False,
+    previews: Annotated[
+        bool,
+        typer.Option("--preview", envvar="SMD_PREVIEW", help="Show every slot's estimate."),
+    ] = False,
+    keep: Annotated[
+        str | None,
+        typer.Option(
+            "--keep",
+            metavar="FOLDER",
+            envvar="SMD_KEEP",
+            help="Save settled pictures here, with scene and masks inside (smd unpack).",
+        ),
+    ] = None,
+    record: Annotated[
+        str | None,
+        typer.Option(
+            "--record", metavar="FILE", envvar="SMD_RECORD", help="A film of all pictures."
+        ),
+    ] = None,
+    serve: Annotated[
+        bool,
+        typer.Option("--serve", envvar="SMD_SERVE", help="Show the picture on a local web page."),
+    ] = False,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            "--port",
+            metavar="N",
+            envvar="SMD_PORT",
+            min=1,
+            max=65535,
+            help="The page's port. Without: 8000, or the next that is free.",
+        ),
+    ] = None,
+    shown: Annotated[
+        bool, typer.Option("--open", envvar="SMD_OPEN", help="Open the page in the browser.")
+    ] = False,
     poll: Annotated[
         bool,
         typer.Option("--poll", envvar="SMD_POLL", help="Ask for changes: on network drives."),
@@ -249,7 +297,10 @@ def watch(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Render, and render again whenever the scene, a mask or the background picture is saved."""
+    """Render, and render again whenever the scene, a mask or the background picture is saved.
+
+    Keys on a terminal: space plays or pauses, s one frame, r another seed, k keeps, q quits.
+    """
     from smd_cli.request import Request
     from smd_cli.scene.source import STDIN
 
@@ -257,15 +308,47 @@ def watch(
     with _edge(reporter, debug):
         if scene == STDIN or "-" in (out or ()):
             raise UsageError("watch reads and writes files, not standard input or output")
+        if blend and not endless:
+            raise UsageError("--blend is about frames on their way", "it goes with --stream")
+        if endless and frames is not None:
+            raise UsageError("--stream has no end, so -n has no meaning", "leave one of them out")
         sugar = {"frames": frames, "seed": seed, "size": size, "model": model}
         outs = out or ["{scene}.png"]
         request = Request([scene], outs, _overrides(change, sugar), only or (), without or ())
         from smd_cli.backbone.quiet import quiet as hushed
 
         with reporter.starting(), hushed():
-            from smd_cli.watch.live import follow
+            from smd_cli.watch.live import Manner
+            from smd_cli.watch.run import Serving
+            from smd_cli.watch.run import watch as run_watch
+        serving = Serving(port, shown) if serve or shown or port else None
+        manner = Manner(device, dtype, poll, endless, blend, previews, keep, record)
         with hushed():
-            follow(request, reporter=reporter, device=device, dtype=dtype, polling=poll)
+            run_watch(request, manner, reporter=reporter, serving=serving)
+
+
+@app.command()
+def unpack(
+    picture: Annotated[
+        Path, typer.Argument(metavar="PICTURE", help="A picture that smd watch kept.")
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", metavar="FOLDER", help="Where to. Without: PICTURE's name."),
+    ] = None,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Take the scene and its masks out of a kept picture, to paint it again or go on from it."""
+    from smd_cli.bundle import again
+    from smd_cli.bundle import unpack as take_out
+
+    reporter = Reporter(quiet=quiet)
+    with _edge(reporter, debug):
+        paths, chunks = take_out(picture, out or picture.with_suffix(""))
+        for path in paths:
+            print(path)
+        reporter.note(f"paint it again with: {again(paths[0], chunks)}")
 
 
 @app.command()

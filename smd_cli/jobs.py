@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,14 +64,21 @@ def job_of(file: SceneFile, painted: PaintedScene, targets: tuple[Target, ...]) 
     return Job(file, painted, targets, check_scene(file, painted).warnings, tuple(said))
 
 
-def announce(job: Job, reporter: Reporter) -> None:
-    """Tell what there is to say about a job before it is done."""
+def announce(job: Job, reporter: Reporter, said: Collection[str] = ()) -> set[str]:
+    """Tell what there is to say about a job before it is done, but what was `said` before.
+
+    Gives what has been said by now.
+    """
     for problem in job.warnings:
-        reporter.warning(problem)
-    for sentence in job.notes:
-        reporter.note(sentence)
+        if str(problem) not in said:
+            reporter.warning(problem)
+    sentences = list(job.notes)
     if job.scene_file.scene.seed_was_random:
-        reporter.note(f"{job.title}: seed {job.scene_file.scene.seed}")
+        sentences.append(f"{job.title}: seed {job.scene_file.scene.seed}")
+    for sentence in sentences:
+        if sentence not in said:
+            reporter.note(sentence)
+    return {*map(str, job.warnings), *sentences}
 
 
 def picture_text(job: Job, frame: int, schedule: str) -> dict[str, str]:

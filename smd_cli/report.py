@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -45,6 +45,24 @@ class Summary:
         return f"{self.scene}: {', '.join(parts)}"
 
 
+@dataclass(frozen=True)
+class Picture:
+    """A file that `smd watch` wrote: of which version of the scene, and so long after its save.
+
+    `fresh`: there was no newer version when it was whole.
+    """
+
+    path: str
+    version: int
+    frame: int
+    fresh: bool
+    seconds: float
+
+    def __str__(self) -> str:
+        mark = "" if self.fresh else ", stale"
+        return f"{self.path}: version {self.version} after {self.seconds:.2f} s{mark}"
+
+
 class Reporter:
     """Tells what happens; silent about progress where `quiet`, in JSON events where `as_json`."""
 
@@ -59,6 +77,7 @@ class Reporter:
         self._quiet, self._verbose, self._json = quiet, verbose, as_json
         self._paths_to = sys.stderr if picture_on_stdout else sys.stdout
         self._bar: _Bar | None = None
+        self._screen: Callable[[str], None] | None = None
         self._finished: list[str] = []
         self._said_at = time.monotonic()
 
@@ -108,16 +127,43 @@ class Reporter:
         self._event("variant", label=label, seconds=seconds, ratio=ratio, rows=rows)
         self._say(f"{label}: {seconds:.2f} s, {ratio:.1f}x as fast, {rows} network rows")
 
-    def fresh(self, path: str, version: int, seconds: float) -> None:
-        """A picture shows the scene as its files are now, so long after their change was seen."""
-        self._event("picture", path=path, version=version, seconds=seconds)
-        self._say(f"{path}: version {version} after {seconds:.2f} s")
+    def serving(self, url: str) -> None:
+        """There is a page to look at."""
+        self._event("serving", url=url)
+        self._say(f"the page is at {url}")
+
+    def change(self, version: int, files: str) -> None:
+        """There is a new state of the scene."""
+        self._event("change", version=version, files=files)
+
+    def preview(self, version: int, frame: int, slots: str) -> None:
+        """An estimate of a frame is shown, after so many slots ("1 of 4")."""
+        self._event("preview", version=version, frame=frame, slots=slots)
+
+    def fresh(self, picture: Picture, *, mute: bool = False) -> None:
+        """A picture is whole; `mute`: only JSON hears of it."""
+        self._event("picture", **asdict(picture))
+        if not (mute or self._screen):
+            self._say(str(picture))
+            if not (self._json or sys.stdout.isatty()):
+                print(picture.path, flush=True)
+
+    def kept(self, path: str) -> None:
+        """A picture was saved under a name of its own."""
+        self._event("kept", path=path)
+        self._say(f"kept: {path}")
+
+    def recorded(self, path: str, frames: int) -> None:
+        """A film of pictures is whole."""
+        self._event("recorded", path=path, frames=frames)
+        self._say(f"recorded: {path}, {frames} frames")
 
     def trouble(self, wrong: SmdError, *, stale: bool) -> None:
         """Something is wrong that may be mended while we wait; `stale`: an older picture stays."""
-        self.error(wrong)
-        if stale:
-            self._event("stale")
+        if not self._screen:
+            self.error(wrong)
+        self._event("stale" if stale else "waiting")
+        if stale and not self._screen:
             self._say("the last good picture stays, now stale; waiting for a mended file")
 
     def summary(self, summary: Summary) -> None:
@@ -129,7 +175,7 @@ class Reporter:
     def loading(self, model: str) -> Iterator[None]:
         """While a model loads."""
         self._event("loading", model=model)
-        if not self._animated:
+        if not self.animated:
             self.detail(f"loading the model {model}")
         with self._waiting(f"loading the model {model} …"):
             yield
@@ -143,12 +189,16 @@ class Reporter:
     @contextmanager
     def _waiting(self, text: str) -> Iterator[None]:
         """On a terminal, show that something goes on for which there is no measure."""
-        if not self._animated:
+        if not self.animated:
             yield
             return
         from rich.console import Console
         from rich.text import Text
 
+        if self._screen:
+            self._screen(text)
+            yield
+            return
         with Console(stderr=True).status(Text(text)):
             yield
 
@@ -157,7 +207,7 @@ class Reporter:
         """While a scene's frames are made: a progress bar on a terminal."""
         self._event("start", scene=scene, frames=frames)
         self._said_at = time.monotonic()
-        if not self._animated:
+        if not self.animated:
             yield
             return
         try:
@@ -172,14 +222,26 @@ class Reporter:
             print(path, file=self._paths_to, flush=True)
         self._finished.clear()
 
+    @contextmanager
+    def above(self, screen: Callable[[str], None]) -> Iterator[None]:
+        """While a screen shows pictures and troubles: what else there is to say goes above it."""
+        self._screen = screen
+        try:
+            yield
+        finally:
+            self._screen = None
+
     @property
-    def _animated(self) -> bool:
+    def animated(self) -> bool:
+        """Whether a person looks at a terminal."""
         return sys.stderr.isatty() and not self._quiet and not self._json
 
     def _say(self, text: str, *, always: bool = False) -> None:
         if always or not self._quiet:
             if self._bar:
                 self._bar.say(text)
+            elif self._screen:
+                self._screen(text)
             else:
                 print(text, file=sys.stderr, flush=True)
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from smd_cli.errors import Place, Problem, SceneError
 from smd_cli.models import read_defaults
 from smd_cli.scene.fields import MAX_SIDE_PX, MIN_SIDE_PX
-from smd_cli.scene.model import Brush, ImageMask, MaskPart, SceneFile
+from smd_cli.scene.model import Brush, Channel, ImageMask, MaskPart, SceneFile
 from smd_cli.scene.pictures import (
     PictureError,
     dimensions,
@@ -32,12 +32,23 @@ _MEANS = {"alpha": ("opaque", "transparent"), "luma": ("white", "black")}
 class Painted:
     """A brush with its paint, (H, W) in 0..1 at canvas size: the union of the mask's parts.
 
-    `sources` describes every part: ``masks/fox.png (alpha: opaque = painted)``.
+    `sources` describes every part: ``masks/fox.png (alpha: opaque = painted)``; `channels` tells by
+    which channel of its image it was read, None for a shape.
     """
 
     brush: Brush
     paint: Array
     sources: tuple[str, ...]
+    channels: tuple[Channel | None, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class PaintedPart:
+    """One part of a mask: its paint (H, W) in 0..1, and where it comes from as `Painted` has it."""
+
+    paint: Array
+    source: str
+    channel: Channel | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,7 +148,7 @@ def paint_brushes(scene_file: SceneFile, size: Size) -> tuple[Painted, ...]:
     """
     factor = read_defaults(scene_file.scene.model).factor
     problems: list[Problem] = []
-    layers: dict[int, list[tuple[Array, str]]] = {}
+    layers: dict[int, list[PaintedPart]] = {}
     for brush, at, part in _parts(scene_file.scene.active):
         try:
             layers.setdefault(brush.number, []).append(paint_part(part, size, slack_px=factor))
@@ -148,15 +159,16 @@ def paint_brushes(scene_file: SceneFile, size: Size) -> tuple[Painted, ...]:
     return tuple(_union(b, layers.get(b.number, []), size) for b in scene_file.scene.active)
 
 
-def _union(brush: Brush, layers: list[tuple[Array, str]], size: Size) -> Painted:
+def _union(brush: Brush, parts: list[PaintedPart], size: Size) -> Painted:
     paint = np.zeros((size[1], size[0]), dtype=np.float32)
-    for layer, _ in layers:
-        paint = np.maximum(paint, layer)
-    return Painted(brush, paint, tuple(source for _, source in layers))
+    for part in parts:
+        paint = np.maximum(paint, part.paint)
+    sources, channels = [part.source for part in parts], [part.channel for part in parts]
+    return Painted(brush, paint, tuple(sources), tuple(channels))
 
 
-def paint_part(part: MaskPart, size: Size, *, slack_px: int = 8) -> tuple[Array, str]:
-    """One part of a mask as paint (H, W) in 0..1, and a description of where it comes from.
+def paint_part(part: MaskPart, size: Size, *, slack_px: int = 8) -> PaintedPart:
+    """One part of a mask.
 
     `slack_px`: how far an image's aspect ratio may differ on the canvas. Raises PictureError.
     """
@@ -165,10 +177,11 @@ def paint_part(part: MaskPart, size: Size, *, slack_px: int = 8) -> tuple[Array,
     described = describe_shape(part)
     if not touches(shape_box(part, size), size):
         raise PictureError(f"the {described} lies wholly outside the {dimensions(size)} canvas")
-    return draw_shape(part, size), described + (", inverted" if part.invert else "")
+    source = described + (", inverted" if part.invert else "")
+    return PaintedPart(draw_shape(part, size), source)
 
 
-def _paint_image(part: ImageMask, size: Size, slack_px: int) -> tuple[Array, str]:
+def _paint_image(part: ImageMask, size: Size, slack_px: int) -> PaintedPart:
     mask = read_mask(
         part.path,
         part.written,
@@ -183,7 +196,7 @@ def _paint_image(part: ImageMask, size: Size, slack_px: int) -> tuple[Array, str
     notes += ["inverted"] if part.invert else []
     notes += [f"scaled from {dimensions(mask.size)}"] if mask.size != size else []
     notes += [f"fit {part.fit}"] if part.fit and mask.size != size else []
-    return mask.paint, f"{part.written} ({', '.join(notes)})"
+    return PaintedPart(mask.paint, f"{part.written} ({', '.join(notes)})", mask.channel)
 
 
 def background_picture(scene_file: SceneFile, size: Size) -> npt.NDArray[np.uint8] | None:

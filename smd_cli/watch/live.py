@@ -1,184 +1,341 @@
-"""The live loop: a picture of the scene as its files are now, again after every save.
+"""The live loop: pictures of the scene as its files are now.
 
-A newer save overtakes work on an older one, between two network calls. What cannot be read is
-tried again for a while, since editors write in pieces, and only then told; the last good picture
-stays.
+By default it paints a version's frames and waits; a newer version overtakes work on an older one,
+between two network calls. Endless, it paints frame after frame, each by the newest version. What
+cannot be read is tried again for a while, since editors write in pieces, and only then told; the
+last good picture stays.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from smd_cli.backbone.contract import Backbone
 from smd_cli.engine.plan import Plan, Planner
-from smd_cli.engine.stream import Frame, picture, single
-from smd_cli.errors import SceneError, SmdError
-from smd_cli.jobs import Job, announce, picture_text
-from smd_cli.output.writers import open_outputs
+from smd_cli.engine.stream import Frame, picture, single, stream
+from smd_cli.errors import SmdError
+from smd_cli.jobs import picture_text
+from smd_cli.output.stills import Pixels
+from smd_cli.output.writers import Outputs, open_outputs
 from smd_cli.render import Models, memory_sentence
 from smd_cli.report import Reporter
 from smd_cli.request import Request
-from smd_cli.watch.sources import Digests, digest, read
+from smd_cli.watch.board import Board, Command
+from smd_cli.watch.follower import Follower, Version, wait
+from smd_cli.watch.keeper import Keeper, Recorder
+from smd_cli.watch.sources import Reader
+from smd_cli.watch.tell import Teller
 from smd_cli.watch.watcher import Watcher
 
-RETRY_S = 0.15
-"""How long after a failed reading the next one is."""
 
-PATIENCE_S = 1.5
-"""How long something unreadable is tried again before it is told."""
+@dataclass(frozen=True)
+class Manner:
+    """How to follow a scene.
 
+    `endless`: frames without end; `blend`: frames in flight go on under a new plan; `previews`:
+    show every slot's estimate; `keep`: a folder for settled pictures; `record`: a film of all.
+    """
 
-@dataclass(frozen=True, eq=False)
-class Version:
-    """A state of the scene that can be painted. `since`: when it was noticed (monotonic, s)."""
-
-    number: int
-    job: Job
-    digests: Digests
-    since: float
-
-
-class Follower:
-    """Keeps up with the scene's files; `version` is the newest state that can be painted."""
-
-    def __init__(self, request: Request, watcher: Watcher, reporter: Reporter) -> None:
-        self._request, self._watcher, self._reporter = request, watcher, reporter
-        self._files: tuple[Path, ...] = ()
-        self._troubled_since: float | None = None
-        self._told = ""
-        self._read_at = 0.0
-        self.version: Version | None = None
-
-    def look(self) -> None:
-        """Read the files where they may have changed, or where reading them failed just now."""
-        if self._watcher.changed.is_set():
-            self._watcher.changed.clear()
-        elif self._troubled_since is None or time.monotonic() - self._read_at < RETRY_S:
-            return
-        self._read_at = noticed = time.monotonic()
-        if self._unchanged():
-            self._watcher.follow(self._files)
-            return
-        found = read(self._request, self._files)
-        self._files = tuple(found.digests)
-        self._watcher.follow(self._files)
-        if found.job is None:
-            self._trouble(found.wrong)
-            return
-        good = self.version
-        if good is None or found.digests != good.digests:
-            number = good.number + 1 if good else 1
-            self.version = Version(number, found.job, found.digests, noticed)
-            announce(found.job, self._reporter)
-        elif self._told:
-            self._reporter.note("the files are as they were: the picture is fresh again")
-        self._troubled_since, self._told = None, ""
-
-    def _unchanged(self) -> bool:
-        """Whether the files are those of `version`, and nothing else was told since."""
-        settled = self._troubled_since is None and not self._told
-        return self.version is not None and settled and digest(self._files) == self.version.digests
-
-    def moved_on(self) -> bool:
-        """Look again, and tell whether there is a newer version than before."""
-        before = self.version
-        self.look()
-        return self.version is not before
-
-    def wait(self) -> None:
-        """Until there may be something to look at."""
-        pause = RETRY_S if self._troubled_since is not None else 1.0
-        self._watcher.changed.wait(pause)
-
-    def _trouble(self, wrong: SmdError | None) -> None:
-        """Tell what is wrong, once, when it has been so for a while.
-
-        Raises it where it is the command, and not a file, that is wrong from the start.
-        """
-        if self.version is None and wrong and not isinstance(wrong, SceneError):
-            raise wrong
-        now = time.monotonic()
-        if self._troubled_since is None:
-            self._troubled_since = now
-        if now - self._troubled_since < PATIENCE_S:
-            return
-        self._troubled_since = None
-        if wrong and str(wrong) != self._told:
-            self._told = str(wrong)
-            self._reporter.trouble(wrong, stale=self.version is not None)
-
-
-class Painter:
-    """Paints versions; model and planner stay warm between them."""
-
-    def __init__(self, models: Models, reporter: Reporter) -> None:
-        self._models, self._reporter = models, reporter
-        self._backbone: Backbone | None = None
-        self._planner: Planner | None = None
-
-    def paint(self, version: Version, overtaken: Callable[[], bool]) -> None:
-        """Paint all frames of a version, or as many as are done when a newer one overtakes it.
-
-        A movie that is not whole by then never appears.
-        """
-        job = version.job
-        scene, painted = job.scene_file.scene, job.painted
-        with suppress(OvertakenError), memory_sentence(job):
-            backbone, planner = self._warm(job)
-            plan = planner.plan(scene, painted.brushes, painted.size, painted.picture)
-            with open_outputs(job.targets, size=painted.size, output=scene.output) as outputs:
-                for frame in frames(plan, backbone, scene.frames, overtaken):
-                    text = picture_text(job, frame.index, "single")
-                    self._tell(version, outputs.add(frame.index, picture(frame, backbone), text))
-                self._tell(version, outputs.finish())
-
-    def _warm(self, job: Job) -> tuple[Backbone, Planner]:
-        backbone = self._models.get(job.scene_file.scene.model)
-        if self._planner is None or backbone is not self._backbone:
-            self._backbone, self._planner = backbone, Planner(backbone)
-        return backbone, self._planner
-
-    def _tell(self, version: Version, paths: tuple[str, ...]) -> None:
-        seconds = time.monotonic() - version.since
-        for path in paths:
-            self._reporter.fresh(path, version.number, seconds)
+    device: str = "auto"
+    dtype: str = "auto"
+    polling: bool = False
+    endless: bool = False
+    blend: bool = False
+    previews: bool = False
+    keep: str | None = None
+    record: str | None = None
 
 
 class OvertakenError(Exception):
     """There is a newer version: work on this one ends."""
 
 
-def frames(
-    plan: Plan, backbone: Backbone, count: int, overtaken: Callable[[], bool]
-) -> Iterator[Frame]:
-    """Frames one after the other; raises OvertakenError, between two network calls."""
+class QuitError(Exception):
+    """Somebody asked for the end."""
 
-    def latest() -> Plan:
-        if overtaken():
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """The last whole picture."""
+
+    version: Version
+    frame: int
+    pixels: Pixels
+
+
+class Studio:
+    """Compiles versions; model and planner stay warm between them."""
+
+    def __init__(self, models: Models) -> None:
+        self._models = models
+        self._planner: Planner | None = None
+        self.backbone: Backbone | None = None
+
+    def plan(self, version: Version) -> tuple[Plan, Backbone]:
+        """The plan of a version. Raises SmdError."""
+        job = version.job
+        scene, painted = job.scene_file.scene, job.painted
+        with memory_sentence(job):
+            backbone = self._models.get(scene.model)
+            if self._planner is None or backbone is not self.backbone:
+                self.backbone, self._planner = backbone, Planner(backbone)
+            plan = self._planner.plan(scene, painted.brushes, painted.size, painted.picture)
+        return plan, backbone
+
+
+class Session:
+    """One `smd watch`: follows, paints, and does what onlookers ask for."""
+
+    def __init__(
+        self,
+        follower: Follower,
+        studio: Studio,
+        board: Board,
+        teller: Teller,
+        keeper: Keeper,
+        recorder: Recorder | None,
+        manner: Manner,
+    ) -> None:
+        self._follower, self._studio, self._manner = follower, studio, manner
+        self._board, self._teller = board, teller
+        self._keeper, self._recorder = keeper, recorder
+        self._playing = True
+        self._steps = 0
+        self._next_frame = 0
+        self._done: Version | None = None
+        self._failed: Version | None = None
+        self._folder_gone = False
+        self._settled: Version | None = None
+        self._shown: Shown | None = None
+
+    def run(self) -> None:
+        """Until somebody asks for the end."""
+        try:
+            while True:
+                self._turn()
+        except QuitError:
+            return
+
+    def _turn(self) -> None:
+        """Paint what there is to paint, or wait for something."""
+        self._attend()
+        version = self._follower.version
+        if version is None or not self._due(version):
+            wait(self._follower, self._board.wake)
+            return
+        paint = self._paint_endless if self._manner.endless else self._paint
+        self._failed = None
+        try:
+            with memory_sentence(version.job):
+                paint(version)
+        except OvertakenError:
+            return
+        except SmdError as wrong:
+            self._teller.trouble(wrong)
+            self._failed, self._folder_gone = version, _folder_gone(version)
+
+    def _due(self, version: Version) -> bool:
+        """Whether there is something to paint now."""
+        if version is self._failed:
+            return self._folder_gone and not _folder_gone(version)
+        unpainted = self._manner.endless or version is not self._done
+        return self._steps > 0 or (self._playing and unpainted)
+
+    def _attend(self) -> None:
+        """Do what was asked for, and look at the files."""
+        for command in self._board.asked():
+            if command is Command.QUIT:
+                raise QuitError
+            self._obey(command)
+        self._follower.look()
+
+    def _obey(self, command: Command) -> None:
+        if command is Command.PLAY:
+            self._playing, self._steps = not self._playing, 0
+        elif command is Command.STEP:
+            self._playing = self._playing and not self._manner.endless
+            self._steps += 1
+        elif command is Command.SEED:
+            self._follower.reseed()
+        elif command is Command.KEEP and self._shown:
+            self._keep(self._shown)
+        self._teller.playing(self._playing)
+
+    def _hold(self) -> None:
+        """Between two frames: wait while paused."""
+        while not self._playing and not self._steps:
+            self._attend()
+            if not self._playing and not self._steps:
+                wait(self._follower, self._board.wake)
+
+    def _paint(self, version: Version) -> None:
+        """All frames of a version, or one more of a version that is painted already."""
+        again = version is self._done
+        count = 1 if again else version.job.scene_file.scene.frames
+        first = self._next_frame if again else 0
+        plan, backbone = self._studio.plan(version)
+
+        def latest() -> Plan:
+            self._attend()
+            if self._follower.version is not version:
+                raise OvertakenError
+            return plan
+
+        frames = single(latest, backbone, count, first=first, previews=self._manner.previews)
+        with self._outputs(version, stills=again) as outputs:
+            for frame in frames:
+                self._take(version, frame, backbone, outputs)
+                if frame.index + 1 < first + count and not frame.preview:
+                    self._hold()
+            whole = outputs.finish()
+            self._teller.written(version, frame.index, whole, fresh=self._is_fresh(version))
+        self._done = version
+
+    def _paint_endless(self, version: Version) -> None:
+        """Frames without end, each by the newest version that can be compiled."""
+        plans = _Plans(self._follower, self._studio, self._teller, version)
+
+        def latest() -> Plan:
+            self._attend()
+            return plans.newest()
+
+        frames = stream(
+            latest,
+            plans.backbone,
+            first=self._next_frame,
+            blend=self._manner.blend,
+            previews=self._manner.previews,
+        )
+        for frame in frames:
+            self._deliver(plans.version, frame, plans.backbone)
+            if not frame.preview:
+                self._hold()
+
+    def _deliver(self, version: Version, frame: Frame, backbone: Backbone) -> None:
+        """One of endless frames; where it cannot be written the next may be."""
+        try:
+            with self._outputs(version) as outputs:
+                self._take(version, frame, backbone, outputs)
+        except SmdError as wrong:
+            self._teller.trouble(wrong)
+
+    @contextmanager
+    def _outputs(self, version: Version, *, stills: bool = False) -> Iterator[Outputs]:
+        job = version.job
+        targets = [t for t in job.targets if not (stills and t.is_movie)]
+        output = job.scene_file.scene.output
+        with open_outputs(targets, size=job.painted.size, output=output) as outputs:
+            yield outputs
+
+    def _take(self, version: Version, frame: Frame, backbone: Backbone, outputs: Outputs) -> None:
+        """Show a frame, write it, film it and keep it."""
+        pixels = picture(frame, backbone)
+        text = picture_text(version.job, frame.index, self._order)
+        if frame.preview:
+            self._preview(version, frame, pixels, text)
+            return
+        fresh = self._is_fresh(version) and not frame.mixed
+        self._shown, self._next_frame = Shown(version, frame.index, pixels), frame.index + 1
+        self._steps = max(self._steps - 1, 0)
+        self._teller.picture(version, frame.index, pixels, fresh=fresh)
+        mute = self._manner.endless and version is self._settled
+        paths = outputs.add(frame.index, pixels, text)
+        self._teller.written(version, frame.index, paths, fresh=fresh, mute=mute)
+        if self._recorder:
+            self._recorder.add(pixels, version.job.scene_file.scene.output)
+        if fresh and self._manner.keep and not (self._manner.endless and mute):
+            self._keep(self._shown)
+        if fresh:
+            self._settled = version
+
+    def _preview(
+        self, version: Version, frame: Frame, pixels: Pixels, text: dict[str, str]
+    ) -> None:
+        """An estimate goes where a still shows every frame in turn."""
+        slots = f"{frame.slots} of {frame.plan.table.slots}"
+        stills = [target for target in version.job.targets if target.kind == "still"]
+        output = version.job.scene_file.scene.output
+        with open_outputs(stills, size=version.job.painted.size, output=output) as outputs:
+            outputs.add(frame.index, pixels, {**text, "smd:preview": f"slot {slots}"})
+        self._teller.preview(version, frame.index, slots, pixels)
+
+    def _keep(self, shown: Shown) -> None:
+        text = picture_text(shown.version.job, shown.frame, self._order)
+        version = shown.version
+        try:
+            path = self._keeper.keep(version.job, version.contents, shown.pixels, text)
+        except SmdError as wrong:
+            self._teller.trouble(wrong)
+        else:
+            self._teller.kept(path)
+
+    def _is_fresh(self, version: Version) -> bool:
+        return self._follower.settled and version is self._follower.version
+
+    @property
+    def _order(self) -> str:
+        return "stream" if self._manner.endless else "single"
+
+
+class _Plans:
+    """The plan of an endless run, and the version that it was compiled from."""
+
+    def __init__(
+        self, follower: Follower, studio: Studio, teller: Teller, version: Version
+    ) -> None:
+        self._follower, self._studio, self._teller = follower, studio, teller
+        self._plan, self.backbone = studio.plan(version)
+        self._tried = self.version = version
+
+    def newest(self) -> Plan:
+        """The plan of the newest version; the old one where that cannot be compiled.
+
+        Raises OvertakenError where the newest has another model.
+        """
+        version = self._follower.version
+        if version is None or version is self._tried:
+            return self._plan
+        if version.job.scene_file.scene.model != self.version.job.scene_file.scene.model:
             raise OvertakenError
-        return plan
+        self._tried = version
+        try:
+            self._plan, _ = self._studio.plan(version)
+        except SmdError as wrong:
+            self._teller.trouble(wrong)
+        else:
+            self.version = version
+        return self._plan
 
-    return single(latest, backbone, count)
+
+def _folder_gone(version: Version) -> bool:
+    """Whether an output has no folder."""
+    needed = [target for target in version.job.targets if not target.makes_folder]
+    return not all(target.path().parent.is_dir() for target in needed)
 
 
-def follow(request: Request, *, reporter: Reporter, device: str, dtype: str, polling: bool) -> None:
-    """Paint the scene, and again whenever it changes, until interrupted."""
-    painter = Painter(Models(device, dtype, reporter), reporter)
-    with Watcher(polling=polling) as watcher:
+def follow(
+    request: Request,
+    manner: Manner,
+    *,
+    board: Board,
+    reporter: Reporter,
+    models: Models | None = None,
+) -> None:
+    """Paint the scene, and again whenever it changes, until interrupted or told to quit.
+
+    Raises UsageError where the command itself is wrong.
+    """
+    teller = Teller(board, reporter)
+    board.tell(endless=manner.endless)
+    with ExitStack() as stack:
+        recorder = None
+        if manner.record:
+            recorder = stack.enter_context(Recorder(manner.record, request, teller))
+        watcher = stack.enter_context(Watcher(board.wake, polling=manner.polling))
         watcher.changed.set()
-        follower = Follower(request, watcher, reporter)
-        tried: Version | None = None
-        while True:
-            follower.look()
-            if follower.version is None or follower.version is tried:
-                follower.wait()
-                continue
-            tried = follower.version
-            try:
-                painter.paint(tried, follower.moved_on)
-            except SmdError as wrong:
-                reporter.trouble(wrong, stale=tried.number > 1)
+        follower = Follower(Reader(endless=manner.endless), request, watcher, teller)
+        studio = Studio(models or Models(manner.device, manner.dtype, reporter))
+        keeper = Keeper(manner.keep)
+        Session(follower, studio, board, teller, keeper, recorder, manner).run()

@@ -3,52 +3,122 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from smd_cli.errors import SmdError
+from smd_cli.errors import Problem, SmdError, UsageError
 from smd_cli.jobs import Job, job_of
 from smd_cli.output.targets import Target, plan_targets
 from smd_cli.request import Request, load
-from smd_cli.scene.model import ImageMask, SceneFile
-from smd_cli.scene.paint import paint_scene
+from smd_cli.scene.model import Channel, ImageMask, MaskPart, SceneFile
+from smd_cli.scene.paint import PaintedScene, paint_scene
 
 Digests = Mapping[Path, bytes | None]
 """Each file's digest; None where there is no file that can be read."""
+
+Contents = Mapping[Path, bytes]
+"""What is in each file that can be read."""
 
 
 @dataclass(frozen=True, eq=False)
 class Reading:
     """The files of a scene, read once.
 
-    `job` is what they ask for; None where something is wrong with them, which `wrong` tells. The
-    digests are older than the job, never newer: a save that falls between is found by the next
-    reading.
+    `job` is what they ask for; None where something is wrong with them, which `wrong` tells, or
+    where they were saved just then. `contents` are the files that the job was made of.
     """
 
     digests: Digests
     job: Job | None = None
     wrong: SmdError | None = None
+    contents: Contents = field(default_factory=dict)
 
 
-def read(request: Request, known: Collection[Path] = ()) -> Reading:
-    """Read the request's one scene and every file that it names.
+class Reader:
+    """Reads a request's one scene and every file that it names.
 
-    `known` are files of an earlier reading: they count on where the scene itself cannot be read.
+    Alpha or brightness: a mask that leaves the choice to smd keeps what was chosen when it was
+    first read, so that erasing its last stroke does not turn it inside out. `endless`: frames come
+    without end, which no film can hold.
     """
-    [source] = request.scenes
-    digests = digest([Path(source)])
-    try:
-        file = load(source, request)
-    except SmdError as wrong:
-        return Reading({**digest(known), **digests}, wrong=wrong)
-    digests |= digest(named_files(file))
-    try:
+
+    def __init__(self, *, endless: bool = False) -> None:
+        self._endless = endless
+        self._rules: dict[Path, Channel] = {}
+
+    def read(self, request: Request, known: Collection[Path] = ()) -> Reading:
+        """Read all files.
+
+        `known` are files of an earlier reading: they count on where the scene itself cannot be
+        read.
+        """
+        [source] = request.scenes
+        scene = _contents([Path(source)])
+        try:
+            file = load(source, request)
+        except SmdError as wrong:
+            return Reading({**digest(known), **_digests([Path(source)], scene)}, wrong=wrong)
+        files = [Path(source), *named_files(file)]
+        contents = {**_contents(files), **scene}
+        digests = _digests(files, contents)
+        try:
+            painted, warnings = self._paint(file)
+            job = job_of(file, painted, targets(file, request, endless=self._endless))
+        except SmdError as wrong:
+            return Reading(digests, wrong=wrong)
+        if digest(files) != digests:
+            return Reading(digests)
+        return Reading(digests, replace(job, warnings=(*job.warnings, *warnings)), None, contents)
+
+    def _paint(self, file: SceneFile) -> tuple[PaintedScene, list[Problem]]:
+        """The scene's paint, by the rules that its masks had before."""
         painted = paint_scene(file)
-        return Reading(digests, job_of(file, painted, targets(file, request)))
-    except SmdError as wrong:
-        return Reading(digests, wrong=wrong)
+        found = dict(_channels(painted))
+        turned = {p for p in found if self._rules.get(p, found[p]) != found[p]}
+        self._rules = {**found, **{path: self._rules[path] for path in turned}}
+        if not turned:
+            return painted, []
+        warnings = [_warning(file, path, self._rules[path]) for path in sorted(turned)]
+        return paint_scene(_held(file, self._rules)), warnings
+
+
+def _channels(painted: PaintedScene) -> Iterator[tuple[Path, Channel]]:
+    """By which channel every mask was read that does not say so itself."""
+    for brush in painted.brushes:
+        for part, channel in zip(brush.brush.mask, brush.channels, strict=True):
+            if isinstance(part, ImageMask) and part.channel is None and channel is not None:
+                yield part.path, channel
+
+
+def _held(file: SceneFile, rules: Mapping[Path, Channel]) -> SceneFile:
+    """The scene with its masks' channels as the rules have them."""
+
+    def part(mask: MaskPart) -> MaskPart:
+        if isinstance(mask, ImageMask) and mask.channel is None:
+            return replace(mask, channel=rules.get(mask.path))
+        return mask
+
+    brushes = [replace(b, mask=tuple(map(part, b.mask))) for b in file.scene.brushes]
+    return replace(file, scene=replace(file.scene, brushes=tuple(brushes)))
+
+
+def _warning(file: SceneFile, path: Path, channel: Channel) -> Problem:
+    """That a mask is read as before although it looks otherwise now."""
+    brushes = file.scene.brushes
+    [at, *_] = [
+        ("brushes", brush.number - 1, "mask")
+        for brush in brushes
+        if any(isinstance(part, ImageMask) and part.path == path for part in brush.mask)
+    ]
+    now = "its transparency varies no longer" if channel == "alpha" else "its transparency varies"
+    return Problem(
+        file.place(*at),
+        f"{path.name}: {now}; it is still read by {channel}, as at first",
+        f"write channel: {channel} into the mask to keep this, or start smd watch again",
+        severity="warning",
+    )
 
 
 def named_files(file: SceneFile) -> list[Path]:
@@ -61,18 +131,29 @@ def named_files(file: SceneFile) -> list[Path]:
 
 def digest(paths: Collection[Path]) -> dict[Path, bytes | None]:
     """The digests of files."""
-    return {path: _digest(path) for path in paths}
+    return _digests(paths, _contents(paths))
 
 
-def _digest(path: Path) -> bytes | None:
-    try:
-        return hashlib.sha256(path.read_bytes()).digest()
-    except (OSError, ValueError):
-        return None
+def _digests(paths: Collection[Path], contents: Contents) -> dict[Path, bytes | None]:
+    return {
+        path: hashlib.sha256(contents[path]).digest() if path in contents else None
+        for path in paths
+    }
 
 
-def targets(file: SceneFile, request: Request) -> tuple[Target, ...]:
-    """Where pictures go: a still without a frame number shows every frame in turn."""
+def _contents(paths: Collection[Path]) -> dict[Path, bytes]:
+    found = {}
+    for path in paths:
+        with suppress(OSError, ValueError):
+            found[path] = path.read_bytes()
+    return found
+
+
+def targets(file: SceneFile, request: Request, *, endless: bool = False) -> tuple[Target, ...]:
+    """Where pictures go: a still without a frame number shows every frame in turn.
+
+    Raises UsageError for a film of endless frames.
+    """
     frames = file.scene.frames
 
     def target(out: str, count: int) -> Target:
@@ -80,8 +161,14 @@ def targets(file: SceneFile, request: Request) -> tuple[Target, ...]:
         return planned
 
     alone = [target(out, 1) for out in request.outs]
+    films = [one for one in alone if one.is_movie]
+    if endless and films:
+        raise UsageError(
+            f"{films[0].written}: a film of frames without end is never whole",
+            f"record one instead: --record {films[0].written}",
+        )
     turns = [one.kind == "still" and one.format != "WEBP" for one in alone]
     return tuple(
-        one if still else target(out, frames)
+        one if still or endless else target(out, frames)
         for out, one, still in zip(request.outs, alone, turns, strict=True)
     )

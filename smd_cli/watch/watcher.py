@@ -19,11 +19,12 @@ LONGEST_MS = 500
 
 
 class Watcher:
-    """Sets `changed` whenever one of the files that it follows may have changed."""
+    """Sets `changed`, and `wake`, whenever one of the files that it follows may have changed."""
 
-    def __init__(self, *, polling: bool = False) -> None:
+    def __init__(self, wake: threading.Event, *, polling: bool = False) -> None:
         """`polling` asks again and again, where a file system (a network's) tells nothing."""
         self.changed = threading.Event()
+        self._wake = wake
         self._polling = polling
         self._names: frozenset[str] = frozenset()
         self._folders: frozenset[str] = frozenset()
@@ -80,6 +81,7 @@ class Watcher:
             poll_delay_ms=QUIET_MS,
         ):
             self.changed.set()
+            self._wake.set()
 
     def _concerns(self, change: Change, path: str) -> bool:
         if path not in self._folders:

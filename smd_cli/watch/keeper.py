@@ -1,0 +1,118 @@
+"""What outlives the live picture: kept pictures, and a film of all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from itertools import count
+from pathlib import Path
+from types import TracebackType
+
+from smd_cli.bundle import CHUNK, bundle_text
+from smd_cli.errors import UsageError
+from smd_cli.jobs import Job
+from smd_cli.output.atomic import AtomicFile, sentences
+from smd_cli.output.stills import Pixels, encode_still
+from smd_cli.output.targets import Target, plan_targets
+from smd_cli.output.writers import Outputs, open_outputs
+from smd_cli.request import Request
+from smd_cli.scene.model import Output
+from smd_cli.watch.tell import Teller
+
+
+class Keeper:
+    """Saves pictures under names of their own: FOLDER/SCENE-0001.png and so on.
+
+    They hold the scene and its masks, so that they can be painted again (`smd unpack`).
+    """
+
+    def __init__(self, folder: str | None) -> None:
+        """`folder` None: SCENE-kept in the current folder."""
+        self._folder = folder
+
+    def keep(
+        self, job: Job, contents: Mapping[Path, bytes], pixels: Pixels, text: Mapping[str, str]
+    ) -> str:
+        """Save a picture (H, W, 3) with its text chunks and files; the path."""
+        folder = Path(self._folder or f"{job.title}-kept")
+        chunks = {**text, CHUNK: bundle_text(job.scene_file, contents)}
+        data = encode_still(pixels, "PNG", 100, chunks)
+        names = (folder / f"{job.title}-{number:04d}.png" for number in count(1))
+        path = next(name for name in names if not name.exists())
+        file = AtomicFile(path, clobber=False, make_folder=True)
+        try:
+            with sentences(path):
+                file.stream.write(data)
+            file.commit()
+        finally:
+            file.discard()
+        return str(path)
+
+
+class Recorder:
+    """A film of all whole pictures, finished when the block is left, by Ctrl-C too.
+
+    Pictures of another size go on in a film of their own: out.mp4, out-2.mp4.
+    """
+
+    def __init__(self, out: str, request: Request, teller: Teller) -> None:
+        """Raises UsageError for a name that is no film's, or that a picture has."""
+        self._name = Path(request.scenes[0]).stem
+        self._target, self._teller = _film(out, self._name), teller
+        if out in request.outs:
+            raise UsageError(f"--record and -o both want {out}", "give the film another name")
+        self._parts = 0
+        self._size: tuple[int, int] | None = None
+        self._open = ExitStack()
+        self._outputs: Outputs | None = None
+        self._frames = 0
+
+    def __enter__(self) -> Recorder:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._finish()
+
+    def add(self, pixels: Pixels, output: Output) -> None:
+        """Append a picture (H, W, 3); `output` counts for the first of a film."""
+        size = (pixels.shape[1], pixels.shape[0])
+        if self._outputs is None or size != self._size:
+            self._finish()
+            self._begin(size, output)
+        assert self._outputs is not None
+        self._outputs.add(self._frames, pixels, {})
+        self._frames += 1
+
+    def _begin(self, size: tuple[int, int], output: Output) -> None:
+        self._parts += 1
+        target = self._target
+        if self._parts > 1:
+            path = target.path()
+            target = _film(
+                str(path.with_name(f"{path.stem}-{self._parts}{path.suffix}")), self._name
+            )
+        self._outputs = self._open.enter_context(open_outputs([target], size=size, output=output))
+        self._size, self._frames = size, 0
+
+    def _finish(self) -> None:
+        """Complete the film that is open."""
+        if self._outputs is None:
+            return
+        outputs, self._outputs = self._outputs, None
+        self._open.close()
+        for path in outputs.paths:
+            self._teller.recorded(path, self._frames)
+
+
+def _film(out: str, scene: str) -> Target:
+    [target] = plan_targets([out], scene_name=scene, seed=0, frames=2)
+    if not target.is_movie:
+        raise UsageError(
+            f"--record takes a film, not {out}", "its name ends in .mp4 .webm .gif .apng or .webp"
+        )
+    return target

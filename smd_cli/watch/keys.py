@@ -1,0 +1,92 @@
+"""Keys pressed on the terminal, while it shows the screen."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from types import TracebackType
+from typing import Any
+
+from smd_cli.watch.board import Board, Command
+
+KEYS = {
+    " ": Command.PLAY,
+    "s": Command.STEP,
+    "r": Command.SEED,
+    "k": Command.KEEP,
+    "q": Command.QUIT,
+}
+LOOK_S = 0.5
+
+
+class Keys:
+    """Asks the board for what keys mean until the block is left; then the terminal is as before."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+        self._stop = threading.Event()
+        listen = self._listen_windows if sys.platform == "win32" else self._listen
+        self._thread = threading.Thread(target=listen, name="keys", daemon=True)
+        self._before: Any = None
+
+    def __enter__(self) -> Keys:
+        if sys.platform != "win32":
+            import termios
+
+            self._before = termios.tcgetattr(sys.stdin.fileno())
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+        if sys.platform != "win32" and _in_front(sys.stdin.fileno()):
+            import termios
+
+            termios.tcsetattr(sys.stdin.fileno(), termios.TCSADRAIN, self._before)
+
+    def _press(self, key: str) -> None:
+        command = KEYS.get(key.lower())
+        if command:
+            self._board.ask(command)
+
+    def _listen(self) -> None:
+        """Key by key and unseen; a job in the background leaves the terminal alone."""
+        import select
+        import tty
+
+        terminal = sys.stdin.fileno()
+        mine = False
+        while not self._stop.is_set():
+            if not _in_front(terminal):
+                mine = False
+                self._stop.wait(LOOK_S)
+                continue
+            if not mine:
+                tty.setcbreak(terminal)
+                mine = True
+            if select.select([terminal], [], [], LOOK_S)[0]:
+                for key in os.read(terminal, 64).decode(errors="ignore"):
+                    self._press(key)
+
+    def _listen_windows(self) -> None:
+        import msvcrt
+
+        console: Any = msvcrt
+        while not self._stop.wait(0.1):
+            while console.kbhit():
+                self._press(console.getwch())
+
+
+def _in_front(terminal: int) -> bool:
+    """Whether this process is the one that the terminal's keys are for."""
+    try:
+        return sys.platform == "win32" or os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:
+        return False

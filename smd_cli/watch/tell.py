@@ -1,0 +1,114 @@
+"""Tells onlookers what the live loop does: the board for those who look, the reporter's lines."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from smd_cli.errors import SmdError
+from smd_cli.jobs import announce
+from smd_cli.output.stills import Pixels
+from smd_cli.report import Picture, Reporter
+from smd_cli.watch.board import Board
+
+if TYPE_CHECKING:
+    from smd_cli.watch.follower import Version
+
+RATE_SHARE = 0.3
+"""How much the newest frame counts in the running frame rate."""
+
+
+class Teller:
+    """One voice to the board and to the reporter, so that both say the same."""
+
+    def __init__(self, board: Board, reporter: Reporter) -> None:
+        self._board, self._reporter = board, reporter
+        self._said: set[str] = set()
+        self._shown_version = 0
+        self._frame_at: float | None = None
+
+    def version(self, version: Version) -> None:
+        """There is a new state of the scene."""
+        job = version.job
+        self._board.tell(
+            painted=job.painted,
+            scene=job.title,
+            watched=tuple(path.name for path in version.digests),
+            outputs=tuple(target.written for target in job.targets),
+            wanted=version.number,
+            seed=job.scene_file.scene.seed,
+            change=version.change,
+            fresh=False,
+            trouble="",
+        )
+        self._reporter.change(version.number, version.change)
+        self._said = announce(job, self._reporter, self._said)
+
+    def unsettled(self) -> None:
+        """The files changed, and are not whole yet."""
+        self._board.tell(fresh=False)
+
+    def trouble(self, wrong: SmdError) -> None:
+        """Something is wrong that may be mended while we wait."""
+        self._board.tell(trouble=str(wrong), fresh=False)
+        self._reporter.trouble(wrong, stale=self._board.state.shown > 0)
+
+    def mended(self) -> None:
+        """The files are again those of the picture."""
+        state = self._board.state
+        self._board.tell(trouble="", fresh=state.shown == state.wanted and not state.preview)
+        self._reporter.note("the files are as they were: the picture is fresh again")
+
+    def playing(self, playing: bool) -> None:
+        """The loop plays, or is paused."""
+        self._board.tell(playing=playing)
+        self._frame_at = None
+
+    def preview(self, version: Version, frame: int, slots: str, pixels: Pixels) -> None:
+        """An estimate of a frame after some slots ("1 of 4") is shown."""
+        number = version.number
+        self._board.tell(pixels=pixels, shown=number, frame=frame, fresh=False, preview=True)
+        self._reporter.preview(number, frame, slots)
+
+    def picture(self, version: Version, frame: int, pixels: Pixels, *, fresh: bool) -> None:
+        """A frame is whole."""
+        facts: dict[str, Any] = {"trouble": ""} if fresh else {}
+        if version.number != self._shown_version:
+            facts |= {"seconds": time.monotonic() - version.since}
+        self._shown_version = version.number
+        self._board.tell(
+            pixels=pixels,
+            shown=version.number,
+            frame=frame,
+            fresh=fresh,
+            preview=False,
+            rate=self._rate(),
+            **facts,
+        )
+
+    def written(
+        self, version: Version, frame: int, paths: Sequence[str], *, fresh: bool, mute: bool = False
+    ) -> None:
+        """Files are whole; `mute`: only JSON is to hear of them."""
+        for path in paths:
+            seconds = time.monotonic() - version.since
+            picture = Picture(path, version.number, frame, fresh, seconds)
+            self._reporter.fresh(picture, mute=mute)
+
+    def kept(self, path: str) -> None:
+        """A picture was saved under a name of its own."""
+        self._reporter.kept(path)
+
+    def recorded(self, path: str, frames: int) -> None:
+        """A film is whole."""
+        self._reporter.recorded(path, frames)
+
+    def _rate(self) -> float | None:
+        """Frames a second, a running mean; None before there are two in a row."""
+        now, before = time.monotonic(), self._frame_at
+        self._frame_at = now
+        if before is None:
+            return None
+        rate, old = 1 / max(now - before, 1e-6), self._board.state.rate
+        return rate if old is None else (1 - RATE_SHARE) * old + RATE_SHARE * rate

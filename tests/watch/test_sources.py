@@ -1,0 +1,44 @@
+"""What a reading of the files finds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from conftest import TINY
+
+from smd_cli.request import Request
+from smd_cli.watch.sources import Reader
+
+SCENE = f"""\
+model: {TINY}
+size: 64x64
+background: a meadow
+brushes:
+  - {{prompt: a fox, mask: fox.png}}
+  - {{prompt: an owl, mask: {{rect: [0, 0, 32, 32]}}, enabled: false}}
+sampler: {{steps: 3}}
+"""
+
+
+@pytest.fixture
+def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    path = Path("s.yaml")
+    path.write_text(SCENE.replace("fox.png", "{rect: [8, 8, 40, 40]}"), encoding="utf-8")
+    return path
+
+
+def test_a_reading_names_its_files_even_where_they_are_wrong(scene: Path) -> None:
+    request = Request([str(scene)], ["live.png"])
+    scene.write_text(SCENE, encoding="utf-8")
+    reader = Reader()
+    missing = reader.read(request)
+    assert missing.job is None
+    assert missing.digests[Path("fox.png")] is None
+    assert missing.digests[scene]
+    scene.write_text("brushes: [", encoding="utf-8")
+    broken = reader.read(request, missing.digests)
+    assert broken.wrong
+    assert set(broken.digests) == {Path("fox.png"), scene}
+    assert broken.digests[scene] != missing.digests[scene]
