@@ -110,9 +110,10 @@ class Recorder:
 
 
 def _film(out: str, scene: str) -> Target:
-    [target] = plan_targets([out], scene_name=scene, seed=0, frames=2)
-    if not target.is_movie:
+    [alone] = plan_targets([out], scene_name=scene, seed=0, frames=1)
+    if not (alone.is_movie or alone.format == "WEBP"):
         raise UsageError(
             f"--record takes a film, not {out}", "its name ends in .mp4 .webm .gif .apng or .webp"
         )
+    [target] = plan_targets([out], scene_name=scene, seed=0, frames=2)
     return target

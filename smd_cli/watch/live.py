@@ -236,13 +236,13 @@ class Session:
         if frame.preview:
             self._preview(version, frame, pixels, text)
             return
+        paths = outputs.add(frame.index, pixels, text)
         fresh = self._is_fresh(version) and not frame.mixed
         self._shown, self._next_frame = Shown(version, frame.index, pixels), frame.index + 1
         self._steps = max(self._steps - 1, 0)
-        self._teller.picture(version, frame.index, pixels, fresh=fresh)
         mute = self._manner.endless and version is self._settled
-        paths = outputs.add(frame.index, pixels, text)
         self._teller.written(version, frame.index, paths, fresh=fresh, mute=mute)
+        self._teller.picture(version, frame.index, pixels, fresh=fresh)
         if self._recorder:
             self._recorder.add(pixels, version.job.scene_file.scene.output)
         if fresh and self._manner.keep and not (self._manner.endless and mute):

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from smd_cli.errors import Problem, SmdError, UsageError
+from smd_cli.errors import Problem, SceneError, SmdError, UsageError
 from smd_cli.jobs import Job, job_of
 from smd_cli.output.targets import Target, plan_targets
 from smd_cli.request import Request, load
@@ -76,12 +76,14 @@ class Reader:
         """The scene's paint, by the rules that its masks had before."""
         painted = paint_scene(file)
         found = dict(_channels(painted))
-        turned = {p for p in found if self._rules.get(p, found[p]) != found[p]}
-        self._rules = {**found, **{path: self._rules[path] for path in turned}}
-        if not turned:
-            return painted, []
-        warnings = [_warning(file, path, self._rules[path]) for path in sorted(turned)]
-        return paint_scene(_held(file, self._rules)), warnings
+        rules = {path: self._rules.get(path, channel) for path, channel in found.items()}
+        turned = sorted(path for path in found if rules[path] != found[path])
+        try:
+            painted = paint_scene(_held(file, rules)) if turned else painted
+        except SceneError:  # the channel is gone: it is another kind of mask now
+            rules = found
+        self._rules = rules
+        return painted, [_warning(file, path, rules[path], found[path]) for path in turned]
 
 
 def _channels(painted: PaintedScene) -> Iterator[tuple[Path, Channel]]:
@@ -104,21 +106,20 @@ def _held(file: SceneFile, rules: Mapping[Path, Channel]) -> SceneFile:
     return replace(file, scene=replace(file.scene, brushes=tuple(brushes)))
 
 
-def _warning(file: SceneFile, path: Path, channel: Channel) -> Problem:
-    """That a mask is read as before although it looks otherwise now."""
-    brushes = file.scene.brushes
-    [at, *_] = [
-        ("brushes", brush.number - 1, "mask")
-        for brush in brushes
+def _warning(file: SceneFile, path: Path, used: Channel, found: Channel) -> Problem:
+    """That a mask looks as if it were to be read by another channel than at first."""
+    parts = [
+        file.place("brushes", brush.number - 1, "mask")
+        for brush in file.scene.brushes
         if any(isinstance(part, ImageMask) and part.path == path for part in brush.mask)
     ]
-    now = "its transparency varies no longer" if channel == "alpha" else "its transparency varies"
-    return Problem(
-        file.place(*at),
-        f"{path.name}: {now}; it is still read by {channel}, as at first",
-        f"write channel: {channel} into the mask to keep this, or start smd watch again",
-        severity="warning",
-    )
+    message = f"{path.name} is read by {found} from now on, as it has no other channel"
+    hint = ""
+    if used != found:
+        varies = "varies now" if found == "alpha" else "varies no longer"
+        message = f"{path.name}: its transparency {varies}; it is still read by {used}, as at first"
+        hint = f"channel: {used} keeps this for good; channel: {found} changes it"
+    return Problem(parts[0], message, hint, severity="warning")
 
 
 def named_files(file: SceneFile) -> list[Path]:

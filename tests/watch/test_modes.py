@@ -1,0 +1,308 @@
+"""Endless frames, previews, and what keys and buttons ask for."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import TINY, Smd
+from PIL import Image
+
+from smd_cli.backbone.sd import StableDiffusion
+from smd_cli.errors import UsageError
+from smd_cli.request import Request
+from smd_cli.watch.board import Command
+from smd_cli.watch.live import Manner
+from smd_cli.watch.sources import Reader
+
+from .follow import Following, disc, save, text_of
+
+SCENE = f"""\
+model: {TINY}
+size: 64x64
+background: a meadow
+seed: 5
+brushes:
+  - {{name: fox, prompt: a fox, mask: fox.png}}
+  - {{name: owl, prompt: an owl, mask: {{ellipse: [30, 24, 30, 30]}}}}
+defaults: {{blur: 0}}
+sampler: {{steps: 3}}
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    Path("s.yaml").write_text(SCENE, encoding="utf-8")
+    disc(20).save("fox.png")
+    return tmp_path
+
+
+def pixels(path: str) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    with Image.open(path) as picture:
+        return np.array(picture.convert("RGB"))
+
+
+def render(smd: Smd, *options: str) -> None:
+    """What `smd render` makes of the files as they are now."""
+    result = smd(["render", "s.yaml", "-q", *options])
+    assert result.code == 0, result.err
+
+
+ENDLESS = Manner(endless=True)
+
+
+def test_endless_frames_are_those_of_render(smd: Smd) -> None:
+    with Following(ENDLESS, ("live-%02d.png",)) as live:
+        live.until(lambda s: s.frame >= 5)
+    render(smd, "-n", "6", "--schedule", "stream", "-o", "again-%02d.png")
+    for frame in range(6):
+        theirs = pixels(f"again-{frame:02d}.png").astype(int)
+        assert np.abs(pixels(f"live-{frame:02d}.png") - theirs).max() <= 1
+
+
+def test_an_edit_shows_in_the_next_frame_of_the_stream(smd: Smd) -> None:
+    with Following(ENDLESS, ("live-%03d.png",)) as live:
+        live.until(lambda s: s.frame >= 3)
+        save(disc(44), Path("fox.png"))
+        state = live.fresh(2)
+        live.ask(Command.PLAY)
+        state = live.until(lambda s: not s.playing)
+        first = state.frame
+    assert state.change == "fox.png"
+    render(smd, "-n", str(first + 1), "-o", "again-%03d.png")
+    shown = pixels(f"live-{first:03d}.png").astype(int)
+    assert np.abs(shown - pixels(f"again-{first:03d}.png")).max() <= 1
+    assert sorted(int(p.stem[5:]) for p in Path().glob("live-*")) == list(range(first + 1))
+
+
+def test_blended_frames_are_never_fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frames that began under the old scene are stale; the first fresh one began under the new."""
+    told = []
+    with Following(Manner(endless=True, blend=True)) as live:
+        tell = live.board.tell
+
+        def recorded(**facts: object) -> None:
+            told.append((facts.get("shown"), facts.get("fresh"), "pixels" in facts))
+            tell(**facts)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(live.board, "tell", recorded)
+        live.until(lambda s: s.frame >= 4)
+        save(disc(44), Path("fox.png"))
+        live.fresh(2)
+    of_new = [fresh for shown, fresh, picture in told if picture and shown == 2]
+    assert of_new[:3] == [False, False, True]
+
+
+def test_pause_step_and_play() -> None:
+    with Following(ENDLESS) as live:
+        live.until(lambda s: s.frame >= 2)
+        live.ask(Command.PLAY)
+        paused = live.until(lambda s: not s.playing)
+        time.sleep(0.5)
+        at = live.board.state.frame
+        assert at <= paused.frame + 1
+        time.sleep(0.5)
+        assert live.board.state.frame == at
+        live.ask(Command.STEP)
+        live.until(lambda s: s.frame == at + 1)
+        time.sleep(0.4)
+        assert live.board.state.frame == at + 1
+        save(disc(40), Path("fox.png"))
+        live.until(lambda s: s.wanted == 2 and not s.fresh)
+        time.sleep(0.4)
+        assert live.board.state.shown == 1
+        live.ask(Command.STEP)
+        live.fresh(2)
+        live.ask(Command.PLAY)
+        live.until(lambda s: s.playing and s.frame > at + 3)
+
+
+def test_paused_edits_wait_and_play_paints_the_last(smd: Smd) -> None:
+    with Following(Manner()) as live:
+        live.fresh(1)
+        live.ask(Command.PLAY)
+        live.until(lambda s: not s.playing)
+        for x in (30, 40):
+            save(disc(x), Path("fox.png"))
+            time.sleep(0.4)
+        assert live.board.state.shown == 1
+        assert not live.board.state.fresh
+        live.ask(Command.PLAY)
+        live.fresh(live.board.state.wanted)
+    render(smd, "-o", "again.png")
+    assert Path("live.png").read_bytes() == Path("again.png").read_bytes()
+
+
+def test_a_step_paints_the_next_frame(smd: Smd) -> None:
+    with Following(Manner(), ("live.png", "film.gif")) as live:
+        live.fresh(1)
+        while not Path("film.gif").exists():
+            time.sleep(0.02)
+        film = Path("film.gif").read_bytes()
+        live.ask(Command.STEP)
+        live.until(lambda s: s.frame == 1)
+    assert Path("film.gif").read_bytes() == film
+    render(smd, "-n", "2", "--schedule", "single", "-o", "again-%d.png")
+    assert (pixels("live.png") == pixels("again-1.png")).all()
+
+
+def test_another_seed_is_told_and_painted(smd: Smd) -> None:
+    with Following(Manner()) as live:
+        first = live.fresh(1)
+        live.ask(Command.SEED)
+        second = live.fresh(2)
+    assert first.seed == 5 != second.seed
+    render(smd, "--seed", str(second.seed), "-o", "again.png")
+    assert (pixels("live.png") == pixels("again.png")).all()
+    assert text_of(Path("live.png"))["smd:overrides"] == f"seed={second.seed}"
+
+
+def test_previews_are_marked_until_the_picture_is_whole() -> None:
+    seen = []
+    with Following(Manner(previews=True)) as live:
+        tell = live.board.tell
+
+        def recorded(**facts: object) -> None:
+            if "pixels" in facts:
+                seen.append((facts["preview"], text_of(Path("live.png")).get("smd:preview")))
+            tell(**facts)  # type: ignore[arg-type]
+
+        live.board.tell = recorded  # type: ignore[method-assign]
+        live.fresh(1)
+    assert [preview for preview, _ in seen] == [True, True, False]
+    assert [text for _, text in seen[:2]] == ["slot 1 of 3", "slot 2 of 3"]
+    assert "smd:preview" not in text_of(Path("live.png"))
+
+
+def test_a_mask_edit_encodes_nothing_and_a_prompt_edit_one_prompt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    encoded: list[list[str]] = []
+    encode = StableDiffusion.encode_prompts
+
+    def counted(self: StableDiffusion, prompts: list[str]) -> object:
+        encoded.append(list(prompts))
+        return encode(self, prompts)
+
+    monkeypatch.setattr(StableDiffusion, "encode_prompts", counted)
+    with Following(Manner()) as live:
+        live.fresh(1)
+        assert sorted(prompt for call in encoded for prompt in call) == [
+            "a fox",
+            "a meadow",
+            "an owl",
+        ]
+        encoded.clear()
+        save(disc(44), Path("fox.png"))
+        live.fresh(2)
+        assert encoded == []
+        Path("s.yaml").write_text(SCENE.replace("a fox", "a red fox"), encoding="utf-8")
+        live.fresh(3)
+        assert encoded == [["a red fox"]]
+
+
+def test_a_mask_keeps_the_rule_of_its_first_load() -> None:
+    """A layer whose last stroke was erased is empty, and not read by brightness instead."""
+    layer = np.zeros((64, 64, 4), np.uint8)
+    layer[..., :3] = 255
+    layer[10:40, 10:40, 3] = 255
+    Image.fromarray(layer).save("fox.png")
+    with Following(Manner()) as live:
+        live.fresh(1)
+        layer[..., 3] = 0
+        save(Image.fromarray(layer), Path("fox.png"))
+        live.fresh(2)
+        _, painted = live.board.painted()
+    assert painted
+    assert not painted.brushes[0].paint.any()
+
+
+def test_the_rule_of_a_mask_is_a_warning_with_its_name_when_it_would_change() -> None:
+    layer = np.zeros((64, 64, 4), np.uint8)
+    layer[10:40, 10:40] = 255
+    reader, request = Reader(), Request(["s.yaml"], ["live.png"])
+
+    def warned(picture: Image.Image) -> list[str]:
+        picture.save("fox.png")
+        job = reader.read(request).job
+        assert job
+        return [str(w) for w in job.warnings if "fox.png" in str(w)]
+
+    assert warned(Image.fromarray(layer)) == []
+    opaque = Image.fromarray(layer[..., :3]).convert("RGBA")
+    [held] = warned(opaque)
+    assert held.startswith("s.yaml:6:")
+    assert "fox.png: its transparency varies no longer; it is still read by alpha" in held
+    [changed] = warned(disc(20))
+    assert "fox.png is read by luma from now on" in changed
+    assert warned(disc(30)) == []
+
+
+def test_another_model_takes_over(tmp_path: Path) -> None:
+    shutil.copytree(TINY, tmp_path / "other")
+    for manner in (Manner(), ENDLESS):
+        Path("s.yaml").write_text(SCENE, encoding="utf-8")
+        with Following(manner) as live:
+            live.fresh(1)
+            other = SCENE.replace(str(TINY), "./other").replace("64x64", "80x80")
+            Path("s.yaml").write_text(other, encoding="utf-8")
+            live.fresh(2)
+            _, shown = live.board.picture()
+            assert shown is not None
+            assert shown.shape == (80, 80, 3)
+
+
+def test_a_broken_model_stops_nothing() -> None:
+    for manner in (Manner(), ENDLESS):
+        Path("s.yaml").write_text(SCENE, encoding="utf-8")
+        with Following(manner) as live:
+            live.fresh(1)
+            Path("empty").mkdir(exist_ok=True)
+            Path("s.yaml").write_text(SCENE.replace(str(TINY), "./empty"), encoding="utf-8")
+            state = live.until(lambda s: bool(s.trouble))
+            assert "no model folder" in state.trouble
+            assert not state.fresh
+            Path("s.yaml").write_text(SCENE, encoding="utf-8")
+            state = live.until(lambda s: s.fresh)
+            assert state.trouble == ""
+
+
+@pytest.mark.parametrize("manner", [Manner(), ENDLESS], ids=["frames", "endless"])
+def test_a_folder_that_comes_back_gets_its_picture(manner: Manner) -> None:
+    Path("out").mkdir()
+    with Following(manner, ("out/live.png",)) as live:
+        live.fresh(1)
+        if manner.endless:
+            live.ask(Command.PLAY)
+            live.until(lambda s: not s.playing)
+        for path in Path("out").iterdir():
+            path.unlink()
+        Path("out").rmdir()
+        live.ask(Command.PLAY)
+        if not manner.endless:
+            live.ask(Command.PLAY)
+            save(disc(44), Path("fox.png"))
+        live.until(lambda s: "out" in s.trouble)
+        Path("out").mkdir()
+        live.until(lambda s: s.fresh and not s.trouble)
+        assert Path("out/live.png").exists()
+
+
+def test_a_film_of_endless_frames_is_refused() -> None:
+    with (
+        pytest.raises(UsageError, match=r"--record live\.gif"),
+        Following(ENDLESS, ("live.gif",)) as live,
+    ):
+        live.fresh(1)
+
+
+def test_no_thread_is_left() -> None:
+    before = threading.active_count()
+    with Following(Manner()) as live:
+        live.fresh(1)
+    assert threading.active_count() == before
