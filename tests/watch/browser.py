@@ -58,6 +58,7 @@ class Browser:
         self._program = program
         self._ids = itertools.count(1)
         self._rest = b""
+        self.events: list[dict[str, Any]] = []
 
     def __enter__(self) -> Browser:
         self._folder = tempfile.TemporaryDirectory(prefix="browser-", ignore_cleanup_errors=True)
@@ -93,13 +94,13 @@ class Browser:
             self._folder.cleanup()
 
     def call(self, method: str, session: str | None = None, **params: Any) -> dict[str, Any]:
-        """Send a command and give its result; events that come before it are passed over."""
+        """Send a command and give its result; what comes before it is kept in `events`."""
         number = next(self._ids)
         message = {"id": number, "method": method, "params": params}
         message |= {"sessionId": session} if session else {}
         os.write(self._write, json.dumps(message).encode() + b"\0")
         while (answer := self._next()).get("id") != number:
-            pass
+            self.events.append(answer)
         assert "error" not in answer, f"{method}: {answer['error']['message']}"
         result: dict[str, Any] = answer["result"]
         return result
@@ -131,13 +132,16 @@ class Tab:
 
     def __init__(self, browser: Browser, target: str, session: str) -> None:
         self._browser, self._target, self._session = browser, target, session
+        self._call("Log.enable")
+        self._call("Runtime.enable")
 
     def _call(self, method: str, **params: Any) -> dict[str, Any]:
         return self._browser.call(method, self._session, **params)
 
     def go(self, url: str) -> None:
-        """Load another page; it may not be whole yet."""
+        """Load another page, up to the end of its text; pictures may still be on their way."""
         self._call("Page.navigate", url=url)
+        self.until(f"location.href === {json.dumps(url)} && document.readyState !== 'loading'")
 
     def resize(self, width: int, height: int) -> None:
         """Give the page another size, in pixels."""
@@ -184,6 +188,13 @@ class Tab:
         if path:
             path.write_bytes(data)
         return Image.open(BytesIO(data)).convert("RGB")
+
+    def complaints(self) -> list[str]:
+        """Errors of scripts, and whatever else the browser told the page's developer."""
+        self.evaluate("0")
+        told = [e for e in self._browser.events if e.get("sessionId") == self._session]
+        kinds = {"Log.entryAdded": "entry", "Runtime.exceptionThrown": "exceptionDetails"}
+        return [str(e["params"][kinds[e["method"]]]) for e in told if e["method"] in kinds]
 
     def close(self) -> None:
         """Close the tab."""
