@@ -116,7 +116,7 @@ def test_a_film_has_every_whole_picture_and_plays(name: str) -> None:
 def test_pictures_of_another_size_go_into_a_film_of_their_own() -> None:
     with Following(Manner(record="film.gif")) as live:
         live.fresh(1)
-        Path("s.yaml").write_text("size: 80x80\n" + SCENE, encoding="utf-8")
+        Path("s.yaml").write_text(SCENE.replace("64x64", "80x80"), encoding="utf-8")
         live.fresh(2)
     sizes = []
     for name in ("film.gif", "film-2.gif"):
