@@ -392,6 +392,51 @@ def compare(
             compare_job(job, reporter=reporter, device=device, dtype=dtype, clobber=not no_clobber)
 
 
+bench = typer.Typer(rich_markup_mode=None, help="Measure speed as ratios inside one run.")
+app.add_typer(bench, name="bench")
+
+
+@bench.callback(invoke_without_command=True)
+def _bench(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+@bench.command("watch")
+def bench_watch(
+    edits: Annotated[int, typer.Option("--edits", metavar="N", min=1, help="How many edits.")] = 20,
+    endless: Annotated[bool, typer.Option("--stream", help="Of watch --stream.")] = False,
+    mask_px: Annotated[
+        int, typer.Option("--mask", metavar="PX", min=64, max=8192, help="Sides of the masks.")
+    ] = 256,
+    model: Annotated[
+        str, typer.Option("--model", metavar="NAME", envvar="SMD_MODEL", help="As for render.")
+    ] = "starter",
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """How long after a mask's save its picture is on the disk, against the work that is in it."""
+    reporter = Reporter(as_json=as_json)
+    with _edge(reporter, debug):
+        from smd_cli.backbone.quiet import quiet as hushed
+
+        with reporter.starting(), hushed():
+            from smd_cli.bench import bench_watch as measure
+        with hushed():
+            figures = measure(
+                model=model,
+                edits=edits,
+                endless=endless,
+                mask_px=mask_px,
+                device=device,
+                dtype=dtype,
+                reporter=reporter,
+            )
+        print(json.dumps(figures.as_json()) if as_json else figures)
+
+
 def _overrides(changes: list[str] | None, sugar: dict[str, str | None]) -> list[Override]:
     """The scene changes of all options: --set in order, then options that are keys themselves."""
     from smd_cli.scene.overrides import Override, parse_override

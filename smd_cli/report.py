@@ -73,9 +73,12 @@ class Reporter:
         verbose: bool = False,
         as_json: bool = False,
         picture_on_stdout: bool = False,
+        paths: bool = True,
     ) -> None:
+        """`paths`: say which files `smd watch` wrote."""
         self._quiet, self._verbose, self._json = quiet, verbose, as_json
         self._paths_to = sys.stderr if picture_on_stdout else sys.stdout
+        self._tells_paths = paths
         self._bar: _Bar | None = None
         self._screen: Callable[[str], None] | None = None
         self._finished: list[str] = []
@@ -145,8 +148,8 @@ class Reporter:
         self._event("picture", **asdict(picture))
         if not (mute or self._screen):
             self._say(str(picture))
-            if not (self._json or sys.stdout.isatty()):
-                print(picture.path, flush=True)
+            if self._tells_paths and not (self._json or self._paths_to.isatty()):
+                print(picture.path, file=self._paths_to, flush=True)
 
     def kept(self, path: str) -> None:
         """A picture was saved under a name of its own."""

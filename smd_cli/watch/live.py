@@ -16,7 +16,7 @@ from smd_cli.backbone.contract import Backbone
 from smd_cli.engine.plan import Plan, Planner
 from smd_cli.engine.stream import Frame, picture, single, stream
 from smd_cli.errors import SmdError
-from smd_cli.jobs import picture_text
+from smd_cli.jobs import Job, picture_text
 from smd_cli.output.stills import Pixels
 from smd_cli.output.writers import Outputs, open_outputs
 from smd_cli.render import Models, memory_sentence
@@ -66,16 +66,15 @@ class Shown:
 
 
 class Studio:
-    """Compiles versions; model and planner stay warm between them."""
+    """Compiles jobs; model and planner stay warm between them."""
 
     def __init__(self, models: Models) -> None:
         self._models = models
         self._planner: Planner | None = None
         self.backbone: Backbone | None = None
 
-    def plan(self, version: Version) -> tuple[Plan, Backbone]:
-        """The plan of a version. Raises SmdError."""
-        job = version.job
+    def plan(self, job: Job) -> tuple[Plan, Backbone]:
+        """The plan of a job, and the model that it was compiled for. Raises SmdError."""
         scene, painted = job.scene_file.scene, job.painted
         with memory_sentence(job):
             backbone = self._models.get(scene.model)
@@ -175,7 +174,7 @@ class Session:
         again = version is self._done
         count = 1 if again else version.job.scene_file.scene.frames
         first = self._next_frame if again else 0
-        plan, backbone = self._studio.plan(version)
+        plan, backbone = self._studio.plan(version.job)
 
         def latest() -> Plan:
             self._attend()
@@ -286,7 +285,7 @@ class _Plans:
         self, follower: Follower, studio: Studio, teller: Teller, version: Version
     ) -> None:
         self._follower, self._studio, self._teller = follower, studio, teller
-        self._plan, self.backbone = studio.plan(version)
+        self._plan, self.backbone = studio.plan(version.job)
         self._tried = self.version = version
 
     def newest(self) -> Plan:
@@ -301,7 +300,7 @@ class _Plans:
             raise OvertakenError
         self._tried = version
         try:
-            self._plan, _ = self._studio.plan(version)
+            self._plan, _ = self._studio.plan(version.job)
         except SmdError as wrong:
             self._teller.trouble(wrong)
         else:
