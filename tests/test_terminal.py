@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,8 @@ from pathlib import Path
 import pytest
 from conftest import TINY
 
+fcntl = pytest.importorskip("fcntl", reason="pseudo terminals are POSIX")
+termios = pytest.importorskip("termios", reason="pseudo terminals are POSIX")
 pty = pytest.importorskip("pty", reason="pseudo terminals are POSIX")
 
 SCENE = f"""\
@@ -68,3 +71,64 @@ def test_messages_are_never_wrapped_even_on_a_narrow_terminal(tmp_path: Path) ->
     code, shown = on_a_terminal(tmp_path, "check", "s.yaml")
     assert code == 2
     assert f"\r\n  {key}: 1\r\n" in shown
+
+
+def watched_on_a_terminal(folder: Path, keys: list[tuple[str, bytes]]) -> tuple[int, str]:
+    """Run `smd watch`, press each key once its text has been shown; exit code and the screen."""
+    leader, follower = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "smd_cli", "watch", "s.yaml", "-o", "live.png"],
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+        cwd=folder,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "100"},
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )
+    before = termios.tcgetattr(follower)
+    shown = ""
+    for text, key in keys:
+        while text not in plain(shown):
+            shown += os.read(leader, 65536).decode()
+        shown = ""
+        os.write(leader, key)
+    while process.poll() is None:
+        if select.select([leader], [], [], 0.1)[0]:
+            shown += os.read(leader, 65536).decode()
+    assert termios.tcgetattr(follower)[3] == before[3]  # echo and lines are as before
+    os.close(follower)
+    os.close(leader)
+    return process.returncode, plain(shown)
+
+
+def plain(shown: str) -> str:
+    """What was shown without colours and movements."""
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown).replace("\r", "\n")
+
+
+@pytest.mark.slow
+def test_watch_has_a_calm_screen_and_keys(tmp_path: Path) -> None:
+    (tmp_path / "s.yaml").write_text(SCENE, encoding="utf-8")
+    code, last = watched_on_a_terminal(
+        tmp_path,
+        [
+            ("fresh, version 1 of 1, frame 0", b" "),
+            ("paused", b" "),
+            ("frame 0", b"s"),
+            ("frame 1", b"k"),
+            ("kept: s-kept/s-0001.png", b"r"),
+            ("fresh, version 2 of 2", b"q"),
+        ],
+    )
+    assert code == 0
+    assert "Traceback" not in last
+    assert (tmp_path / "s-kept" / "s-0001.png").exists()
+
+
+@pytest.mark.slow
+def test_watch_ends_with_ctrl_c(tmp_path: Path) -> None:
+    (tmp_path / "s.yaml").write_text(SCENE, encoding="utf-8")
+    code, last = watched_on_a_terminal(tmp_path, [("fresh, version 1 of 1", b"\x03")])
+    assert code == 130
+    assert "interrupted" in last

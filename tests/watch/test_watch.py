@@ -122,32 +122,62 @@ def settled() -> None:
 def test_many_saves_in_a_row_end_with_the_last(watched: Watched) -> None:
     def edits(script: Script) -> None:
         script.until(changes(b""))
-        for x in range(10, 50, 2):
-            save(disc(x), Path("fox.png"))
+        for number in range(50):
+            save(disc(10 + number * 7 % 43), Path("fox.png"))
             time.sleep(0.03)
         settled()
 
     said = watched(edits)
     assert Path("live.png").read_bytes() == watched.last_state()
-    assert said.count("live.png: version") < 20  # overtaken, not queued
+    assert said.count("live.png: version") < 50  # overtaken, not queued
+
+
+def write_in_pieces(content: bytes, path: Path, rng: np.random.Generator) -> None:
+    """As careless programs do: over the old file, with pauses at random places."""
+    cuts = sorted(int(n) for n in rng.integers(0, len(content), 4))
+    with path.open("wb") as file:
+        for start, end in zip([0, *cuts], [*cuts, len(content)], strict=True):
+            file.write(content[start:end])
+            file.flush()
+            time.sleep(float(rng.uniform(0, 0.02)))
 
 
 def test_writes_in_pieces_are_read_when_they_are_whole(watched: Watched) -> None:
+    rng = np.random.default_rng(7)
+
     def edits(script: Script) -> None:
         script.until(changes(b""))
-        for x in (12, 40):
-            save(disc(x), Path("other.png"))
-            content = Path("other.png").read_bytes()
-            with Path("fox.png").open("wb") as file:
-                for at in range(0, len(content), 37):
-                    file.write(content[at : at + 37])
-                    file.flush()
-                    time.sleep(0.01)
-            settled()
+        for number in range(50):
+            save(disc(10 + number * 7 % 43), Path("other.png"))
+            write_in_pieces(Path("other.png").read_bytes(), Path("fox.png"), rng)
+        settled()
 
     said = watched(edits)
     assert Path("live.png").read_bytes() == watched.last_state()
     assert "error" not in said
+
+
+def test_a_brush_is_added_renamed_and_removed(watched: Watched) -> None:
+    cat = "brushes:\n  - {name: cat, prompt: a cat, mask: {rect: [2, 2, 30, 30]}}"
+    texts = [
+        SCENE.replace("brushes:", cat),
+        SCENE.replace("brushes:", cat.replace("name: cat", "name: tom")),
+        SCENE,
+    ]
+    seen = []
+
+    def edits(script: Script) -> None:
+        script.until(changes(b""))
+        for text in texts:
+            Path("s.yaml").write_text(text)
+            time.sleep(0.3)
+            settled()
+            seen.append(Path("live.png").read_bytes())
+
+    watched(edits)
+    for text, shown in zip(texts, seen, strict=True):
+        Path("s.yaml").write_text(text)
+        assert shown == watched.last_state()
 
 
 def test_what_is_broken_is_told_once_and_mended_quietly(watched: Watched) -> None:
