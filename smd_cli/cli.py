@@ -71,6 +71,10 @@ Device = Annotated[
 Dtype = Annotated[
     str, typer.Option("--dtype", envvar="SMD_DTYPE", help="Precision: auto, fp32, fp16, bf16.")
 ]
+Offline = Annotated[
+    bool,
+    typer.Option("--offline", envvar="SMD_OFFLINE", help="Never touch the network."),
+]
 NoClobber = Annotated[
     bool, typer.Option("--no-clobber", envvar="SMD_NO_CLOBBER", help="Never replace a file.")
 ]
@@ -164,6 +168,7 @@ def render(
     model: Model = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
+    offline: Offline = False,
     schedule: Annotated[
         str,
         typer.Option(
@@ -185,6 +190,7 @@ def render(
     to_stdout = "-" in (out or ())
     reporter = Reporter(quiet=quiet, verbose=verbose, as_json=as_json, picture_on_stdout=to_stdout)
     with _edge(reporter, debug):
+        _keep_off_the_network(offline)
         if schedule not in ("auto", "single", "stream"):
             raise UsageError(f"--schedule is auto, single or stream, not {schedule!r}")
         _refuse_two_on_stdout(as_json, to_stdout)
@@ -288,6 +294,7 @@ def watch(
     shown: Annotated[
         bool, typer.Option("--open", envvar="SMD_OPEN", help="Open the page in the browser.")
     ] = False,
+    offline: Offline = False,
     poll: Annotated[
         bool,
         typer.Option("--poll", envvar="SMD_POLL", help="Ask for changes: on network drives."),
@@ -306,6 +313,7 @@ def watch(
 
     reporter = Reporter(quiet=quiet, verbose=verbose, as_json=as_json)
     with _edge(reporter, debug):
+        _keep_off_the_network(offline)
         if scene == STDIN or "-" in (out or ()):
             raise UsageError("watch reads and writes files, not standard input or output")
         if blend and not endless:
@@ -366,6 +374,7 @@ def compare(
     model: Model = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
+    offline: Offline = False,
     no_clobber: NoClobber = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -378,6 +387,7 @@ def compare(
 
     reporter = Reporter(quiet=quiet, verbose=verbose, as_json=as_json)
     with _edge(reporter, debug):
+        _keep_off_the_network(offline)
         _refuse_two_on_stdout(as_json, out == "-")
         sugar = {"seed": seed, "size": size, "model": model}
         overrides = _overrides(change, {**sugar, "frames": "1"})
@@ -435,6 +445,57 @@ def bench_watch(
                 reporter=reporter,
             )
         print(json.dumps(figures.as_json()) if as_json else figures)
+
+
+models_app = typer.Typer(rich_markup_mode=None)
+app.add_typer(models_app, name="models")
+
+
+@models_app.callback(invoke_without_command=True)
+def models(
+    context: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", envvar="SMD_JSON", help="As JSON.")] = False,
+    debug: Debug = False,
+) -> None:
+    """List the presets, and the models in the hub cache; pull downloads one."""
+    if context.invoked_subcommand:
+        return
+    from smd_cli.models_list import list_models, show
+
+    with _edge(Reporter(), debug):
+        found = list_models()
+        if as_json:
+            print(json.dumps(found.as_json(), ensure_ascii=False))
+        else:
+            show(found)
+
+
+@models_app.command("pull")
+def models_pull(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A preset or a hub id.")],
+    revision: Annotated[
+        str | None,
+        typer.Option(
+            "--revision", metavar="REV", envvar="SMD_REVISION", help="Branch, tag or commit."
+        ),
+    ] = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Download a model into the hub cache; after a break it goes on where it ended."""
+    from smd_cli.pull import pull
+
+    reporter = Reporter(quiet=quiet, as_json=as_json)
+    with _edge(reporter, debug):
+        pull(name, revision, reporter)
+
+
+def _keep_off_the_network(offline: bool) -> None:
+    if offline:
+        from smd_cli.hub_cache import go_offline
+
+        go_offline()
 
 
 def _overrides(changes: list[str] | None, sugar: dict[str, str | None]) -> list[Override]:

@@ -14,8 +14,10 @@ from smd_cli.backbone.load import load_backbone
 from smd_cli.engine.plan import Planner
 from smd_cli.engine.stream import picture, single, stream
 from smd_cli.errors import SmdError
+from smd_cli.hub_cache import downloads_of
 from smd_cli.jobs import Job, picture_text
 from smd_cli.output.writers import open_outputs
+from smd_cli.pull import bring
 from smd_cli.report import Reporter, Summary
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ class Models:
         """The backbone of a model."""
         if self._loaded is None or self._loaded[0] != model:
             self._loaded = None
+            bring(downloads_of(model), self._reporter)
             with self._reporter.loading(model.name):
                 self._loaded = (model, load_backbone(model, self._device, self._dtype))
         return self._loaded[1]

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from smd_cli.errors import Problem, SceneError, SmdError
+from smd_cli.units import shown_bytes
 
 _PLAIN_SECONDS = 10.0  # off a terminal: how often a long job says how far it is
 
@@ -39,9 +40,9 @@ class Summary:
             f"model loaded in {self.load_seconds:.1f} s",
         ]
         if self.peak_bytes is not None:
-            parts.append(f"peak memory {_megabytes(self.peak_bytes)}")
+            parts.append(f"peak memory {shown_bytes(self.peak_bytes)}")
         if self.gpu_peak_bytes is not None:
-            parts.append(f"GPU {_megabytes(self.gpu_peak_bytes)}")
+            parts.append(f"GPU {shown_bytes(self.gpu_peak_bytes)}")
         return f"{self.scene}: {', '.join(parts)}"
 
 
@@ -220,6 +221,27 @@ class Reporter:
             self._bar = None
             self._print_paths()
 
+    @contextmanager
+    def downloading(self, title: str, total: int, here: int) -> Iterator[Callable[[int], None]]:
+        """While `total` bytes come, of which `here` are here: call what it gives for all others."""
+        bar = _download_bar(title, total, here) if self._animated else None
+        with bar or self._told_at_times(title, total, here) as told:
+            yield told
+
+    @contextmanager
+    def _told_at_times(self, title: str, total: int, here: int) -> Iterator[Callable[[int], None]]:
+        self._said_at, done = time.monotonic(), here
+
+        def told(count: int) -> None:
+            nonlocal done
+            done += count
+            self._event("download", model=title, done=done, total=total)
+            if time.monotonic() - self._said_at >= _PLAIN_SECONDS:
+                self._say(f"{title}: {shown_bytes(done)} of {shown_bytes(total)}")
+                self._said_at = time.monotonic()
+
+        yield told
+
     def _print_paths(self) -> None:
         for path in self._finished:
             print(path, file=self._paths_to, flush=True)
@@ -293,6 +315,24 @@ class _Bar:
         )
 
 
+@contextmanager
+def _download_bar(title: str, total: int, here: int) -> Iterator[Callable[[int], None]]:
+    """A rich progress bar with bytes, bytes a second and the time left."""
+    from rich import progress
+    from rich.console import Console
+
+    columns = (
+        progress.TextColumn("{task.description}", markup=False),
+        progress.BarColumn(),
+        progress.DownloadColumn(),
+        progress.TransferSpeedColumn(),
+        progress.TimeRemainingColumn(),
+    )
+    with progress.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, total=total, completed=here)
+        yield lambda count: bar.advance(task, count)
+
+
 def _problem(problem: Problem) -> dict[str, Any]:
     place = problem.place
     return {
@@ -302,7 +342,3 @@ def _problem(problem: Problem) -> dict[str, Any]:
         "message": problem.message,
         "hint": problem.hint,
     }
-
-
-def _megabytes(count: int) -> str:
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"

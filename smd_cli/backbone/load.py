@@ -9,10 +9,12 @@ from typing import Any
 
 import torch
 
+from smd_cli import hub
 from smd_cli.backbone.contract import Backbone
 from smd_cli.backbone.quiet import quiet
 from smd_cli.backbone.sd import StableDiffusion
 from smd_cli.errors import SmdError, UsageError
+from smd_cli.hub_cache import downloads_of
 from smd_cli.models import latent_factor, read_defaults
 from smd_cli.scene.model import ModelRef
 
@@ -50,7 +52,7 @@ def load_backbone(model: ModelRef, device: str = "auto", dtype: str = "auto") ->
     where = pick_device(device)
     precision = pick_dtype(dtype, where)
     with quiet():
-        folder = model.folder or _download(model)
+        folder = model.folder or hub.fetch(downloads_of(model)[0])
         _refuse_other_families(_json(folder / "model_index.json", model), model)
         try:
             return _load(model, folder, where, precision)
@@ -111,7 +113,11 @@ def _whole(kind: Any, place: Path, **options: Any) -> Any:
 
 def _load_vae(model: ModelRef, folder: Path, dtype: torch.dtype) -> tuple[Any, int]:
     """The autoencoder, of the class that its config names, and its canvas pixels per cell."""
-    place = folder / "vae" if model.vae is None else model.vae.folder or _download(model.vae)
+    place = (
+        folder / "vae"
+        if model.vae is None
+        else model.vae.folder or hub.fetch(downloads_of(model)[-1])
+    )
     config = _json(place / "config.json", model.vae or model)
     kind = _vae_class(config.get("_class_name", "of unknown kind"))
     return _whole(kind, place, torch_dtype=dtype), latent_factor(config)
@@ -139,21 +145,6 @@ def _refuse_other_families(index: Mapping[str, Any], model: ModelRef) -> None:
             f"the model {model.name} is a {name or 'model of unknown kind'}, "
             "which is not supported yet: smd runs models of the Stable Diffusion 1 class"
         )
-
-
-def _download(model: ModelRef) -> Path:
-    """A hub model's folder in the hub cache, fetched where it is not there yet."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
-    wanted = ["*.json", "*.txt", "*/model.safetensors", "*diffusion_pytorch_model.safetensors"]
-    try:
-        return Path(snapshot_download(model.name, revision=model.revision, allow_patterns=wanted))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as missing:
-        raise SmdError(
-            f"cannot get the model {model.name} from the Hugging Face hub",
-            "check the name and the network, or give a local folder",
-        ) from missing
 
 
 def _json(path: Path, model: ModelRef) -> dict[str, Any]:

@@ -233,8 +233,8 @@ def test_hub_without_network(
     with pytest.raises(SmdError) as refused:
         load_backbone(ModelRef(name), "cpu")
     assert str(refused.value) == (
-        f"error: cannot get the model {name} from the Hugging Face hub\n"
-        "hint: check the name and the network, or give a local folder"
+        f"error: the model {name} is not here, and smd is offline; all of {name} is missing\n"
+        f"hint: with a network, get it by: smd models pull {name}"
     )
     assert capfd.readouterr() == ("", "")
 

@@ -1,0 +1,160 @@
+"""Which models there are: presets, and what else lies in the hub cache. Touches no network."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from smd_cli.hub import free_bytes
+from smd_cli.hub_cache import (
+    INDEX,
+    VAE_FILES,
+    Download,
+    bytes_on_disk,
+    cache_folder,
+    cached_repos,
+    downloads_of,
+    missing,
+    read_object,
+    snapshot,
+    storage,
+    whole,
+)
+from smd_cli.models import PRESETS, resolve_model
+from smd_cli.units import shown_bytes
+
+State = Literal["comes with smd", "here", "in part", "not here"]
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One model: `bytes` on the disk, `repos` of the hub that it is made of, `missing` files.
+
+    `kind` is the class that a model of no preset says it is, as far as it does.
+    """
+
+    name: str
+    state: State
+    bytes: int
+    repos: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    kind: str = ""
+
+    @property
+    def row(self) -> tuple[str, str, str, str]:
+        """Name, state, size, and what it is, as they are shown."""
+        size = shown_bytes(self.bytes) if self.bytes else "-"
+        return self.name, self.state, size, self.kind or " + ".join(self.repos)
+
+
+@dataclass(frozen=True)
+class Models:
+    """All that `smd models` tells. `cache` is the folder of the hub cache."""
+
+    presets: tuple[Listed, ...]
+    others: tuple[Listed, ...]
+    cache: str
+    free_bytes: int
+
+    def as_json(self) -> dict[str, Any]:
+        """For machines: the fields as they are."""
+        return asdict(self)
+
+    def lines(self) -> tuple[str, ...]:
+        """As plain text with aligned columns, one string a line, nothing wrapped."""
+        rows = [one.row for one in (*self.presets, *self.others)]
+        return (*_aligned([TITLES, *rows]), self.footer)
+
+    @property
+    def footer(self) -> str:
+        """Where downloads lie, and how much room there is."""
+        return f"hub cache: {self.cache} ({shown_bytes(self.free_bytes)} free)"
+
+
+TITLES = ("model", "state", "size", "what")
+
+
+def list_models() -> Models:
+    """Look for all presets and all models in the hub cache."""
+    known = {name: downloads_of(resolve_model(name, Path())) for name in PRESETS}
+    taken = {wanted.repo for downloads in known.values() for wanted in downloads}
+    return Models(
+        tuple(preset(name, downloads) for name, downloads in known.items()),
+        tuple(_other(repo) for repo in cached_repos() if repo not in taken),
+        str(cache_folder()),
+        free_bytes(),
+    )
+
+
+def preset(name: str, downloads: Sequence[Download]) -> Listed:
+    """A preset that is made of these downloads, or comes with the package where there are none."""
+    if not downloads:
+        return Listed(name, "comes with smd", _folder_bytes(PRESETS[name]))
+    repos = tuple(dict.fromkeys(wanted.repo for wanted in downloads))
+    size = sum(bytes_on_disk(repo) for repo in repos)
+    state: State = "in part" if size else "not here"
+    if all(whole(wanted) for wanted in downloads):
+        state = "here"
+    absent = [name for wanted in downloads for name in _absent(wanted)]
+    return Listed(name, state, size, repos, tuple(absent))
+
+
+def _absent(wanted: Download) -> Iterator[str]:
+    """The missing files of a download, each with its repository in front."""
+    folder = snapshot(wanted)
+    names = missing(folder, wanted) if folder else wanted.files or (INDEX,)
+    return (f"{wanted.repo}/{name}" for name in names)
+
+
+def _other(repo: str) -> Listed:
+    """A model of the cache that belongs to no preset: its newest revision counts."""
+    folders = [*(storage(repo) / "snapshots").glob("*")]
+    newest = max(folders, key=lambda folder: folder.stat().st_mtime, default=None)
+    size = bytes_on_disk(repo)
+    if newest is None:
+        return Listed(repo, "in part", size, (repo,))
+    index = read_object(newest / INDEX)
+    wanted = Download(repo, newest.name, None if index else VAE_FILES)
+    kind = (index or read_object(newest / "config.json") or {}).get("_class_name", "")
+    absent = missing(newest, wanted) if kind else ()
+    return Listed(repo, "in part" if absent else "here", size, (repo,), absent, kind or "-")
+
+
+def _folder_bytes(folder: Path) -> int:
+    files = [Path(top, name) for top, _, names in os.walk(folder) for name in names]
+    return sum(file.stat().st_size for file in files)
+
+
+def show(models: Models) -> None:
+    """Print a table on a terminal, and plain aligned lines everywhere else."""
+    if not sys.stdout.isatty():
+        print("\n".join(models.lines()))
+        return
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*TITLES, box=box.SIMPLE_HEAD)
+    table.columns[2].justify = "right"
+    for one in (*models.presets, *models.others):
+        table.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in one.row))
+    console = Console()
+    console.print(table)
+    console.print(Text(models.footer), soft_wrap=True)
+
+
+_STYLES: Mapping[str, str] = {"here": "green", "comes with smd": "green", "in part": "yellow"}
+
+
+def _aligned(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    """Rows of cells as lines: columns aligned, the third (a size) to the right."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+        cells[2] = row[2].rjust(widths[2])
+        yield "  ".join(cells).rstrip()
