@@ -447,6 +447,41 @@ def bench_watch(
         print(json.dumps(figures.as_json()) if as_json else figures)
 
 
+@app.command()
+def doctor(
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            metavar="NAME",
+            envvar="SMD_MODEL",
+            help="Compare this model with diffusers' own pipeline, too.",
+        ),
+    ] = None,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    offline: Offline = False,
+    as_json: Annotated[bool, typer.Option("--json", envvar="SMD_JSON", help="As JSON.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Tell what a bug report needs, and whether everything works here."""
+    from smd_cli.doctor import Report, examine, line
+
+    reporter = Reporter(quiet=as_json)
+    with _edge(reporter, debug):
+        _keep_off_the_network(offline)
+        findings = []
+        for finding in examine(device, dtype, model, reporter):
+            findings.append(finding)
+            if not as_json:
+                print(line(finding), flush=True)
+        report = Report(tuple(findings))
+        if as_json:
+            print(json.dumps(report.as_json(), ensure_ascii=False))
+        if not report.healthy:
+            raise typer.Exit(ExitCode.FAILED)
+
+
 models_app = typer.Typer(rich_markup_mode=None)
 app.add_typer(models_app, name="models")
 

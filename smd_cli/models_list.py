@@ -48,7 +48,8 @@ class Listed:
     def row(self) -> tuple[str, str, str, str]:
         """Name, state, size, and what it is, as they are shown."""
         size = shown_bytes(self.bytes) if self.bytes else "-"
-        return self.name, self.state, size, self.kind or " + ".join(self.repos)
+        made_of = " + ".join(repo for repo in self.repos if repo != self.name)
+        return self.name, self.state, size, self.kind or made_of or "-"
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ def _other(repo: str) -> Listed:
     wanted = Download(repo, newest.name, None if index else VAE_FILES)
     kind = (index or read_object(newest / "config.json") or {}).get("_class_name", "")
     absent = missing(newest, wanted) if kind else ()
-    return Listed(repo, "in part" if absent else "here", size, (repo,), absent, kind or "-")
+    return Listed(repo, "in part" if absent else "here", size, (repo,), absent, kind)
 
 
 def _folder_bytes(folder: Path) -> int:
