@@ -65,12 +65,19 @@ class Pending:
 
     @property
     def here_bytes(self) -> int:
-        """How much of that earlier attempts have left behind."""
-        return sum(min(_bytes_of(self.part(blob)), blob.size) for blob in self.blobs)
+        """How much of that earlier attempts, or other revisions, have left behind."""
+        return sum(
+            blob.size if self.target(blob).exists() else min(_bytes_of(self.part(blob)), blob.size)
+            for blob in self.blobs
+        )
+
+    def target(self, blob: Blob) -> Path:
+        """Where the hub's library looks for a file."""
+        return storage(self.wanted.repo) / "blobs" / blob.etag
 
     def part(self, blob: Blob) -> Path:
         """Where a file grows until it is whole."""
-        return storage(self.wanted.repo) / "blobs" / f"{blob.etag}.smd{UNFINISHED}"
+        return self.target(blob).with_name(f"{blob.etag}.smd{UNFINISHED}")
 
 
 def fetch(wanted: Download) -> Path:
@@ -124,8 +131,7 @@ def finish(pending: Pending, told: Told) -> Path:
 
 def _get(pending: Pending, blob: Blob, told: Told) -> None:
     """One large file, on from where an earlier attempt ended."""
-    target = storage(pending.wanted.repo) / "blobs" / blob.etag
-    part = pending.part(blob)
+    target, part = pending.target(blob), pending.part(blob)
     lock = cache_folder() / ".locks" / target.parent.parent.name / f"{blob.etag}.lock"
     for folder in (lock.parent, part.parent):
         folder.mkdir(parents=True, exist_ok=True)
@@ -146,11 +152,14 @@ def _append(pending: Pending, blob: Blob, part: Path, told: Told) -> None:
         if file.tell() > blob.size:
             file.truncate(0)
             file.seek(0)
-        here = file.tell()
-        if here < blob.size:
-            counted: Any = _Counted(file, told)
-            headers = _library().build_hf_headers()
-            http_get(url, counted, resume_size=here, headers=headers, expected_size=blob.size)
+        counted: Any = _Counted(file, told)
+        headers = _library().build_hf_headers()
+        while (here := file.tell()) < blob.size:
+            try:
+                http_get(url, counted, resume_size=here, headers=headers, expected_size=blob.size)
+            except Exception:  # whatever it is, a line that still brings something is good
+                if file.tell() == here:
+                    raise
 
 
 class _Counted:

@@ -23,7 +23,7 @@ def pull(name: str, revision: str | None, reporter: Reporter) -> None:
     if not downloads:
         if revision is not None:
             raise UsageError(f"{name} is no model of the hub: it has no revisions")
-        reporter.note(f"{name} is a model on this machine: there is nothing to download")
+        reporter.note(f"{name} is on this machine: there is nothing to download")
         reporter.result(name, str(model.folder))
         return
     for folder in bring(downloads, reporter, renewing=True):

@@ -109,8 +109,8 @@ class _Handler(BaseHTTPRequestHandler):
         parts = [unquote(part) for part in urlsplit(self.path).path.strip("/").split("/")]
         if parts[:2] == ["api", "models"]:
             self._api("/".join(parts[2:4]), parts[4:])
-        elif len(parts) > 4 and parts[2] == "resolve":
-            self._file("/".join(parts[:2]), parts[3], "/".join(parts[4:]), body=body)
+        elif len(parts) > 4 and parts[2] in ("resolve", "store"):
+            self._file("/".join(parts[:2]), parts[2:4], "/".join(parts[4:]), body=body)
         else:
             self._refuse(404, "EntryNotFound")
 
@@ -142,18 +142,23 @@ class _Handler(BaseHTTPRequestHandler):
         ]
         self._json({"id": name, "sha": repo.commit, "siblings": siblings})
 
-    def _file(self, name: str, revision: str, path: str, *, body: bool) -> None:
-        repo = self._repo(name, revision)
+    def _file(self, name: str, place: list[str], path: str, *, body: bool) -> None:
+        """A file; large ones are elsewhere, in a store that knows nothing of commits."""
+        repo = self._repo(name, place[1])
         if repo is None:
             return
         if path not in repo.files:
             self._refuse(404, "EntryNotFound")
             return
         data = repo.files[path]
+        if len(data) > SMALL_BYTES and place[0] == "resolve":
+            self._redirect(repo, f"/{name}/store/{repo.commit}/{path}", path)
+            return
         first = int(self.headers.get("Range", "bytes=0-").removeprefix("bytes=").split("-")[0])
         self.send_response(206 if first else 200)
         self.send_header("ETag", f'"{repo.etag(path)}"')
-        self.send_header("X-Repo-Commit", repo.commit)
+        if place[0] == "resolve":
+            self.send_header("X-Repo-Commit", repo.commit)
         self.send_header("Accept-Ranges", "bytes")
         self.send_header("Content-Length", str(len(data) - first))
         if first:
@@ -162,6 +167,16 @@ class _Handler(BaseHTTPRequestHandler):
         if body:
             self.held.gets.append((path, first))
             self._send(path, data, first)
+
+    def _redirect(self, repo: Repo, location: str, path: str) -> None:
+        self.send_response(302)
+        elsewhere = self.held.url.replace("127.0.0.1", "localhost")  # another host, to clients
+        self.send_header("Location", elsewhere + location)
+        self.send_header("X-Repo-Commit", repo.commit)
+        self.send_header("X-Linked-ETag", f'"{repo.etag(path)}"')
+        self.send_header("X-Linked-Size", str(len(repo.files[path])))
+        self.send_header("Content-Length", "0")
+        self.end_headers()
 
     def _send(self, path: str, data: bytes, first: int) -> None:
         cut = self.held.cuts.get(path)

@@ -36,7 +36,7 @@ def cache(tmp_path: Path) -> Path:
 @pytest.fixture
 def stub(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     """A hub with one tiny model, which the library in this process takes for the real one."""
-    from huggingface_hub import constants
+    from huggingface_hub import constants, file_download
 
     files = folder_files(TINY)
     files["safety_checker/model.safetensors"] = b"never asked for"
@@ -45,7 +45,8 @@ def stub(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     with serving(Hub({NAME: Repo(files)})) as running:
         template = running.url + "/{repo_id}/resolve/{revision}/{filename}"
         monkeypatch.setattr(constants, "ENDPOINT", running.url)
-        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        for module in (constants, file_download):  # older versions have it in both
+            monkeypatch.setattr(module, "HUGGINGFACE_CO_URL_TEMPLATE", template, raising=False)
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
         monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", PIECE_BYTES)
@@ -122,14 +123,14 @@ def test_what_is_here_is_not_asked_for_again(stub: Hub) -> None:
     assert not stub.asked
 
 
-def test_the_library_itself_finds_it_there(stub: Hub) -> None:
+def test_the_library_itself_finds_it_there(stub: Hub, cache: Path) -> None:
     from huggingface_hub import hf_hub_download, scan_cache_dir
 
     folder = our_hub.fetch(WANTED)
     stub.gets.clear()
     assert hf_hub_download(NAME, UNET) == str(folder / UNET)
     assert not stub.gets
-    [repo] = scan_cache_dir().repos
+    [repo] = scan_cache_dir(cache).repos
     assert repo.repo_id == NAME
 
 
@@ -181,6 +182,19 @@ def test_a_half_that_is_no_half(stub: Hub, cache: Path, length: int) -> None:
     assert (our_hub.fetch(WANTED) / UNET).read_bytes() == (TINY / UNET).read_bytes()
     asked = [first for path, first in stub.gets if path == UNET]
     assert asked == ([] if length == 3_194_952 else [0])
+
+
+def test_what_another_revision_brought_does_not_come_again(stub: Hub) -> None:
+    our_hub.fetch(WANTED)
+    files = {**stub.repos[NAME].files, VAE: b"v" * 20_000}
+    stub.repos[NAME] = Repo(files, commit="f" * 40)
+    stub.gets.clear()
+    pending = our_hub.prepare(WANTED)
+    assert pending.total_bytes - pending.here_bytes == 20_000
+    folder = our_hub.finish(pending, lambda _: None)
+    assert (folder.name, (folder / VAE).read_bytes()) == ("f" * 40, b"v" * 20_000)
+    assert (folder / UNET).read_bytes() == (TINY / UNET).read_bytes()
+    assert [path for path, _ in stub.gets if path.endswith(".safetensors")] == [VAE]
 
 
 def test_where_links_cannot_be_made_the_library_does_it_all(
@@ -409,9 +423,7 @@ def test_pull_of_what_is_here_needs_no_hub(
 def test_pull_of_a_local_model(smd: Smd) -> None:
     result = smd(["models", "pull", "starter"])
     assert result.code == 0
-    assert result.err == (
-        "note: starter is a model on this machine: there is nothing to download\n"
-    )
+    assert result.err == "note: starter is on this machine: there is nothing to download\n"
     assert smd(["models", "pull", "startr"]).err.endswith("hint: did you mean starter?\n")
 
 
