@@ -224,7 +224,8 @@ class Reporter:
     @contextmanager
     def downloading(self, title: str, total: int, here: int) -> Iterator[Callable[[int], None]]:
         """While `total` bytes come, of which `here` are here: call what it gives for all others."""
-        bar = _download_bar(title, total, here) if self._animated else None
+        alone = self.animated and not self._screen
+        bar = _download_bar(title, total, here) if alone else None
         with bar or self._told_at_times(title, total, here) as told:
             yield told
 
