@@ -74,7 +74,7 @@ class Teller:
     def picture(self, version: Version, frame: int, pixels: Pixels, *, fresh: bool) -> None:
         """A frame is whole."""
         facts: dict[str, Any] = {"trouble": ""} if fresh else {}
-        if version.number != self._shown_version:
+        if version.change and version.number != self._shown_version:
             facts |= {"seconds": time.monotonic() - version.since}
         self._shown_version = version.number
         self._board.tell(
