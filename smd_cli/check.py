@@ -187,7 +187,11 @@ def warnings_of(
     """
     scene = scene_file.scene
     defaults = read_defaults(scene.model)
-    found = [*_idle_keys(scene_file), *_unknown_words(scene_file, defaults)]
+    found = [
+        *_idle_keys(scene_file, defaults),
+        *_unknown_words(scene_file, defaults),
+        *_guessed_sampler(scene_file, table, defaults),
+    ]
     for index, own in enumerate(weights):
         acting, layers = _acting_slots(own), painted[index:]
         found += _mask_warnings(scene_file, layers, defaults.factor)
@@ -268,26 +272,43 @@ def _reason(
     return "mask", "it is so small or thin"
 
 
-def _idle_keys(scene_file: SceneFile) -> Iterator[Problem]:
+def _guessed_sampler(
+    scene_file: SceneFile, table: StepTable, defaults: ModelDefaults
+) -> Iterator[Problem]:
+    """That nothing says how a checkpoint wants to be sampled."""
+    scene = scene_file.scene
+    said = any(("sampler", key) in scene_file.places for key in ("steps", "timesteps"))
+    if defaults.samples_as_told or said or scene.sampler.method != "stream":
+        return
+    message = f"the model {scene.model.name} does not say how few steps it was made for: taking "
+    message += f"{_count(table.slots, 'step')} of LCM"
+    hint = "a lora that makes it fast, or sampler: {steps: ...}, settles it"
+    yield Problem(scene_file.place("model"), message, hint)
+
+
+def _idle_keys(scene_file: SceneFile, defaults: ModelDefaults) -> Iterator[Problem]:
     """Keys that cannot act in this scene."""
-    yield from _idle_negatives(scene_file)
+    yield from _idle_negatives(scene_file, defaults)
     yield from _idle_strengths(scene_file)
     yield from _idle_guidance(scene_file)
 
 
-def _idle_negatives(scene_file: SceneFile) -> Iterator[Problem]:
+def _idle_negatives(scene_file: SceneFile, defaults: ModelDefaults) -> Iterator[Problem]:
     scene = scene_file.scene
     guidance = scene.sampler.guidance
-    if guidance.type in ("full", "initialize") and guidance.scale != 1:
-        return
-    reason = f"guidance is {guidance.type}"
-    if guidance.type in ("full", "initialize"):
+    hint = "sampler.guidance: {type: full, scale: 3} makes it act"
+    if defaults.embeds_guidance:
+        reason, hint = f"the model {scene.model.name} takes guidance itself", ""
+    elif guidance.type not in ("full", "initialize"):
+        reason = f"guidance is {guidance.type}"
+    elif guidance.scale == 1:
         reason = "the guidance scale is 1"
+    else:
+        return
     paths = [("brushes", b.number - 1, "negative") for b in scene.active if b.negative]
     below = [("background", "negative")] if scene.background.negative else []
     for path in [*paths, *below]:
         written = path if path in scene_file.places else ("defaults", "negative")
-        hint = "sampler.guidance: {type: full, scale: 3} makes it act"
         yield Problem(scene_file.place(*written), f"negative has no effect: {reason}", hint)
 
 

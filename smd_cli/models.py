@@ -18,13 +18,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from smd_cli.checkpoints import CONSISTENCY_SCHEDULERS, layout_of, refuse_pickle, trails
 from smd_cli.errors import UsageError
-from smd_cli.scene.model import ModelRef
+from smd_cli.presets import PRESETS, STARTER, Preset
+from smd_cli.scene.model import LoraRef, ModelRef
 
-STARTER = Path(__file__).parent / "starter" / "weights"
-PRESETS: Mapping[str, Path] = {"starter": STARTER}
+__all__ = [
+    "PRESETS",
+    "STARTER",
+    "ModelDefaults",
+    "latent_factor",
+    "read_defaults",
+    "resolve_lora",
+    "resolve_model",
+]
+
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_HUB_FILE = re.compile(r"(?P<id>[\w.-]+/[\w.-]+)(?:/(?P<file>[\w./ -]+\.safetensors))?")
 _SD15_BETAS = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012}
+_NO_PRESET = Preset("", "", "")
+_EMBEDDED_GUIDANCE = 8.5  # what latent consistency models are usually asked for
 
 
 @dataclass(frozen=True)
@@ -33,6 +46,8 @@ class ModelDefaults:
 
     `scheduler` is the scheduler's config, `sampler` a mapping in the words of the scene's
     `sampler:`, `factor` the canvas pixels of a latent cell, `known` whether a folder was read.
+    `samples_as_told`: the checkpoint says how it was distilled, so that the sampler is no guess;
+    `embeds_guidance`: its network takes the guidance scale itself.
     """
 
     native_size: tuple[int, int] = (512, 512)
@@ -44,6 +59,8 @@ class ModelDefaults:
     objects: tuple[str, ...] = ()
     materials: tuple[str, ...] = ()
     known: bool = False
+    samples_as_told: bool = True
+    embeds_guidance: bool = False
 
 
 def resolve_model(
@@ -51,20 +68,23 @@ def resolve_model(
     base: Path,
     revision: str | None = None,
     *,
-    presets: Mapping[str, Path] = PRESETS,
+    presets: Mapping[str, Preset] = PRESETS,
     what: str = "model",
 ) -> ModelRef:
     """Find what `name` means: a preset, an existing path from `base`, else a hub id.
 
-    ``hub:`` and ``./`` force the last two. Raises UsageError for a name that is none of them;
-    `what` says in it what was looked for.
+    ``hub:`` and ``./`` force the last two. Raises UsageError for a name that is none of them, and
+    for a pickle file; `what` says in it what was looked for.
     """
     if name in presets:
-        return ModelRef(name, presets[name], revision)
+        return presets[name].ref(revision)
     hub_id = name.removeprefix("hub:")
     path = _existing(name, base) if hub_id == name else None
-    if path:
+    if path and path.is_dir():
         return ModelRef(name, path, revision)
+    _refuse_no_file(name, path)
+    if path:
+        return ModelRef(name, None, revision, file=path)
     if _HUB_ID.fullmatch(hub_id) and not hub_id.startswith("."):
         return ModelRef(hub_id, None, revision)
     close = difflib.get_close_matches(name, presets, n=1, cutoff=0.5)
@@ -74,6 +94,35 @@ def resolve_model(
         f"no {what} {name!r}: {kinds} nor a hub id",
         f"did you mean {close[0]}?" if close else known,
     )
+
+
+def resolve_lora(name: str, base: Path, revision: str | None = None) -> LoraRef:
+    """Find what LoRA `name` means: an existing path from `base`, else a hub id.
+
+    A hub id may end in one of its files: ``owner/name/file.safetensors``. Raises UsageError for a
+    name that is none of them, and for a pickle file.
+    """
+    path = _existing(name, base)
+    if path and path.is_dir():
+        return LoraRef(name, path)
+    hub = _HUB_FILE.fullmatch(name)
+    if not (hub and hub["file"]):
+        _refuse_no_file(name, path)
+    if path:
+        return LoraRef(name, path)
+    if hub is None or name.startswith("."):
+        raise UsageError(f"no lora {name!r}: neither an existing path nor a hub id")
+    return LoraRef(hub["id"], file=hub["file"], revision=revision)
+
+
+def _refuse_no_file(name: str, path: Path | None) -> None:
+    """Raise UsageError for a name that is meant as a file and cannot be one that is loaded."""
+    refuse_pickle(name)
+    is_weights = name.lower().endswith(".safetensors")
+    if is_weights and path is None:
+        raise UsageError(f"there is no file {name}")
+    if path and not is_weights:
+        raise UsageError(f"{name} is no model", "a folder or a .safetensors file is")
 
 
 def _existing(name: str, base: Path) -> Path | None:
@@ -86,34 +135,66 @@ def _existing(name: str, base: Path) -> Path | None:
 
 
 def read_defaults(model: ModelRef) -> ModelDefaults:
-    """Read a model folder's own defaults; those of SD 1.5 for a hub id or a single file."""
-    if model.folder is None or not (model.folder / "model_index.json").is_file():
-        return ModelDefaults()
+    """A model's own defaults, from its folder, its preset, or the kind of its single file.
+
+    Those of SD 1.5 where nothing of it is here. Raises UsageError for what cannot be read.
+    """
+    folder = model.config or model.folder or (layout_of(model.file) if model.file else None)
+    if folder is None or not (folder / "model_index.json").is_file():
+        folder = None
     try:
-        return _stated(model, model.folder)
+        return _stated(model, folder, PRESETS.get(model.name, _NO_PRESET))
     except (AttributeError, TypeError, ValueError) as odd:
-        raise UsageError(f"the model folder {model.folder} has odd settings: {odd}") from odd
+        raise UsageError(f"the model folder {folder} has odd settings: {odd}") from odd
 
 
-def _stated(model: ModelRef, folder: Path) -> ModelDefaults:
-    own = _read_json(folder / "smd.json")
-    vae_folder = model.vae.folder if model.vae else folder / "vae"
-    factor = latent_factor(_read_json(vae_folder / "config.json")) if vae_folder else 8
-    sample = _read_json(folder / "unet" / "config.json").get("sample_size", 64)
-    height, width = (sample, sample) if isinstance(sample, int) else sample
-    native_width, native_height = own.get("native_size", (width * factor, height * factor))
+def _stated(model: ModelRef, folder: Path | None, preset: Preset) -> ModelDefaults:
+    own, unet = _part(folder, "smd.json"), _part(folder, "unet/config.json")
+    vae = _part(folder, "vae/config.json")
+    if model.vae and not model.vae.file:
+        vae = _part(model.vae.folder, "config.json")
+    told = _part(folder, "scheduler/scheduler_config.json") or _SD15_BETAS
+    scheduler = {**told, **preset.scheduler}
+    trailing = trails(scheduler)
+    distilled = trailing or scheduler.get("_class_name") in CONSISTENCY_SCHEDULERS
     words = own.get("vocabulary", {})
     return ModelDefaults(
-        native_size=(int(native_width), int(native_height)),
-        factor=factor,
+        native_size=_native_size(own, unet, preset, latent_factor(vae)),
+        factor=latent_factor(vae),
         blur_px=own.get("blur"),
-        consistency=bool(own.get("consistency", True)),
-        sampler=own.get("sampler", {}),
-        scheduler=_read_json(folder / "scheduler" / "scheduler_config.json") or _SD15_BETAS,
+        consistency=bool(own.get("consistency", preset.consistency is not False and not trailing)),
+        sampler=own.get("sampler") or preset.sampler or _implied_sampler(unet, trailing),
+        scheduler=scheduler,
         objects=tuple(words.get("objects", ())),
         materials=tuple(words.get("materials", ())),
-        known=True,
+        known=folder is not None,
+        samples_as_told=folder is None or distilled or bool(own or model.loras),
+        embeds_guidance=bool(unet.get("time_cond_proj_dim")),
     )
+
+
+def _native_size(
+    own: Mapping[str, Any], unet: Mapping[str, Any], preset: Preset, factor: int
+) -> tuple[int, int]:
+    """The canvas (W, H) that a model was trained on: as stated, or by its UNet's sample size."""
+    sample = unet.get("sample_size", 64)
+    height, width = (sample, sample) if isinstance(sample, int) else sample
+    usual = preset.native_size or (width * factor, height * factor)
+    native_width, native_height = own.get("native_size", usual)
+    return int(native_width), int(native_height)
+
+
+def _implied_sampler(unet: Mapping[str, Any], trailing: bool) -> Mapping[str, Any]:
+    """What a checkpoint's configs imply for the scene's `sampler:`."""
+    implied: dict[str, Any] = {"steps": 4} if trailing else {}
+    if unet.get("time_cond_proj_dim"):
+        implied["guidance"] = {"type": "full", "scale": _EMBEDDED_GUIDANCE}
+    return implied
+
+
+def _part(folder: Path | None, path: str) -> dict[str, Any]:
+    """A JSON file of a model folder; an empty mapping where there is none."""
+    return _read_json(folder / path) if folder else {}
 
 
 def latent_factor(vae_config: Mapping[str, Any]) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
@@ -14,31 +14,43 @@ from smd_cli.engine.schedule import StepTable
 
 @dataclass(frozen=True, eq=False)
 class Conditioning:
-    """Encoded prompts, one a row: `tokens` (R, L, D), and `pooled` (R, E) in families with it."""
+    """What rows of a network call are told: prompts, encoded, and more in some families.
+
+    `tokens` (R, L, D); `pooled` (R, E) in families with it; `guidance` (R,): the scale, where the
+    network itself takes it.
+    """
 
     tokens: Tensor
     pooled: Tensor | None = None
+    guidance: Tensor | None = None
 
     def rows(self, indices: Sequence[int]) -> Conditioning:
         """The given rows, in that order; a row may be taken more than once."""
-        pooled = None if self.pooled is None else self.pooled[list(indices)]
-        return Conditioning(self.tokens[list(indices)], pooled)
+        picked = list(indices)
+        pooled = None if self.pooled is None else self.pooled[picked]
+        guidance = None if self.guidance is None else self.guidance[picked]
+        return Conditioning(self.tokens[picked], pooled, guidance)
 
     def mix(self, other: Conditioning, share: float) -> Conditioning:
         """Linear interpolation: share 0 is this one, 1 is `other` (prompt strength)."""
-        if self.pooled is None or other.pooled is None:
-            return Conditioning(torch.lerp(self.tokens, other.tokens, share))
-        return Conditioning(
-            torch.lerp(self.tokens, other.tokens, share),
-            torch.lerp(self.pooled, other.pooled, share),
-        )
+        pooled = None
+        if self.pooled is not None and other.pooled is not None:
+            pooled = torch.lerp(self.pooled, other.pooled, share)
+        return Conditioning(torch.lerp(self.tokens, other.tokens, share), pooled, self.guidance)
+
+    def guided(self, scale: float) -> Conditioning:
+        """The same rows, for a network that takes the guidance scale itself."""
+        return replace(self, guidance=torch.full((len(self.tokens),), scale))
 
     @staticmethod
     def stack(parts: Sequence[Conditioning]) -> Conditioning:
         """All rows of all parts, one after the other."""
         pooled = [part.pooled for part in parts if part.pooled is not None]
+        guidance = [part.guidance for part in parts if part.guidance is not None]
         return Conditioning(
-            torch.cat([part.tokens for part in parts]), torch.cat(pooled) if pooled else None
+            torch.cat([part.tokens for part in parts]),
+            torch.cat(pooled) if pooled else None,
+            torch.cat(guidance) if guidance else None,
         )
 
 
@@ -46,19 +58,24 @@ class Backbone(Protocol):
     """A loaded model. Tensors that cross this line are float32 on `device`.
 
     `factor`: canvas pixels per latent cell; `multiple`: canvas sides must be multiples of it;
-    `channels`: latent channels C.
+    `channels`: latent channels C; `embeds_guidance`: the network takes the guidance scale itself,
+    with the conditioning, and needs no negative rows.
     """
 
     device: torch.device
     factor: int
     multiple: int
     channels: int
+    embeds_guidance: bool
 
     def step_table(self, steps: int | None, timesteps: Sequence[int] | None) -> StepTable:
         """The slots for so many steps, or for these timesteps."""
 
-    def encode_prompts(self, prompts: Sequence[str]) -> Conditioning:
-        """One row a prompt; an empty text is the unconditional row."""
+    def encode_prompts(self, prompts: Sequence[str], length: int = 0) -> Conditioning:
+        """One row a prompt; an empty text is the unconditional row.
+
+        Rows are as long as the longest prompt needs, and `length` tokens at least.
+        """
 
     def predict(self, x: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
         """The network's raw output for noised latents (R, C, h, w) at timesteps τ (R,)."""

@@ -89,7 +89,7 @@ class Planner:
 
     def __init__(self, backbone: Backbone) -> None:
         self._backbone = backbone
-        self._prompts: dict[str, Conditioning] = {}
+        self._prompts: dict[tuple[str, int], Conditioning] = {}
         self._latents: dict[bytes, Tensor] = {}
 
     @torch.inference_mode()
@@ -102,6 +102,7 @@ class Planner:
     ) -> Plan:
         """Compile a scene whose masks and background picture (H, W, 3) are painted at `size`."""
         backbone, sampler = self._backbone, scene.sampler
+        guidance = Guidance() if backbone.embeds_guidance else sampler.guidance
         table = table_for(sampler, backbone.step_table)
         paint = padded_paint(painted, size, backbone.multiple)
         generated = generates_background(scene)
@@ -110,7 +111,7 @@ class Planner:
         slots = min(sampler.bootstrap.steps, table.slots)
         stream = sampler.method == "stream"
         renoises = stream and not sampler.preaverage
-        conditioning, negative = self._conditioning(scene, generated)
+        conditioning, negative = self._conditioning(scene, generated, guidance)
         noise = seeded_noise(scene, painted, paint, plain.shape, table.slots, backbone.factor)
         return Plan(
             table=table,
@@ -125,7 +126,7 @@ class Planner:
             ),
             slot_noise=noise.slots().to(backbone.device),
             start_noise=lambda frame: noise.start(frame).to(backbone.device),
-            guidance=sampler.guidance,
+            guidance=guidance,
             leak=sampler.bootstrap.leak,
             size=size,
             returns_leak=generated,
@@ -174,49 +175,69 @@ class Planner:
         return self._latents[key]
 
     def _conditioning(
-        self, scene: Scene, generated: bool
+        self, scene: Scene, generated: bool, guidance: Guidance
     ) -> tuple[Conditioning, Conditioning | None]:
-        """Prompt rows of all generated brushes, strength mixed in, and the negative ones."""
-        below = scene.background
-        brushes = scene.active
-        positives = [b.prompt for b in brushes]
-        negatives = [b.negative for b in brushes]
-        wants_negative = scene.sampler.guidance.type in ("full", "initialize")
-        kept, self._prompts = self._prompts, {}
-        rows = self._rows(below.prompt, positives, brushes, generated, kept)
+        """Prompt rows of all generated brushes, strength mixed in, and the negative ones.
+
+        No rows at all where nothing is generated. The scale that a network takes itself is told
+        with them.
+        """
+        below, brushes = scene.background, scene.active
+        positives = [brush.prompt for brush in brushes]
+        wants_negative = guidance.type in ("full", "initialize")
+        negatives = [brush.negative for brush in brushes] if wants_negative else []
+        under = [] if below.prompt is None else [below.prompt, below.negative][: 1 + wants_negative]
+        known = self._encoded_prompts([*positives, *negatives, *under])
+        base = None if below.prompt is None else known[below.prompt]
+        rows = _strengthened([known[text] for text in positives], base, brushes, generated)
+        rows = rows or self._backbone.encode_prompts([""]).rows([])
+        if self._backbone.embeds_guidance:
+            asked = scene.sampler.guidance
+            rows = rows.guided(1.0 if asked.type == "none" else asked.scale)
         if not wants_negative:
             return rows, None
-        own = None if below.prompt is None else below.negative
-        return rows, self._rows(own, negatives, brushes, generated, kept)
+        base = None if below.prompt is None else known[below.negative]
+        against = _strengthened([known[text] for text in negatives], base, brushes, generated)
+        return rows, against or rows
 
-    def _rows(
-        self,
-        below: str | None,
-        texts: Sequence[str],
-        brushes: Sequence[Brush],
-        generated: bool,
-        kept: dict[str, Conditioning],
-    ) -> Conditioning:
-        """One row a brush: lerp(background text, brush text, strength), the background's first.
+    def _encoded_prompts(self, texts: Sequence[str]) -> dict[str, Conditioning]:
+        """A row for every text, all of one length: that of the longest.
 
-        No rows at all where nothing is generated.
+        Each is encoded by itself, so that it does not depend on the others.
         """
-        wanted = list(dict.fromkeys([*texts, *([] if below is None else [below])]))
-        fresh = [text for text in wanted if text not in kept]
-        encoded = self._backbone.encode_prompts(fresh) if fresh else None
-        for text in wanted:
-            found = kept.get(text)
-            if found is None:
-                assert encoded is not None
-                found = encoded.rows([fresh.index(text)])
-            self._prompts[text] = kept[text] = found
-        parts = [self._prompts[text] for text in texts]
-        if below is not None:
-            base = self._prompts[below]
-            shares = [brush.strength for brush in brushes]
-            parts = [base.mix(own, share) for own, share in zip(parts, shares, strict=True)]
-            parts = [base, *parts] if generated else parts
-        return Conditioning.stack(parts) if parts else self._backbone.encode_prompts([""]).rows([])
+        kept, self._prompts = self._prompts, {}
+        rows = {text: self._row(text, 0, kept) for text in dict.fromkeys(texts)}
+        longest = max((row.tokens.shape[1] for row in rows.values()), default=0)
+        return {
+            text: row if row.tokens.shape[1] == longest else self._row(text, longest, kept)
+            for text, row in rows.items()
+        }
+
+    def _row(
+        self, text: str, length: int, kept: dict[tuple[str, int], Conditioning]
+    ) -> Conditioning:
+        key = (text, length)
+        found = kept.get(key)
+        row = self._backbone.encode_prompts([text], length) if found is None else found
+        self._prompts[key] = row
+        return row
+
+
+def _strengthened(
+    rows: Sequence[Conditioning],
+    base: Conditioning | None,
+    brushes: Sequence[Brush],
+    generated: bool,
+) -> Conditioning | None:
+    """One row a brush: lerp(background text, brush text, strength), the background's first.
+
+    None where there are no rows.
+    """
+    parts = list(rows)
+    if base is not None:
+        parts = [base.mix(row, brush.strength) for row, brush in zip(rows, brushes, strict=True)]
+        parts = [base, *parts] if generated else parts
+    return Conditioning.stack(parts) if parts else None
 
 
 def generates_background(scene: Scene) -> bool:

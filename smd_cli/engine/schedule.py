@@ -15,6 +15,7 @@ from typing import Any, Literal, cast, get_args
 import numpy as np
 import numpy.typing as npt
 
+from smd_cli.checkpoints import trails
 from smd_cli.errors import UsageError
 from smd_cli.scene.model import Sampler
 
@@ -63,11 +64,13 @@ def step_table(
 ) -> StepTable:
     """Build the table from a scheduler's config and either `steps` or explicit `timesteps`.
 
-    `consistency` takes the LCM boundary scalings (σ_data 0.5, timestep scaling 10); False is for
-    models that predict x0 without them. Raises UsageError for timesteps that do not fall from
-    slot to slot or lie outside 0..999, and for a prediction type that is none of `Prediction`.
+    Steps follow LCM's grid, or trail where the scheduler's do. `consistency` takes the LCM boundary
+    scalings (σ_data 0.5, timestep scaling 10); False is for models that predict x0 without them.
+    Raises UsageError for a prediction type that is none of `Prediction`, and for timesteps that do
+    not fall from slot to slot or lie outside 0..999.
     """
-    taus = lcm_timesteps(steps) if steps is not None else tuple(timesteps or ())
+    spaced = trailing_timesteps if trails(scheduler) else lcm_timesteps
+    taus = spaced(steps) if steps is not None else tuple(timesteps or ())
     bounded = (TRAIN_TIMESTEPS, *taus, -1)
     if not taus or any(late >= early for early, late in itertools.pairwise(bounded)):
         raise UsageError(f"timesteps must fall from slot to slot within 0..999, not {list(taus)}")
@@ -123,6 +126,17 @@ def lcm_timesteps(steps: int) -> tuple[int, ...]:
     indices = _PUBLISHED_INDICES.get(steps, tuple(even.tolist()))
     stride = TRAIN_TIMESTEPS // LCM_GRID
     return tuple(TRAIN_TIMESTEPS - 1 - stride * i for i in indices)
+
+
+def trailing_timesteps(steps: int) -> tuple[int, ...]:
+    """`steps` timesteps that end each of as many equal parts: 999, 749, 499, 249 for 4.
+
+    What Turbo and Lightning models were distilled on (arXiv 2305.08891, table 2). steps: 1..50.
+    """
+    if not 1 <= steps <= LCM_GRID:
+        raise UsageError(f"steps must be 1..{LCM_GRID}, not {steps}")
+    ends = np.round(np.arange(TRAIN_TIMESTEPS, 0, -TRAIN_TIMESTEPS / steps)).astype(int) - 1
+    return tuple(ends[:steps].tolist())
 
 
 def alphas_cumprod(scheduler: Mapping[str, Any]) -> FloatArray:

@@ -1,21 +1,28 @@
-"""Reading which model a scene means, and what the model says about itself."""
+"""Reading which model a scene means, with what belongs to it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
-from smd_cli.errors import UsageError
-from smd_cli.models import PRESETS, resolve_model
-from smd_cli.scene.fields import phrase
-from smd_cli.scene.model import ModelRef
+from smd_cli.checkpoints import SUPPORTED, class_name
+from smd_cli.errors import SceneError, UsageError
+from smd_cli.models import PRESETS, resolve_lora, resolve_model
+from smd_cli.presets import Preset
+from smd_cli.scene.fields import number, phrase, whole
+from smd_cli.scene.model import LoraRef, ModelRef
 from smd_cli.scene.nodes import Node
-from smd_cli.scene.sections import Section, wrong
+from smd_cli.scene.sections import Notes, Section, wrong
+
+T = TypeVar("T")
 
 DEFAULT_MODEL = "starter"
-NO_LORA = "lora is not supported yet"
-_SINGLE_FILES = (".safetensors", ".ckpt")
+NO_BRUSH_LORA = "a brush has no lora of its own: all brushes share one model, whose loras are fused"
+BRUSH_LORA_HINT = "model: {name: ..., lora: [...]} gives it to the whole picture"
+_MAX_LORA_WEIGHT = 10
+_MAX_CLIP_SKIP = 11  # of the 12 layers of CLIP's text encoder
 
 
 @dataclass(frozen=True)
@@ -29,10 +36,15 @@ class ModelReader:
         if not isinstance(node.value, Mapping):
             return self._named(node)
         with Section(node, "the model") as keys:
-            keys.refuse("lora", NO_LORA)
             ref = keys.need("name", self._named, ModelRef(""))
-            revision = keys.get("revision", phrase, None)
-            return replace(ref, revision=revision, vae=keys.get("vae", self._vae, None))
+            return replace(
+                ref,
+                revision=keys.get("revision", phrase, ref.revision),
+                vae=keys.get("vae", self._vae, ref.vae),
+                loras=(*ref.loras, *keys.get("lora", self._loras, ())),
+                clip_skip=keys.get("clip_skip", whole(0, _MAX_CLIP_SKIP), 0),
+                config=keys.get("config", lambda node: self._config(node, ref), None),
+            )
 
     def _named(self, node: Node) -> ModelRef:
         return self._resolved(node, "model", PRESETS, "model_index.json")
@@ -40,15 +52,54 @@ class ModelReader:
     def _vae(self, node: Node) -> ModelRef:
         return self._resolved(node, "vae", {}, "config.json")
 
-    def _resolved(self, node: Node, what: str, presets: Mapping[str, Path], needs: str) -> ModelRef:
-        name = phrase(node)
-        if name.lower().endswith(_SINGLE_FILES):
-            message = "single-file checkpoints are not supported yet; convert to a diffusers folder"
-            raise wrong(node, message)
-        try:
-            ref = resolve_model(name, node.base or self.folder, presets=presets, what=what)
-        except UsageError as error:
-            raise wrong(node, error.message, error.hint) from None
-        if ref.folder and name not in presets and not (ref.folder / needs).is_file():
-            raise wrong(node, f"{name} is no {what} folder: it has no {needs}")
+    def _config(self, node: Node, model: ModelRef) -> Path:
+        """The model folder that a single file takes its configs and tokenizers from."""
+        if model.name and not model.file:
+            raise wrong(node, "config goes with a single .safetensors file; this model has its own")
+        folder = self._resolved(node, "config", {}, "model_index.json").folder
+        if folder is None:
+            raise wrong(node, "config must be a model folder here")
+        return folder
+
+    def _loras(self, node: Node) -> tuple[LoraRef, ...]:
+        """One LoRA, or a list of them."""
+        with Notes() as notes:
+            items = node.items if isinstance(node.value, tuple) else (node,)
+            return notes.each(items, self._lora)
+
+    def _lora(self, node: Node) -> LoraRef:
+        if not isinstance(node.value, Mapping):
+            return self._lora_named(node)
+        with Section(node, "the lora") as keys:
+            ref = keys.need("path", self._lora_named, LoraRef(""))
+            limits = number(-_MAX_LORA_WEIGHT, _MAX_LORA_WEIGHT)
+            return replace(
+                ref,
+                weight=keys.get("weight", limits, 1.0),
+                revision=keys.get("revision", phrase, None),
+            )
+
+    def _lora_named(self, node: Node) -> LoraRef:
+        return _placed(node, lambda name: resolve_lora(name, node.base or self.folder))
+
+    def _resolved(
+        self, node: Node, what: str, presets: Mapping[str, Preset], needs: str
+    ) -> ModelRef:
+        base = node.base or self.folder
+        ref = _placed(node, lambda name: resolve_model(name, base, presets=presets, what=what))
+        if ref.folder and ref.name not in presets and not (ref.folder / needs).is_file():
+            other = class_name(ref.folder)
+            if other:
+                raise wrong(node, f"{ref.name} is a {other}, which is no whole model", SUPPORTED)
+            raise wrong(node, f"{ref.name} is no {what} folder: it has no {needs}")
         return ref
+
+
+def _placed(node: Node, resolve: Callable[[str], T]) -> T:
+    """What a name means; where it means nothing, that is said at its place."""
+    try:
+        return resolve(phrase(node))
+    except UsageError as error:
+        if isinstance(error, SceneError):
+            raise
+        raise wrong(node, error.message, error.hint) from None

@@ -25,7 +25,12 @@ from smd_cli.scene.fields import (
 )
 from smd_cli.scene.mask_fields import MaskReader
 from smd_cli.scene.model import Background, Brush, ModelRef, Output, Sampler, Scene, SceneFile
-from smd_cli.scene.model_fields import DEFAULT_MODEL, NO_LORA, ModelReader
+from smd_cli.scene.model_fields import (
+    BRUSH_LORA_HINT,
+    DEFAULT_MODEL,
+    NO_BRUSH_LORA,
+    ModelReader,
+)
 from smd_cli.scene.nodes import Lines, Node, from_data, parse_yaml, shown, written_places
 from smd_cli.scene.overrides import Override, apply_overrides, brush_name
 from smd_cli.scene.sampler_fields import read_sampler
@@ -227,7 +232,7 @@ class _BrushReader:
         called = brush_name(node) or str(count)
         start = self.start
         with Section(node, f"brush {shown(called, quote=False)}") as keys:
-            keys.refuse("lora", NO_LORA)
+            keys.refuse("lora", NO_BRUSH_LORA, BRUSH_LORA_HINT)
             return Brush(
                 number=count,
                 name=keys.get("name", one_line, None),

@@ -120,11 +120,11 @@ class Section(Notes):
         self._needed.append(key)
         return self.get(key, read, stand_in)
 
-    def refuse(self, key: str, message: str) -> None:
-        """Say that a key of the format is not supported yet, where it is written."""
+    def refuse(self, key: str, message: str, hint: str = "") -> None:
+        """Say that a key does not belong here, where it is written."""
         self._asked[key] = None
         if key in self._node.children:
-            self.problems.append(Problem(self._node.children[key].key, message))
+            self.problems.append(Problem(self._node.children[key].key, message, hint))
 
     def exclusive(self, *keys: str) -> list[str]:
         """Which of `keys` are written; more than one is noted, at the last."""

@@ -119,25 +119,73 @@ def put(path: str, text: str) -> Change:
     return apply
 
 
-FLUX = {"text_encoder_2": ["transformers", "T5EncoderModel"], "unet": None}
-SDXL = {"text_encoder_2": ["transformers", "CLIPTextModelWithProjection"]}
+SUPPORTED = "smd runs Stable Diffusion 1.x, 2.x and XL with their LCM, Turbo and Lightning models"
+FLUX = {
+    "text_encoder_2": ["transformers", "T5EncoderModel"],
+    "tokenizer_2": ["transformers", "T5TokenizerFast"],
+    "transformer": ["diffusers", "FluxTransformer2DModel"],
+    "unet": None,
+}
+SDXL = {
+    "text_encoder_2": ["transformers", "CLIPTextModelWithProjection"],
+    "tokenizer_2": ["transformers", "CLIPTokenizer"],
+}
+
+
+def other(sentence: str) -> str:
+    """The one sentence on a model of another architecture."""
+    return f"error: the model model is {sentence}, which is not supported: {SUPPORTED}"
+
+
+def unet_for(channels: int) -> Change:
+    return edit("unet/config.json", in_channels=channels)
+
+
 BROKEN: dict[str, tuple[Change, str]] = {
     "no index": (without("model_index.json"), "error: model is not a model folder: it has no mod"),
     "index is no JSON": (put("model_index.json", "{"), "error: cannot read "),
     "index is no object": (put("model_index.json", "[]"), "error: cannot read "),
     "index is a number": (put("model_index.json", "5"), "error: cannot read "),
-    "FLUX": (
-        edit("model_index.json", _class_name="FluxPipeline", **FLUX),
-        "error: the model model is a FluxPipeline, which is not supported yet: smd runs models of "
-        "the Stable Diffusion 1 class",
+    "FLUX": (edit("model_index.json", _class_name="FluxPipeline", **FLUX), other("a FluxPipeline")),
+    "SD3": (
+        edit("model_index.json", _class_name="StableDiffusion3Pipeline", unet=None),
+        other("a StableDiffusion3Pipeline"),
     ),
-    "SDXL": (
+    "ControlNet": (
+        edit(
+            "model_index.json",
+            _class_name="StableDiffusionControlNetPipeline",
+            controlnet=["diffusers", "ControlNetModel"],
+        ),
+        other("a StableDiffusionControlNetPipeline"),
+    ),
+    "refiner": (
+        edit("model_index.json", text_encoder=[None, None], tokenizer=[None, None], **SDXL),
+        other("the refiner of Stable Diffusion XL"),
+    ),
+    "T5": (
+        edit("model_index.json", _class_name="IFPipeline", text_encoder=["transformers", "T5Enc"]),
+        other("a IFPipeline"),
+    ),
+    "inpainting": (
+        unet_for(9),
+        "error: the model model is an inpainting model (its UNet takes 9 channels), which is not "
+        f"supported\nhint: {SUPPORTED}",
+    ),
+    "depth": (unet_for(5), "error: the model model is a depth-to-image model (its UNet takes 5 "),
+    "editing": (unet_for(8), "error: the model model is an image-editing model (InstructPix2Pix)"),
+    "upscaler": (unet_for(7), "error: the model model is an upscaler (its UNet takes 7 channels)"),
+    "additions": (
+        edit("unet/config.json", addition_embed_type="image"),
+        "error: the model model is not supported: its UNet's additions are of the kind image",
+    ),
+    "half an SDXL": (
         edit("model_index.json", _class_name="StableDiffusionXLPipeline", **SDXL),
-        "error: the model model is a StableDiffusionXLPipeline, which is not supported yet",
+        "error: the model model is not supported: its UNet's additions are of the kind None, not",
     ),
     "some other thing": (
         edit("model_index.json", _class_name=None, text_encoder=None),
-        "error: the model model is a model of unknown kind, which is not supported yet",
+        other("a model of unknown kind"),
     ),
     "no unet": (without("unet"), "error: the model model is not whole: it has no folder unet"),
     "no unet weights": (without(UNET), "error: cannot load the model model: "),
@@ -256,14 +304,3 @@ def test_precision_follows_the_device() -> None:
     assert pick_dtype("auto", torch.device("cpu")) == torch.float32
     assert pick_dtype("auto", torch.device("cuda")) == torch.float16
     assert pick_dtype("bf16", torch.device("cpu")) == torch.bfloat16
-
-
-def test_a_full_lcm_is_refused(tmp_path: Path) -> None:
-    from diffusers import UNet2DConditionModel
-
-    folder = tmp_path / "lcm"
-    shutil.copytree(TINY, folder)
-    config = {**UNet2DConditionModel.load_config(TINY / "unet"), "time_cond_proj_dim": 8}
-    UNet2DConditionModel.from_config(config).save_pretrained(folder / "unet")
-    with pytest.raises(UsageError, match="is a full LCM, which is not supported yet"):
-        load_backbone(ModelRef("lcm", folder), "cpu", "fp32")

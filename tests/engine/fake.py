@@ -26,6 +26,7 @@ class FakeBackbone:
     factor: int = 2
     multiple: int = 4
     channels: int = 3
+    embeds_guidance: bool = False
     calls: list[list[int]] = field(default_factory=list)
     encoded: list[str] = field(default_factory=list)
     pictures: int = 0
@@ -39,7 +40,7 @@ class FakeBackbone:
         config = {"beta_schedule": "scaled_linear", "prediction_type": self.prediction}
         return step_table(config, steps=steps, timesteps=timesteps)
 
-    def encode_prompts(self, prompts: Sequence[str]) -> Conditioning:
+    def encode_prompts(self, prompts: Sequence[str], length: int = 0) -> Conditioning:  # noqa: ARG002
         self.encoded += prompts
         sums = [sum(map(ord, prompt)) for prompt in prompts]
         rows = [[[n % 7 / 7, n % 11 / 11], [n % 13 / 13, n % 17 / 17]] for n in sums]

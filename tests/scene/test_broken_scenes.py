@@ -527,20 +527,66 @@ is an image
         "model: {name: starter, lora: lcm}\n"
         "brushes:\n  - {prompt: a, mask: a.png, lora: [style]}\n",
         """\
-scene.yaml:1:24: error: lora is not supported yet
+scene.yaml:1:30: error: no lora 'lcm': neither an existing path nor a hub id
   model: {name: starter, lora: lcm}
-                         ^
-scene.yaml:3:30: error: lora is not supported yet
+                               ^
+scene.yaml:3:30: error: a brush has no lora of its own: all brushes share one model, whose loras \
+are fused
     - {prompt: a, mask: a.png, lora: [style]}
-                               ^""",
+                               ^
+hint: model: {name: ..., lora: [...]} gives it to the whole picture""",
     ),
-    "single-file checkpoint": (
+    "loras of all kinds": (
+        "background: sea\n"
+        "model:\n  name: a/b\n  lora:\n    - {path: a/b/c.bin}\n    - {weight: 1}\n"
+        "    - {path: a/b, weight: heavy}\n    - a/b.safetensors\n    - scene.yaml\n",
+        """\
+scene.yaml:5:14: error: c.bin is a pickle file: loading one can run any program that was hidden \
+in it
+      - {path: a/b/c.bin}
+               ^
+hint: use its .safetensors version, or convert it where you trust it: \
+safetensors.torch.save_file(torch.load(FILE, weights_only=True)['state_dict'], NEW)
+scene.yaml:6:7: error: the lora needs a path
+      - {weight: 1}
+        ^
+scene.yaml:7:27: error: weight must be a number from -10 to 10, not the text 'heavy'
+      - {path: a/b, weight: heavy}
+                            ^
+scene.yaml:8:7: error: there is no file a/b.safetensors
+      - a/b.safetensors
+        ^
+scene.yaml:9:7: error: scene.yaml is no model
+      - scene.yaml
+        ^
+hint: a folder or a .safetensors file is""",
+    ),
+    "pickle file": (
+        "background: sea\nmodel: dream.ckpt\n",
+        """\
+scene.yaml:2:8: error: dream.ckpt is a pickle file: loading one can run any program that was \
+hidden in it
+  model: dream.ckpt
+         ^
+hint: use its .safetensors version, or convert it where you trust it: \
+safetensors.torch.save_file(torch.load(FILE, weights_only=True)['state_dict'], NEW)""",
+    ),
+    "file that does not exist": (
         "background: sea\nmodel: dream.safetensors\n",
         """\
-scene.yaml:2:8: error: single-file checkpoints are not supported yet; convert to a diffusers \
-folder
+scene.yaml:2:8: error: there is no file dream.safetensors
   model: dream.safetensors
          ^""",
+    ),
+    "config of a model that has its own": (
+        "background: sea\nmodel: {name: a/b, config: c/d, clip_skip: 12}\n",
+        """\
+scene.yaml:2:28: error: config goes with a single .safetensors file; this model has its own
+  model: {name: a/b, config: c/d, clip_skip: 12}
+                             ^
+scene.yaml:2:44: error: clip_skip must be a whole number from 0 to 11, not 12
+  model: {name: a/b, config: c/d, clip_skip: 12}
+                                             ^""",
     ),
     "model that does not exist": (
         "background: sea\nmodel: startr\n",

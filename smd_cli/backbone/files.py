@@ -1,0 +1,112 @@
+"""Reading a checkpoint's parts with diffusers' and transformers' own loaders, from files here."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from smd_cli.backbone.families import Family
+from smd_cli.backbone.fetch import model_folder
+from smd_cli.errors import SmdError, UsageError
+from smd_cli.models import latent_factor
+from smd_cli.scene.model import ModelRef
+
+
+def json_of(path: Path, name: str) -> dict[str, Any]:
+    """The mapping in a JSON file of the model `name`."""
+    try:
+        loaded = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as missing:
+        raise UsageError(
+            f"{name} is not a model folder: it has no {path.name}",
+            "a model folder is what diffusers' save_pretrained writes",
+        ) from missing
+    except (OSError, ValueError) as broken:
+        raise SmdError(f"cannot read {path}: {broken}") from broken
+    if not isinstance(loaded, dict):
+        raise SmdError(f"cannot read {path}: not a JSON object")
+    return loaded
+
+
+def refuse_missing(name: str, folder: Path, parts: tuple[str, ...]) -> None:
+    """Raise SmdError where a model folder lacks one of these folders."""
+    for part in parts:
+        if not (folder / part).is_dir():
+            raise SmdError(f"the model {name} is not whole: it has no folder {part}")
+
+
+def load_unet(folder: Path, dtype: torch.dtype) -> Any:
+    """The UNet of a model folder."""
+    from diffusers import UNet2DConditionModel
+
+    return _whole(UNet2DConditionModel, folder / "unet", torch_dtype=dtype)
+
+
+def load_texts(folder: Path, family: Family, dtype: torch.dtype) -> tuple[Any, ...]:
+    """The text encoders of a model folder."""
+    from transformers import CLIPTextModel, CLIPTextModelWithProjection
+
+    kinds = {"text_encoder": CLIPTextModel, "text_encoder_2": CLIPTextModelWithProjection}
+    return tuple(_whole(kinds[part], folder / part, dtype=dtype) for part in family.text_parts)
+
+
+def load_tokenizers(folder: Path, family: Family) -> tuple[Any, ...]:
+    """The tokenizers of a model folder."""
+    from transformers import CLIPTokenizer
+
+    return tuple(
+        CLIPTokenizer.from_pretrained(folder / name, local_files_only=True)
+        for name in tokenizer_parts(family)
+    )
+
+
+def tokenizer_parts(family: Family) -> tuple[str, ...]:
+    """How the tokenizers are called that go with a family's text encoders."""
+    return tuple(part.replace("text_encoder", "tokenizer") for part in family.text_parts)
+
+
+def load_vae(model: ModelRef, folder: Path, dtype: torch.dtype) -> tuple[Any, int]:
+    """The autoencoder, of the class that its config names, and its canvas pixels per cell."""
+    place = model_folder(model.vae) if model.vae else folder / "vae"
+    config = json_of(place / "config.json", (model.vae or model).name)
+    kind = _vae_class(config.get("_class_name", "of unknown kind"))
+    return _whole(kind, place, torch_dtype=dtype), latent_factor(config)
+
+
+def _vae_class(name: str) -> Any:
+    import diffusers
+
+    from smd_cli.starter.codec import PatchAutoencoder
+
+    known = {
+        "AutoencoderKL": diffusers.AutoencoderKL,
+        "AutoencoderTiny": diffusers.AutoencoderTiny,
+        "PatchAutoencoder": PatchAutoencoder,
+    }
+    if name not in known:
+        raise UsageError(f"the autoencoder {name} is not supported", f"known: {', '.join(known)}")
+    return known[name]
+
+
+def _whole(kind: Any, place: Path, **options: Any) -> Any:
+    """A part of a model with all of its weights: the loaders make up those that are missing."""
+    part, info = kind.from_pretrained(
+        place,
+        use_safetensors=True,
+        local_files_only=True,
+        output_loading_info=True,
+        variant=_variant(place),
+        **options,
+    )
+    if info["missing_keys"]:
+        raise SmdError(f"{place} lacks weights, such as {min(info['missing_keys'])}")
+    return part
+
+
+def _variant(place: Path) -> str | None:
+    """fp16 where a part's weights are here in that variant alone."""
+    held = [path.name for path in place.glob("*.safetensors")]
+    return "fp16" if held and all(".fp16." in name for name in held) else None

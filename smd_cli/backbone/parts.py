@@ -1,0 +1,30 @@
+"""What a loaded checkpoint consists of, whatever it was loaded from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """Ordinary diffusers and transformers modules with what their configs leave open.
+
+    `tokenizers` and `text_encoders` go together. `factor`: canvas pixels per latent cell;
+    `scheduler`: the scheduler's config; `consistency`: whether the LCM boundary scalings apply;
+    `zero_empty`: an empty prompt is all zeros instead of encoded; `device`: where they run.
+    """
+
+    unet: Any
+    tokenizers: tuple[Any, ...]
+    text_encoders: tuple[Any, ...]
+    vae: Any
+    factor: int
+    scheduler: Mapping[str, Any]
+    consistency: bool
+    zero_empty: bool
+    clip_skip: int
+    device: torch.device

@@ -1,0 +1,51 @@
+"""Stable Diffusion XL, its LCM, Turbo and Lightning models: two encoders, pooled text, sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from smd_cli.backbone.contract import Conditioning
+from smd_cli.backbone.parts import Parts
+from smd_cli.backbone.prompts import ClipText
+from smd_cli.backbone.unet import UNetBackbone
+
+
+class StableDiffusionXL(UNetBackbone):
+    """Prompts are the last states but one of both encoders; the second one's are pooled too."""
+
+    text_parts: tuple[str, ...] = ("text_encoder", "text_encoder_2")
+    unet_added: str | None = "text_time"
+    pipeline = "StableDiffusionXLPipeline"
+    vae_overflows = True
+
+    def __init__(self, parts: Parts) -> None:
+        super().__init__(parts)
+        self._zero_empty = parts.zero_empty
+        self._texts = [
+            ClipText(tokenizer, encoder, parts.clip_skip + 1, False, parts.device)
+            for tokenizer, encoder in zip(parts.tokenizers, parts.text_encoders, strict=True)
+        ]
+
+    def encode_prompts(self, prompts: Sequence[str], length: int = 0) -> Conditioning:
+        longest = max(length, *(text.length(prompts) for text in self._texts))
+        coded = [text.encode(prompts, longest) for text in self._texts]
+        tokens = torch.cat([states for states, _ in coded], dim=-1)
+        pooled = coded[-1][1].text_embeds.float()
+        if self._zero_empty:
+            said = torch.tensor([float(prompt != "") for prompt in prompts], device=self.device)
+            tokens, pooled = tokens * said[:, None, None], pooled * said[:, None]
+        return Conditioning(tokens, pooled)
+
+    def _added(self, x: Tensor, conditioning: Conditioning) -> Mapping[str, Any]:
+        """Pooled text, and the size ids: an uncropped picture of the canvas' size."""
+        assert conditioning.pooled is not None
+        height, width = (side * self.factor for side in x.shape[-2:])
+        ids = [height, width, 0, 0, height, width]
+        return {
+            "text_embeds": conditioning.pooled.to(self._unet.dtype),
+            "time_ids": torch.tensor([ids] * len(x), dtype=self._unet.dtype, device=self.device),
+        }

@@ -1,0 +1,78 @@
+"""What all families share: a UNet that predicts, an autoencoder, the step table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from smd_cli.backbone.autoencoder import Autoencoder
+from smd_cli.backbone.contract import Conditioning
+from smd_cli.backbone.parts import Parts
+from smd_cli.engine.schedule import StepTable, step_table
+
+
+class UNetBackbone:
+    """A diffusers UNet behind the contract; a family adds how it reads prompts."""
+
+    def __init__(self, parts: Parts) -> None:
+        config = parts.unet.config
+        self._unet, self._vae = parts.unet, Autoencoder(parts.vae, parts.device)
+        self._scheduler, self._consistency = parts.scheduler, parts.consistency
+        self._guidance_width: int | None = config.time_cond_proj_dim
+        self.device = parts.device
+        self.factor = parts.factor
+        self.multiple = parts.factor * 2 ** (len(config.block_out_channels) - 1)
+        self.channels: int = config.in_channels
+        self.embeds_guidance = self._guidance_width is not None
+
+    def step_table(self, steps: int | None, timesteps: Sequence[int] | None) -> StepTable:
+        return step_table(
+            self._scheduler, steps=steps, timesteps=timesteps, consistency=self._consistency
+        )
+
+    def predict(self, x: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
+        dtype = self._unet.dtype
+        output = self._unet(
+            x.to(dtype),
+            timesteps,
+            encoder_hidden_states=conditioning.tokens.to(dtype),
+            timestep_cond=self._embedded(conditioning.guidance, len(x)),
+            added_cond_kwargs=self._added(x, conditioning),
+            return_dict=False,
+        )[0]
+        return cast(Tensor, output.float())
+
+    def encode_image(self, image: Tensor) -> Tensor:
+        return self._vae.encode(image)
+
+    def decode_latents(self, latents: Tensor) -> Tensor:
+        return self._vae.decode(latents)
+
+    def _added(self, x: Tensor, conditioning: Conditioning) -> Mapping[str, Any] | None:  # noqa: ARG002
+        """What the UNet is told besides the prompt, for noised latents (R, C, h, w)."""
+        return None
+
+    def _embedded(self, guidance: Tensor | None, rows: int) -> Tensor | None:
+        """Guidance scales (R,), 1 where none are given, as a full LCM takes them."""
+        if self._guidance_width is None:
+            return None
+        scales = torch.ones(rows) if guidance is None else guidance
+        embedded = guidance_embedding(scales - 1, self._guidance_width)
+        return embedded.to(self.device, self._unet.dtype)
+
+
+def guidance_embedding(weights: Tensor, width: int) -> Tensor:
+    """Guidance weights w = scale - 1, (R,), as sines and cosines (R, width).
+
+    The frequencies fall from 1 to 1/10000 over width/2 places, for 1000·w (LCM, arXiv 2310.04378,
+    after the time embedding of Variational Diffusion Models). An odd width ends in a zero.
+    """
+    half = width // 2
+    steps = torch.arange(half, dtype=torch.float32, device=weights.device) / (half - 1)
+    angles = 1000 * weights[:, None].float() * torch.exp(-math.log(10000) * steps)
+    waves = torch.cat([torch.sin(angles), torch.cos(angles)], dim=1)
+    return torch.nn.functional.pad(waves, (0, width % 2))

@@ -1,0 +1,146 @@
+"""What a checkpoint is, from its configs and the names and shapes of its weights.
+
+Never from its name, and without torch: `smd check` asks, too. Weights are read from safetensors
+alone; a pickle file could run any code while it is loaded, and is refused.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from smd_cli.errors import UsageError
+
+SUPPORTED = "smd runs Stable Diffusion 1.x, 2.x and XL with their LCM, Turbo and Lightning models"
+PICKLES = (".ckpt", ".pt", ".pth", ".bin")
+LAYOUTS = Path(__file__).parent / "layouts"
+_LENGTH_BYTES = 8  # of the number that a safetensors file begins with
+_MAX_HEADER_BYTES = 100_000_000
+
+CONSISTENCY_SCHEDULERS = ("LCMScheduler", "TCDScheduler")
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+# What a UNet with so many input channels is for, beside the usual 4.
+_UNET_INPUTS = {
+    5: "a depth-to-image model",
+    7: "an upscaler",
+    8: "an image-editing model (InstructPix2Pix)",
+    9: "an inpainting model",
+}
+# A weight whose name ends like this tells of another architecture.
+_OTHER_WEIGHTS = {
+    "joint_blocks.0.x_block.attn.qkv.weight": "Stable Diffusion 3",
+    "double_blocks.0.img_attn.qkv.weight": "FLUX",
+    "double_blocks.0.img_attn.norm.key_norm.scale": "FLUX",
+    "transformer_blocks.0.attn.norm_added_k.weight": "FLUX or Stable Diffusion 3",
+    "control_model.input_blocks.0.0.weight": "a ControlNet",
+    "input_hint_block.0.weight": "a ControlNet",
+}
+_FIRST = "model.diffusion_model.input_blocks.0.0.weight"
+_TEXT_WIDTH = "model.diffusion_model.middle_block.1.transformer_blocks.0.attn2.to_k.weight"
+
+
+def trails(scheduler: Mapping[str, Any]) -> bool:
+    """Whether a scheduler's config asks for trailing timesteps; LCM has a grid of its own."""
+    own_grid = scheduler.get("_class_name") in CONSISTENCY_SCHEDULERS
+    return scheduler.get("timestep_spacing") == "trailing" and not own_grid
+
+
+def refuse_pickle(path: Path | str) -> None:
+    """Raise UsageError for a file of Python's pickle format."""
+    name = Path(path).name
+    if name.lower().endswith(PICKLES):
+        raise UsageError(
+            f"{name} is a pickle file: loading one can run any program that was hidden in it",
+            "use its .safetensors version, or convert it where you trust it: "
+            "safetensors.torch.save_file(torch.load(FILE, weights_only=True)['state_dict'], NEW)",
+        )
+
+
+def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """The shapes of all weights of a safetensors file, by name; no weight is read.
+
+    Raises UsageError for a file that is none, or is cut short.
+    """
+    refuse_pickle(path)
+    try:
+        with path.open("rb") as file:
+            entries, body_bytes = _header(file.read, path.stat().st_size)
+        shapes = {name: tuple(entry["shape"]) for name, entry in entries.items()}
+        end = max((entry["data_offsets"][1] for entry in entries.values()), default=0)
+    except OSError as missing:
+        raise UsageError(f"cannot read {path}: {missing.strerror}") from missing
+    except (ValueError, KeyError, TypeError, AttributeError, struct.error) as broken:
+        raise UsageError(
+            f"{path} is no safetensors file, or is cut short", "download it again"
+        ) from broken
+    if end > body_bytes:
+        raise UsageError(f"{path} is cut short: {end - body_bytes} bytes lack", "download it again")
+    return shapes
+
+
+def _header(read: Callable[[int], bytes], size: int) -> tuple[dict[str, Any], int]:
+    """The entries of a safetensors header, and how many bytes of weights follow it."""
+    (length,) = struct.unpack("<Q", read(_LENGTH_BYTES))
+    if length > min(size, _MAX_HEADER_BYTES):
+        raise ValueError(length)
+    entries = json.loads(read(length))
+    entries.pop("__metadata__", None)
+    return entries, size - _LENGTH_BYTES - length
+
+
+def class_name(folder: Path) -> str | None:
+    """The diffusers class that a folder's config.json names; None where it names none."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        return str(config["_class_name"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def layout_of(path: Path) -> Path:
+    """The folder of configs that fits a single-file checkpoint in its original layout.
+
+    Raises UsageError for what smd has no configs for.
+    """
+    shapes = read_shapes(path)
+    if _FIRST not in shapes or _TEXT_WIDTH not in shapes:
+        raise UsageError(f"{path.name} is {_described(shapes)}", SUPPORTED)
+    refuse_unet(path.name, shapes[_FIRST][1])
+    width = shapes[_TEXT_WIDTH][1]
+    if width == 2048:
+        return LAYOUTS / "sdxl"
+    if width == 768:
+        return LAYOUTS / "sd1"
+    kinds = {1024: "a Stable Diffusion 2 checkpoint", 1280: "the refiner of Stable Diffusion XL"}
+    raise UsageError(
+        f"{path.name} is {kinds.get(width, 'a model of unknown size')}: single files are read of "
+        "Stable Diffusion 1.x and XL",
+        "use its diffusers folder, or name such a folder as config:",
+    )
+
+
+def _described(shapes: Shapes) -> str:
+    """What a safetensors file seems to be that is no whole Stable Diffusion checkpoint."""
+    for ending, what in _OTHER_WEIGHTS.items():
+        if any(name.endswith(ending) for name in shapes):
+            return f"{what}, which is another architecture"
+    if any("lora" in name for name in shapes):
+        return "a LoRA, which goes under lora: beside the model it was made for"
+    if any(name.startswith("decoder.conv_in") for name in shapes):
+        return "an autoencoder, which goes under vae:"
+    return "no whole Stable Diffusion checkpoint in the original layout"
+
+
+def refuse_unet(name: str, channels: int) -> None:
+    """Raise UsageError for a UNet that takes more than the noised picture."""
+    if channels in _UNET_INPUTS:
+        raise UsageError(
+            f"the model {name} is {_UNET_INPUTS[channels]} (its UNet takes {channels} channels), "
+            "which is not supported",
+            SUPPORTED,
+        )

@@ -1,0 +1,18 @@
+"""Models of all families, made once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from smd_cli.backbone.quiet import quiet
+
+from .tiny_models import tiny_models
+
+
+@pytest.fixture(scope="session")
+def families(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A tiny random model folder for each family, by name."""
+    with quiet():
+        return tiny_models(tmp_path_factory.mktemp("families"))
