@@ -12,6 +12,7 @@ from smd_cli.backbone import files
 from smd_cli.backbone.contract import Backbone
 from smd_cli.backbone.families import Family, family_of
 from smd_cli.backbone.fetch import model_folder
+from smd_cli.backbone.lora import fuse_loras
 from smd_cli.backbone.parts import Parts
 from smd_cli.backbone.quiet import quiet
 from smd_cli.errors import SmdError, UsageError
@@ -89,11 +90,20 @@ def _parts(
     vae, factor = files.load_vae(model, folder, dtype)
     unet = files.load_unet(folder, dtype)
     _refuse_unlike(model.name, unet.config.in_channels, vae.config.latent_channels)
-    texts = files.load_texts(folder, family, dtype)
+    texts = tuple(text.to(device).eval() for text in files.load_texts(folder, family, dtype))
+    tokenizers = files.load_tokenizers(folder, family)
+    unet = unet.to(device).eval()
+    modules = {
+        "unet": unet,
+        "vae": vae,
+        **dict(zip(family.text_parts, texts, strict=True)),
+        **dict(zip(files.tokenizer_parts(family), tokenizers, strict=True)),
+    }
+    fuse_loras(model, family, modules)
     return Parts(
-        unet=unet.to(device).eval(),
-        tokenizers=files.load_tokenizers(folder, family),
-        text_encoders=tuple(text.to(device).eval() for text in texts),
+        unet=unet,
+        tokenizers=tokenizers,
+        text_encoders=texts,
         vae=vae.to(device, vae_dtype(family, vae, dtype)).eval(),
         factor=factor,
         scheduler=defaults.scheduler,

@@ -1,0 +1,100 @@
+"""LoRAs: small trained differences to a model's layers, added to its weights once, for good."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from smd_cli.backbone.families import Family
+from smd_cli.backbone.fetch import lora_file
+from smd_cli.checkpoints import read_shapes
+from smd_cli.errors import UsageError
+from smd_cli.scene.model import LoraRef, ModelRef
+
+_NOT_PLAIN = {"dora_scale": "DoRA", "hada_w1": "LoHa", "lokr_w1": "LoKr"}
+
+
+def fuse_loras(model: ModelRef, family: Family, modules: Mapping[str, Any]) -> None:
+    """Add a model's LoRAs, each times its weight, to the weights of its UNet and text encoders.
+
+    `modules`: the model's parts as the family's diffusers pipeline calls them. Raises UsageError
+    for a LoRA that does not fit in every layer.
+    """
+    if not model.loras:
+        return
+    pipe = _pipeline(family, modules)
+    names = [f"lora_{number}" for number in range(len(model.loras))]
+    for name, lora in zip(names, model.loras, strict=True):
+        _load(pipe, lora, name, model)
+    pipe.set_adapters(names, [lora.weight for lora in model.loras])
+    pipe.fuse_lora(components=["unet", *family.text_parts], adapter_names=names)
+    pipe.unload_lora_weights()
+
+
+def _pipeline(family: Family, modules: Mapping[str, Any]) -> Any:
+    """diffusers' pipeline around the modules: it knows all the ways in which LoRAs are written."""
+    import diffusers
+
+    kind = getattr(diffusers, family.pipeline)
+    wanted = inspect.signature(kind).parameters
+    absent = {key: None for key in ("safety_checker", "feature_extractor") if key in wanted}
+    return kind(**modules, scheduler=diffusers.DDIMScheduler(), **absent)
+
+
+def _load(pipe: Any, lora: LoraRef, name: str, model: ModelRef) -> None:
+    """Lay one LoRA beside the layers of the model, and see that all of it found its place."""
+    file = lora_file(lora)
+    _refuse_other_kinds(lora, read_shapes(file))
+    where = {"weight_name": file.name, "use_safetensors": True, "local_files_only": True}
+    try:
+        pipe.load_lora_weights(str(file.parent), adapter_name=name, **where)
+        held = _held(pipe, file.parent, where)
+    except Exception as unfit:  # peft and diffusers raise all kinds for layers that do not fit
+        raise _misfit(lora, model) from unfit
+    if sorted(map(_mark, _laid(pipe, name))) != sorted(map(_mark, held)):
+        raise _misfit(lora, model)
+
+
+def _held(pipe: Any, folder: Path, where: Mapping[str, Any]) -> list[Tensor]:
+    """The matrices of a LoRA file, in the model's precision."""
+    state = pipe.lora_state_dict(str(folder), unet_config=pipe.unet.config, **where)[0]
+    return [
+        matrix.to(pipe.unet.dtype)
+        for key, matrix in state.items()
+        if "lora" in key and key.endswith(".weight")
+    ]
+
+
+def _laid(pipe: Any, name: str) -> Iterator[Tensor]:
+    """The matrices that lie beside the model's layers under an adapter's name."""
+    for part in pipe.components.values():
+        if not isinstance(part, torch.nn.Module):
+            continue
+        for key, matrix in part.named_parameters():
+            if f".{name}." in key and key.endswith(".weight"):
+                yield matrix.detach().to(pipe.unet.dtype)
+
+
+def _mark(matrix: Tensor) -> tuple[int, float]:
+    """What tells a matrix from others, whatever its name and shape have become."""
+    return matrix.numel(), float(matrix.double().abs().sum().item())
+
+
+def _refuse_other_kinds(lora: LoraRef, names: Sequence[str] | Mapping[str, Any]) -> None:
+    """Raise UsageError for relatives of LoRA, of which a part would be left out."""
+    for sign, kind in _NOT_PLAIN.items():
+        if any(sign in name for name in names):
+            raise UsageError(f"the lora {lora.name} is a {kind}, which is not supported")
+
+
+def _misfit(lora: LoraRef, model: ModelRef) -> UsageError:
+    return UsageError(
+        f"the lora {lora.name} does not fit the model {model.name}: its layers are those of "
+        "another model",
+        "a LoRA works with the family that it was trained on, such as Stable Diffusion 1 or XL",
+    )
