@@ -40,7 +40,7 @@ _OTHER_WEIGHTS = {
     "control_model.input_blocks.0.0.weight": "a ControlNet",
     "input_hint_block.0.weight": "a ControlNet",
 }
-_FIRST = "model.diffusion_model.input_blocks.0.0.weight"
+UNET_INPUT = "model.diffusion_model.input_blocks.0.0.weight"
 _TEXT_WIDTH = "model.diffusion_model.middle_block.1.transformer_blocks.0.attn2.to_k.weight"
 
 
@@ -108,9 +108,9 @@ def layout_of(path: Path) -> Path:
     Raises UsageError for what smd has no configs for.
     """
     shapes = read_shapes(path)
-    if _FIRST not in shapes or _TEXT_WIDTH not in shapes:
+    if UNET_INPUT not in shapes or _TEXT_WIDTH not in shapes:
         raise UsageError(f"{path.name} is {_described(shapes)}", SUPPORTED)
-    refuse_unet(path.name, shapes[_FIRST][1])
+    refuse_unet(path.name, shapes[UNET_INPUT][1])
     width = shapes[_TEXT_WIDTH][1]
     if width == 2048:
         return LAYOUTS / "sdxl"

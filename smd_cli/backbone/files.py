@@ -8,8 +8,9 @@ from typing import Any
 
 import torch
 
-from smd_cli.backbone.families import Family
+from smd_cli.backbone.families import Family, family_of
 from smd_cli.backbone.fetch import model_folder
+from smd_cli.checkpoints import read_shapes
 from smd_cli.errors import SmdError, UsageError
 from smd_cli.models import latent_factor
 from smd_cli.scene.model import ModelRef
@@ -69,11 +70,58 @@ def tokenizer_parts(family: Family) -> tuple[str, ...]:
 
 
 def load_vae(model: ModelRef, folder: Path, dtype: torch.dtype) -> tuple[Any, int]:
-    """The autoencoder, of the class that its config names, and its canvas pixels per cell."""
+    """The autoencoder, of the class that its config names, and its canvas pixels per cell.
+
+    A single file in the original layout takes its config from the model's `folder`.
+    """
+    if model.vae and model.vae.file:
+        return _vae_file(model.vae, folder, dtype), factor_of(folder / "vae", model.name)
     place = model_folder(model.vae) if model.vae else folder / "vae"
     config = json_of(place / "config.json", (model.vae or model).name)
     kind = _vae_class(config.get("_class_name", "of unknown kind"))
     return _whole(kind, place, torch_dtype=dtype), latent_factor(config)
+
+
+def factor_of(place: Path, name: str) -> int:
+    """Canvas pixels per latent cell of the autoencoder in a folder of the model `name`."""
+    return latent_factor(json_of(place / "config.json", name))
+
+
+def _vae_file(vae: ModelRef, folder: Path, dtype: torch.dtype) -> Any:
+    from diffusers import AutoencoderKL
+
+    assert vae.file is not None
+    read_shapes(vae.file)
+    where = {"config": str(folder), "subfolder": "vae", "local_files_only": True}
+    loaded = AutoencoderKL.from_single_file(str(vae.file), torch_dtype=dtype, **where)
+    refuse_absent(vae.file, "autoencoder", loaded)
+    return loaded
+
+
+def refuse_absent(file: Path, part: str, module: Any) -> None:
+    """Raise SmdError where a module's weights were not all in the file."""
+    absent = [name for name, weight in module.named_parameters() if weight.is_meta]
+    if absent:
+        raise SmdError(f"{file} lacks weights of the {part}, such as {min(absent)}")
+
+
+def load_folder(
+    model: ModelRef, folder: Path, dtype: torch.dtype
+) -> tuple[Family, dict[str, Any], dict[str, Any], int]:
+    """A model folder's family, index, modules and factor."""
+    index = json_of(folder / "model_index.json", model.name)
+    config = folder / "unet" / "config.json"
+    family = family_of(model.name, index, json_of(config, model.name) if config.is_file() else {})
+    needed = ("unet", *family.text_parts, *tokenizer_parts(family))
+    refuse_missing(model.name, folder, needed if model.vae else (*needed, "vae"))
+    vae, factor = load_vae(model, folder, dtype)
+    modules = {
+        "vae": vae,
+        "unet": load_unet(folder, dtype),
+        **dict(zip(tokenizer_parts(family), load_tokenizers(folder, family), strict=True)),
+        **dict(zip(family.text_parts, load_texts(folder, family, dtype), strict=True)),
+    }
+    return family, index, modules, factor
 
 
 def _vae_class(name: str) -> Any:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from smd_cli.backbone import files
 from smd_cli.backbone.contract import Backbone
-from smd_cli.backbone.families import Family, family_of
+from smd_cli.backbone.families import Family
 from smd_cli.backbone.fetch import model_folder
 from smd_cli.backbone.lora import fuse_loras
 from smd_cli.backbone.parts import Parts
 from smd_cli.backbone.quiet import quiet
+from smd_cli.backbone.single_file import load_file
 from smd_cli.errors import SmdError, UsageError
 from smd_cli.models import read_defaults
 from smd_cli.scene.model import ModelRef
@@ -46,7 +46,7 @@ def pick_dtype(name: str, device: torch.device) -> torch.dtype:
 
 
 def load_backbone(model: ModelRef, device: str = "auto", dtype: str = "auto") -> Backbone:
-    """Load a model: a diffusers folder or a hub id, with the VAE that `model` names.
+    """Load a model: a diffusers folder, a hub id or a single file, with its VAE and LoRAs.
 
     Raises UsageError for another architecture, SmdError where files are missing or broken.
     """
@@ -54,7 +54,7 @@ def load_backbone(model: ModelRef, device: str = "auto", dtype: str = "auto") ->
     precision = pick_dtype(dtype, where)
     with quiet():
         try:
-            return _load(replace(model, folder=model_folder(model)), where, precision)
+            return _load(model, where, precision)
         except SmdError:
             raise
         except torch.OutOfMemoryError as full:
@@ -68,53 +68,34 @@ def load_backbone(model: ModelRef, device: str = "auto", dtype: str = "auto") ->
 
 
 def _load(model: ModelRef, device: torch.device, dtype: torch.dtype) -> Backbone:
-    assert model.folder is not None
-    index = files.json_of(model.folder / "model_index.json", model.name)
-    unet = model.folder / "unet" / "config.json"
-    config = files.json_of(unet, model.name) if unet.is_file() else {}
-    family = family_of(model.name, index, config)
-    return family(_parts(model, model.folder, family, index, device, dtype))
-
-
-def _parts(
-    model: ModelRef,
-    folder: Path,
-    family: Family,
-    index: dict[str, Any],
-    device: torch.device,
-    dtype: torch.dtype,
-) -> Parts:
-    needed = ("unet", *family.text_parts, *files.tokenizer_parts(family))
-    files.refuse_missing(model.name, folder, needed if model.vae else (*needed, "vae"))
-    defaults = read_defaults(model)
-    vae, factor = files.load_vae(model, folder, dtype)
-    unet = files.load_unet(folder, dtype)
+    if model.file:
+        family, index, modules, factor = load_file(model, model.file, dtype)
+    else:
+        model = replace(model, folder=model_folder(model))
+        assert model.folder is not None
+        family, index, modules, factor = files.load_folder(model, model.folder, dtype)
+    unet, vae, defaults = modules["unet"], modules["vae"], read_defaults(model)
     _refuse_unlike(model.name, unet.config.in_channels, vae.config.latent_channels)
-    texts = tuple(text.to(device).eval() for text in files.load_texts(folder, family, dtype))
-    tokenizers = files.load_tokenizers(folder, family)
-    unet = unet.to(device).eval()
-    modules = {
-        "unet": unet,
-        "vae": vae,
-        **dict(zip(family.text_parts, texts, strict=True)),
-        **dict(zip(files.tokenizer_parts(family), tokenizers, strict=True)),
-    }
+    for part in ("unet", *family.text_parts):
+        modules[part].to(device).eval()
     fuse_loras(model, family, modules)
-    return Parts(
-        unet=unet,
-        tokenizers=tokenizers,
-        text_encoders=texts,
-        vae=vae.to(device, vae_dtype(family, vae, dtype)).eval(),
-        factor=factor,
-        scheduler=defaults.scheduler,
-        consistency=defaults.consistency,
-        zero_empty=bool(index.get("force_zeros_for_empty_prompt", True)),
-        clip_skip=model.clip_skip,
-        device=device,
+    return family(
+        Parts(
+            unet=unet,
+            tokenizers=tuple(modules[part] for part in files.tokenizer_parts(family)),
+            text_encoders=tuple(modules[part] for part in family.text_parts),
+            vae=vae.to(device, _vae_dtype(family, vae, dtype)).eval(),
+            factor=factor,
+            scheduler=defaults.scheduler,
+            consistency=defaults.consistency,
+            zero_empty=bool(index.get("force_zeros_for_empty_prompt", True)),
+            clip_skip=model.clip_skip,
+            device=device,
+        )
     )
 
 
-def vae_dtype(family: Family, vae: Any, dtype: torch.dtype) -> torch.dtype:
+def _vae_dtype(family: Family, vae: Any, dtype: torch.dtype) -> torch.dtype:
     """The autoencoder's precision: fp32 where the family's is known to overflow in fp16."""
     overflows = family.vae_overflows and bool(vae.config.get("force_upcast", False))
     return torch.float32 if overflows and dtype == torch.float16 else dtype
