@@ -14,6 +14,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
+from smd_cli.errors import UsageError
+
 _WEIGHTED = re.compile(r"(?<!\\)\(((?:\\[()]|[^()])+?):\s*(\d+\.?\d*|\.\d+)\s*\)")
 _ESCAPED = re.compile(r"\\([()])")
 
@@ -50,6 +52,15 @@ class ClipText:
     skip: int
     normed: bool
     device: torch.device
+
+    def __post_init__(self) -> None:
+        """Raise UsageError where no layer would be left."""
+        layers = self.encoder.config.num_hidden_layers
+        if self.skip >= layers:
+            raise UsageError(
+                f"clip_skip leaves out {self.skip} of the {layers} layers of a text encoder",
+                "leave one at least",
+            )
 
     def length(self, prompts: Sequence[str]) -> int:
         """Rows (in tokens) of the longest of these prompts: whole chunks."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from smd_cli.backbone.contract import Conditioning
 from smd_cli.engine.plan import Planner
 from smd_cli.scene.model import Background, Bootstrap, Brush, Guidance
 from smd_cli.scene.paint import Painted
@@ -258,6 +260,42 @@ def test_what_did_not_change_is_not_encoded_again() -> None:
     assert torch.equal(made.conditioning.tokens, anew.conditioning.tokens)
     assert torch.equal(made.background, anew.background)
     assert torch.equal(made.plains, anew.plains)
+
+
+class LongReader(FakeBackbone):
+    """A row is as long as its prompt; what is missing to `length` is filled with tens."""
+
+    def encode_prompts(self, prompts: Sequence[str], length: int = 0) -> Conditioning:
+        rows = super().encode_prompts(prompts).tokens
+        count = max(length, *map(len, prompts))
+        filled = torch.full((len(rows), count, 2), 10.0)
+        for row, prompt, known in zip(filled, prompts, rows, strict=True):
+            row[: len(prompt)] = known[0]
+        return Conditioning(filled, rows.sum(dim=1))
+
+
+def test_all_rows_are_as_long_as_the_longest_prompt() -> None:
+    """Whichever prompt that is, and whatever was planned before."""
+    fake = LongReader()
+    planner = Planner(fake)
+    painted = [Painted(b, m, ()) for b, m in zip(two_brushes(), (LEFT, RIGHT), strict=True)]
+    long = scene(*two_brushes(), background="hill", guidance=Guidance("full"))
+    negative = Background("hill", negative="a long list of flaws")
+    for wanted, length in [(long, 4), (replace(long, background=negative), 20), (long, 4)]:
+        made = planner.plan(wanted, painted, SMALL)
+        assert made.negative is not None
+        assert made.conditioning.tokens.shape == made.negative.tokens.shape == (3, length, 2)
+        assert (made.conditioning.tokens[0, 4:] == 10).all()
+
+
+def test_a_network_that_takes_the_scale_itself() -> None:
+    fake = FakeBackbone(embeds_guidance=True)
+    kinds = [(Guidance("none", 5), 1), (Guidance("full", 5), 5), (Guidance("self", 2), 2)]
+    for guidance, scale in kinds:
+        made = plan(fake, scene(*two_brushes(), guidance=guidance), [LEFT, RIGHT])
+        assert made.conditioning.guidance is not None
+        assert made.conditioning.guidance.tolist() == [scale, scale]
+        assert (made.negative, made.guidance) == (None, Guidance())
 
 
 def test_planning_leaves_global_generators(fake: FakeBackbone) -> None:
