@@ -12,6 +12,7 @@ from smd_cli.backbone.contract import Backbone
 from smd_cli.backbone.families import Family
 from smd_cli.backbone.fetch import model_folder
 from smd_cli.backbone.lora import fuse_loras
+from smd_cli.backbone.memory import is_full, place
 from smd_cli.backbone.parts import Parts
 from smd_cli.backbone.quiet import quiet
 from smd_cli.backbone.single_file import load_file
@@ -42,32 +43,40 @@ def pick_dtype(name: str, device: torch.device) -> torch.dtype:
         return torch.float16 if device.type == "cuda" else torch.float32
     if name not in DTYPES:
         raise UsageError(f"there is no precision {name!r}", f"one of auto, {', '.join(DTYPES)}")
+    try:
+        square = torch.ones(2, 2, dtype=DTYPES[name], device=device)
+        (square @ square).sum().item()
+    except (RuntimeError, TypeError, AssertionError) as unfit:
+        raise UsageError(f"{device} cannot work in {name}", "try --dtype fp32") from unfit
     return DTYPES[name]
 
 
-def load_backbone(model: ModelRef, device: str = "auto", dtype: str = "auto") -> Backbone:
+def load_backbone(
+    model: ModelRef, device: str = "auto", dtype: str = "auto", *, low_memory: bool = False
+) -> Backbone:
     """Load a model: a diffusers folder, a hub id or a single file, with its VAE and LoRAs.
 
+    `low_memory` keeps only the part that works on the device, and decodes pictures in tiles.
     Raises UsageError for another architecture, SmdError where files are missing or broken.
     """
     where = pick_device(device)
     precision = pick_dtype(dtype, where)
     with quiet():
         try:
-            return _load(model, where, precision)
+            return _load(model, where, precision, low_memory)
         except SmdError:
             raise
-        except torch.OutOfMemoryError as full:
-            raise SmdError(
-                f"the model {model.name} does not fit into the memory of {where}",
-                "try --dtype fp16, a smaller model or --device cpu",
-            ) from full
         except Exception as broken:  # the loaders raise all kinds for a broken folder
+            if is_full(broken):
+                raise SmdError(
+                    f"the model {model.name} does not fit into the memory of {where}",
+                    "try --dtype fp16, a smaller model or --device cpu",
+                ) from broken
             reason = " ".join(str(broken).split()).split(". ")[0]
             raise SmdError(f"cannot load the model {model.name}: {reason}") from broken
 
 
-def _load(model: ModelRef, device: torch.device, dtype: torch.dtype) -> Backbone:
+def _load(model: ModelRef, device: torch.device, dtype: torch.dtype, low_memory: bool) -> Backbone:
     if model.file:
         family, index, modules, factor = load_file(model, model.file, dtype)
     else:
@@ -76,15 +85,18 @@ def _load(model: ModelRef, device: torch.device, dtype: torch.dtype) -> Backbone
         family, index, modules, factor = files.load_folder(model, model.folder, dtype)
     unet, vae, defaults = modules["unet"], modules["vae"], read_defaults(model)
     _refuse_unlike(model.name, unet.config.in_channels, vae.config.latent_channels)
-    for part in ("unet", *family.text_parts):
-        modules[part].to(device).eval()
+    parts = [modules[part] for part in (*family.text_parts, "unet")]
+    if not low_memory:  # fusing is quicker there
+        for part in parts:
+            part.to(device)
     fuse_loras(model, family, modules)
+    place(parts, vae.to(_vae_dtype(family, vae, dtype)), device, low_memory)
     return family(
         Parts(
             unet=unet,
             tokenizers=tuple(modules[part] for part in files.tokenizer_parts(family)),
             text_encoders=tuple(modules[part] for part in family.text_parts),
-            vae=vae.to(device, _vae_dtype(family, vae, dtype)).eval(),
+            vae=vae,
             factor=factor,
             scheduler=defaults.scheduler,
             consistency=defaults.consistency,

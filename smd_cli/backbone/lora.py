@@ -12,6 +12,7 @@ from torch import Tensor
 
 from smd_cli.backbone.families import Family
 from smd_cli.backbone.fetch import lora_file
+from smd_cli.backbone.memory import is_full
 from smd_cli.checkpoints import read_shapes
 from smd_cli.errors import UsageError
 from smd_cli.scene.model import LoraRef, ModelRef
@@ -55,6 +56,8 @@ def _load(pipe: Any, lora: LoraRef, name: str, model: ModelRef) -> None:
         pipe.load_lora_weights(str(file.parent), adapter_name=name, **where)
         held = _held(pipe, file.parent, where)
     except Exception as unfit:  # peft and diffusers raise all kinds for layers that do not fit
+        if is_full(unfit):
+            raise
         raise _misfit(lora, model) from unfit
     if sorted(map(_mark, _laid(pipe, name))) != sorted(map(_mark, held)):
         raise _misfit(lora, model)
@@ -82,7 +85,7 @@ def _laid(pipe: Any, name: str) -> Iterator[Tensor]:
 
 def _mark(matrix: Tensor) -> tuple[int, float]:
     """What tells a matrix from others, whatever its name and shape have become."""
-    return matrix.numel(), float(matrix.double().abs().sum().item())
+    return matrix.numel(), float(matrix.cpu().double().abs().sum().item())
 
 
 def _refuse_other_kinds(lora: LoraRef, names: Sequence[str] | Mapping[str, Any]) -> None:
