@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import TINY
 from PIL import Image
 
 from smd_cli.check import Report, check_scene
@@ -335,3 +337,30 @@ def test_checking_imports_no_model_library() -> None:
     code = f"import sys, smd_cli.check; print({heavy} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
+
+
+def test_a_model_that_does_not_say_how_it_is_sampled(tmp_path: Path) -> None:
+    """Few steps are a guess then, unless the scene, a LoRA or the scheduler's config says them."""
+    folder = Path(shutil.copytree(TINY, tmp_path / "m"))
+    text = "model: m\nbackground: sea\n"
+    assert warned(tmp_path, text) == [
+        "s.yaml:1:8: warning: the model m does not say how few steps it was made for: taking "
+        "5 steps of LCM\n  model: m\n         ^\n"
+        "hint: a lora that makes it fast, or sampler: {steps: ...}, settles it"
+    ]
+    assert not warned(tmp_path, text + "sampler: {steps: 5}\n")
+    assert not warned(tmp_path, text + "sampler: {method: multidiffusion}\n")
+    assert not warned(tmp_path, "model: {name: m, lora: a/b}\nbackground: sea\n")
+    config = folder / "scheduler" / "scheduler_config.json"
+    for told in ({"timestep_spacing": "trailing"}, {"_class_name": "LCMScheduler"}):
+        config.write_text(json.dumps(told))
+        assert not warned(tmp_path, text)
+
+
+def test_a_negative_for_a_model_that_takes_guidance_itself(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(TINY, tmp_path / "m"))
+    config = folder / "unet" / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "time_cond_proj_dim": 8}))
+    text = "model: m\nbackground: {prompt: sea, negative: ugly}\nsampler: {steps: 4}\n"
+    [told] = warned(tmp_path, text)
+    assert "negative has no effect: the model m takes guidance itself" in told

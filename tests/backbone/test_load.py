@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 
 from smd_cli.backbone.load import load_backbone, pick_device, pick_dtype
 from smd_cli.errors import SmdError, UsageError
-from smd_cli.scene.model import ModelRef
+from smd_cli.scene.model import LoraRef, ModelRef
 
 UNET = "unet/diffusion_pytorch_model.safetensors"
 Change = Callable[[Path], None]
@@ -304,3 +304,34 @@ def test_precision_follows_the_device() -> None:
     assert pick_dtype("auto", torch.device("cpu")) == torch.float32
     assert pick_dtype("auto", torch.device("cuda")) == torch.float16
     assert pick_dtype("bf16", torch.device("cpu")) == torch.bfloat16
+
+
+def test_weights_in_the_fp16_variant_alone(folder: Path) -> None:
+    for part in ("unet", "vae"):
+        plain = folder / part / "diffusion_pytorch_model.safetensors"
+        plain.rename(plain.with_suffix(".fp16.safetensors"))
+    text = folder / "text_encoder" / "model.safetensors"
+    text.rename(text.with_suffix(".fp16.safetensors"))
+    load_backbone(ModelRef("model", folder), "cpu")
+
+
+@pytest.mark.parametrize(
+    ("lora", "sentence"),
+    [
+        (LoraRef("a/b"), "cannot get the LoRA a/b from the Hugging Face hub"),
+        (LoraRef("a/b", file="c.bin"), "c.bin is a pickle file: loading one can run any program"),
+        (LoraRef("empty", Path("empty")), "the folder empty holds 0 LoRA files"),
+    ],
+)
+def test_loras_that_are_not_here(
+    lora: LoraRef, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    Path("empty").mkdir()
+    with pytest.raises(SmdError) as refused:
+        load_backbone(ModelRef("model", TINY, loras=(lora,)), "cpu")
+    assert refused.value.message.startswith(sentence)

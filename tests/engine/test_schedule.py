@@ -6,9 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from diffusers import DDPMScheduler, LCMScheduler
+from diffusers import DDIMScheduler, DDPMScheduler, LCMScheduler
 
-from smd_cli.engine.schedule import alphas_cumprod, lcm_timesteps, step_table
+from smd_cli.engine.schedule import (
+    alphas_cumprod,
+    lcm_timesteps,
+    step_table,
+    trailing_timesteps,
+)
 from smd_cli.errors import UsageError
 
 from . import naive
@@ -30,6 +35,17 @@ def test_timesteps_are_those_of_lcm(steps: int) -> None:
     scheduler = LCMScheduler(**SD15)
     scheduler.set_timesteps(steps)
     assert lcm_timesteps(steps) == tuple(scheduler.timesteps.tolist())
+
+
+@pytest.mark.parametrize("steps", range(1, 51))
+def test_trailing_timesteps_are_those_of_diffusers(steps: int) -> None:
+    theirs = DDIMScheduler(timestep_spacing="trailing")
+    theirs.set_timesteps(steps)
+    assert trailing_timesteps(steps) == tuple(theirs.timesteps.tolist())
+    told = {"_class_name": "EulerDiscreteScheduler", "timestep_spacing": "trailing"}
+    assert step_table(told, steps=steps).timesteps == trailing_timesteps(steps)
+    lcm = {**told, "_class_name": "LCMScheduler"}
+    assert step_table(lcm, steps=steps).timesteps == lcm_timesteps(steps)
 
 
 @pytest.mark.parametrize("steps", PUBLISHED)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import random
+import re
 import string
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 
 from smd_cli.errors import Place, Problem, SceneError, UsageError
 from smd_cli.models import STARTER, ModelDefaults, read_defaults
+from smd_cli.presets import PRESETS
 from smd_cli.scene.model import (
     Background,
     Bootstrap,
@@ -23,6 +25,7 @@ from smd_cli.scene.model import (
     Guidance,
     ImageMask,
     Length,
+    LoraRef,
     ModelRef,
     Output,
     PolygonMask,
@@ -104,6 +107,11 @@ def model_folder(name: str, **stated: object) -> None:
     Path(name).mkdir()
     (Path(name) / "model_index.json").write_text("{}")
     (Path(name) / "smd.json").write_text(json.dumps(stated))
+
+
+def weights_file(name: str) -> None:
+    """A safetensors file without any weight."""
+    Path(name).write_bytes(b"\2" + bytes(7) + b"{}")
 
 
 def test_the_example_of_the_format_gives_exactly_this_scene() -> None:
@@ -329,6 +337,78 @@ def test_models_by_preset_folder_and_hub_id() -> None:
     )
     hub = scene("background: sea\nmodel: {name: tiny, vae: some/vae}").model
     assert hub.vae == ModelRef("some/vae")
+
+
+def model(text: str) -> ModelRef:
+    return scene(f"background: sea\nmodel: {text}").model
+
+
+def test_all_that_belongs_to_a_model() -> None:
+    weights_file("style.safetensors")
+    Path("loras").mkdir()
+    model_folder("tiny")
+    listed = "[style.safetensors, {path: loras, weight: 0.5}, a/b, {path: a/b/c.d.safetensors}]"
+    made = model(f"{{name: tiny, clip_skip: 1, lora: {listed}}}")
+    assert made.clip_skip == 1
+    assert made.loras == (
+        LoraRef("style.safetensors", Path("style.safetensors")),
+        LoraRef("loras", Path("loras"), weight=0.5),
+        LoraRef("a/b"),
+        LoraRef("a/b", file="c.d.safetensors"),
+    )
+    one = model("{name: tiny, lora: {path: a/b, weight: -1, revision: main}}")
+    assert one.loras == (LoraRef("a/b", revision="main", weight=-1.0),)
+
+
+def test_a_single_file_with_a_config_folder() -> None:
+    model_folder("tiny")
+    weights_file("one.safetensors")
+    made = model("{name: one.safetensors, config: tiny}")
+    assert (made.file, made.config) == (Path("one.safetensors"), Path("tiny"))
+    assert made.folder is None
+
+
+def test_every_preset_is_a_model() -> None:
+    for name, preset in PRESETS.items():
+        made = scene(f"background: sea\nmodel: {name}")
+        assert made.model.name == name
+        assert made.model.hub_id == (preset.repository or name)
+        assert made.model.revision == preset.revision
+        assert (made.model.folder is None) == (name != "starter")
+        if name != "starter":
+            assert preset.revision is not None
+            assert re.fullmatch("[0-9a-f]{40}", preset.revision)
+            assert made.model.vae is not None
+
+
+def test_a_presets_sampler_lies_under_the_scene() -> None:
+    text = "background: sea\nmodel: sdxl-lightning"
+    assert scene(text).sampler.steps == 4
+    assert scene(text, "sampler.steps=8").sampler.steps == 8
+    own = read_defaults(scene(text).model)
+    assert (own.native_size, own.consistency, own.known) == ((1024, 1024), False, False)
+    assert own.scheduler["timestep_spacing"] == "trailing"
+    assert own.samples_as_told
+    guided = scene("background: sea\nmodel: lcm-dreamshaper").sampler.guidance
+    assert guided == Guidance("full", 8)
+
+
+def test_what_is_said_beside_a_preset() -> None:
+    """The LoRAs of the scene come after its own; autoencoder and revision take their place."""
+    made = model("{name: sdxl, revision: main, vae: a/vae, lora: a/style}")
+    assert [lora.name for lora in made.loras] == ["latent-consistency/lcm-lora-sdxl", "a/style"]
+    assert (made.vae, made.revision) == (ModelRef("a/vae"), "main")
+    assert made.hub_id == "stabilityai/stable-diffusion-xl-base-1.0"
+
+
+def test_a_folder_that_is_part_of_a_model() -> None:
+    Path("control").mkdir()
+    Path("control/config.json").write_text('{"_class_name": "ControlNetModel"}')
+    with pytest.raises(SceneError) as refused:
+        scene("background: sea\nmodel: control")
+    [problem] = refused.value.problems
+    assert problem.message == "control is a ControlNetModel, which is no whole model"
+    assert problem.hint.startswith("smd runs Stable Diffusion 1.x, 2.x and XL")
 
 
 def test_a_models_own_defaults_lie_under_the_scene() -> None:
