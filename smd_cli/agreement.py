@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
@@ -17,17 +17,17 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from smd_cli import hub
+from smd_cli.backbone.fetch import lora_file, model_folder
 from smd_cli.backbone.load import load_backbone, pick_device, pick_dtype
 from smd_cli.backbone.quiet import quiet
 from smd_cli.engine.plan import Plan, Planner
 from smd_cli.engine.stream import single
-from smd_cli.errors import SmdError
+from smd_cli.errors import SmdError, UsageError
 from smd_cli.hub_cache import INDEX, PARTS, downloads_of, read_object
 from smd_cli.models import read_defaults
 from smd_cli.pull import bring
 from smd_cli.report import Reporter
-from smd_cli.scene.model import Guidance, ModelRef, Scene, SceneFile
+from smd_cli.scene.model import Guidance, LoraRef, ModelRef, Scene, SceneFile
 from smd_cli.scene.overrides import Override
 from smd_cli.scene.paint import paint_scene
 from smd_cli.scene.parse import load_scene
@@ -76,11 +76,16 @@ def measure(name: str, device: str, dtype: str, reporter: Reporter) -> Agreement
     precision = pick_dtype(dtype, where)
     file = _scene_file(name)
     model = file.scene.model
+    if model.file:
+        raise UsageError(
+            f"{name} is a single file, and those are not compared",
+            "save it as a folder with diffusers' save_pretrained",
+        )
     bring(downloads_of(model), reporter)
-    folder = model.folder or hub.fetch(downloads_of(model)[0])
-    plan, ours = _ours(file, replace(model, folder=folder), where, precision)
+    model = replace(model, folder=model_folder(model))
+    plan, ours = _ours(file, model, where, precision)
     gc.collect()  # one model at a time in memory
-    theirs, pipeline = _theirs(plan, folder, where, precision)
+    theirs, pipeline = _theirs(plan, model, where, precision)
     error = float((ours - theirs).abs().max() / theirs.std())
     width, height = plan.size
     rate = str(precision).removeprefix("torch.")
@@ -133,11 +138,13 @@ def _generator() -> torch.Generator:
 
 
 def _theirs(
-    plan: Plan, folder: Path, device: torch.device, dtype: torch.dtype
+    plan: Plan, model: ModelRef, device: torch.device, dtype: torch.dtype
 ) -> tuple[Tensor, str]:
     """The latents (1, C, h, w) of diffusers' pipeline with the plan's noise, and its name."""
     with quiet():
-        pipeline = _pipeline(folder, dtype).to(device)
+        assert model.folder is not None
+        pipeline = _pipeline(model.folder, dtype).to(device)
+        _lay_loras(pipeline, model.loras)
         pipeline.set_progress_bar_config(disable=True)
         pipeline.scheduler = _scheduler(plan, pipeline.scheduler.config)
         options = _options(plan, dtype)
@@ -161,6 +168,17 @@ def _pipeline(folder: Path, dtype: torch.dtype) -> Any:
     except (OSError, ValueError, AttributeError) as unknown:
         reason = " ".join(str(unknown).split()).split(". ")[0]
         raise SmdError(f"diffusers itself cannot load {folder}: {reason}") from unknown
+
+
+def _lay_loras(pipeline: Any, loras: Sequence[LoraRef]) -> None:
+    """Lay LoRAs beside the pipeline's weights: fused or not, they do the same."""
+    names = []
+    for number, lora in enumerate(loras):
+        file = lora_file(lora)
+        names.append(f"lora_{number}")
+        pipeline.load_lora_weights(file.parent, weight_name=file.name, adapter_name=names[-1])
+    if names:
+        pipeline.set_adapters(names, [lora.weight for lora in loras])
 
 
 def _scheduler(plan: Plan, config: Mapping[str, Any]) -> Any:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from smd_cli.scene.model import ModelRef
+from smd_cli.scene.model import LoraRef, ModelRef
 
 PARTS = ("unet", "vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "scheduler")
 """The folders of a pipeline that smd reads; a safety checker, say, is none of them."""
@@ -52,14 +52,32 @@ class Download:
 
 
 def downloads_of(model: ModelRef) -> tuple[Download, ...]:
-    """What a model, and its autoencoder of its own, take from the hub; empty for local ones."""
+    """What a model with autoencoder and LoRAs takes from the hub; empty where all is local."""
+    name = model.name if model.repository else ""
+    local = model.folder is not None or model.file is not None
+    own = () if local else (model_download(model),)
+    vae = model.vae
+    decoder = () if vae is None or vae.folder or vae.file else (vae_download(vae, name),)
+    loras = tuple(lora_download(lora, name) for lora in model.loras if lora.path is None)
+    return (*own, *decoder, *loras)
+
+
+def model_download(model: ModelRef) -> Download:
+    """A pipeline of the hub, without the autoencoder where the model has another."""
     spared = ("vae",) if model.vae else ()
-    own = Download(model.name, model.revision, spared=spared)
-    vae = model.vae and Download(model.vae.name, model.vae.revision, VAE_FILES)
-    return (
-        *((own,) if model.folder is None else ()),
-        *((vae,) if model.vae and vae and model.vae.folder is None else ()),
-    )
+    name = model.name if model.repository else ""
+    return Download(model.hub_id, model.revision, spared=spared, name=name)
+
+
+def vae_download(vae: ModelRef, name: str = "") -> Download:
+    """An autoencoder of the hub, which belongs to the preset `name`."""
+    return Download(vae.hub_id, vae.revision, VAE_FILES, name=name)
+
+
+def lora_download(lora: LoraRef, name: str = "") -> Download:
+    """A LoRA of the hub, which belongs to the preset `name`."""
+    files = LORA_FILES if lora.file is None else (lora.file,)
+    return Download(lora.name, lora.revision, files, name=name)
 
 
 def offline() -> bool:

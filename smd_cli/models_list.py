@@ -24,7 +24,7 @@ from smd_cli.hub_cache import (
     storage,
     whole,
 )
-from smd_cli.models import PRESETS, resolve_model
+from smd_cli.presets import PRESETS, Preset
 from smd_cli.units import shown_bytes
 
 State = Literal["comes with smd", "here", "in part", "not here"]
@@ -48,8 +48,7 @@ class Listed:
     def row(self) -> tuple[str, str, str, str]:
         """Name, state, size, and what it is, as they are shown."""
         size = shown_bytes(self.bytes) if self.bytes else "-"
-        made_of = " + ".join(repo for repo in self.repos if repo != self.name)
-        return self.name, self.state, size, self.kind or made_of or "-"
+        return self.name, self.state, size, self.kind or "-"
 
 
 @dataclass(frozen=True)
@@ -81,27 +80,28 @@ TITLES = ("model", "state", "size", "what")
 
 def list_models() -> Models:
     """Look for all presets and all models in the hub cache."""
-    known = {name: downloads_of(resolve_model(name, Path())) for name in PRESETS}
+    known = {one.name: downloads_of(one.ref()) for one in PRESETS.values()}
     taken = {wanted.repo for downloads in known.values() for wanted in downloads}
     return Models(
-        tuple(preset(name, downloads) for name, downloads in known.items()),
+        tuple(preset(one, known[one.name]) for one in PRESETS.values()),
         tuple(_other(repo) for repo in cached_repos() if repo not in taken),
         str(cache_folder()),
         free_bytes(),
     )
 
 
-def preset(name: str, downloads: Sequence[Download]) -> Listed:
-    """A preset that is made of these downloads, or comes with the package where there are none."""
-    if not downloads:
-        return Listed(name, "comes with smd", _folder_bytes(PRESETS[name]))
+def preset(known: Preset, downloads: Sequence[Download]) -> Listed:
+    """A preset that is made of these downloads, or that comes with the package."""
+    if known.folder is not None:
+        size = _folder_bytes(known.folder)
+        return Listed(known.name, "comes with smd", size, kind=known.about)
     repos = tuple(dict.fromkeys(wanted.repo for wanted in downloads))
     size = sum(bytes_on_disk(repo) for repo in repos)
     state: State = "in part" if size else "not here"
     if all(whole(wanted) for wanted in downloads):
         state = "here"
     absent = [name for wanted in downloads for name in _absent(wanted)]
-    return Listed(name, state, size, repos, tuple(absent))
+    return Listed(known.name, state, size, repos, tuple(absent), known.about)
 
 
 def _absent(wanted: Download) -> Iterator[str]:

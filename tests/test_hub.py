@@ -19,7 +19,8 @@ from hub_stub import Hub, Repo, folder_files, serving
 from smd_cli import hub as our_hub
 from smd_cli.errors import SmdError, UsageError
 from smd_cli.hub_cache import VAE_FILES, Download, downloads_of, missing, needed, snapshot, whole
-from smd_cli.scene.model import ModelRef
+from smd_cli.models import resolve_model
+from smd_cli.scene.model import LoraRef, ModelRef
 
 NAME = "someone/tiny-sd"
 UNET = "unet/diffusion_pytorch_model.safetensors"
@@ -489,3 +490,22 @@ def test_ctrl_c_and_the_same_command_again(stub: Hub, cache: Path) -> None:
     assert (Path(again.stdout.strip()) / UNET).read_bytes() == data
     [first] = [first for path, first in stub.gets if path == UNET and first]
     assert first >= 10_000_000
+
+
+def test_a_preset_brings_its_autoencoder_and_its_loras_along() -> None:
+    """Under the preset's own name, so that the command that gets them is one that works."""
+    downloads = downloads_of(resolve_model("sdxl-lightning", Path()))
+    assert [(wanted.repo, wanted.files) for wanted in downloads] == [
+        ("stabilityai/stable-diffusion-xl-base-1.0", None),
+        ("madebyollin/taesdxl", ("config.json", "diffusion_pytorch_model.safetensors")),
+        ("ByteDance/SDXL-Lightning", ("sdxl_lightning_4step_lora.safetensors",)),
+    ]
+    assert downloads[0].spared == ("vae",)
+    assert {wanted.command for wanted in downloads} == {"smd models pull sdxl-lightning"}
+    assert all(wanted.revision for wanted in downloads)
+
+
+def test_what_is_local_brings_nothing(tmp_path: Path) -> None:
+    lora = LoraRef("a", tmp_path / "a.safetensors")
+    assert downloads_of(ModelRef("m", tmp_path, loras=(lora,))) == ()
+    assert downloads_of(ModelRef("m.safetensors", file=tmp_path / "m.safetensors")) == ()

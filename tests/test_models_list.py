@@ -14,6 +14,7 @@ from conftest import TINY, Smd
 
 from smd_cli.hub_cache import Download, bytes_on_disk
 from smd_cli.models_list import list_models, preset
+from smd_cli.presets import PRESETS, Preset
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 UNET = "unet/diffusion_pytorch_model.safetensors"
@@ -47,9 +48,12 @@ def put(cache: Path, repo: str, files: Path, commit: str = COMMIT) -> Path:
 def test_an_empty_cache(smd: Smd, cache: Path) -> None:
     result = smd(["models"])
     assert (result.code, result.err) == (0, "")
-    head, starter, foot = result.out.splitlines()
+    head, *presets, foot = result.out.splitlines()
+    assert [line.split()[0] for line in presets] == list(PRESETS)
+    assert all(line.split()[1:3] == ["not", "here"] for line in presets[1:])
+    starter = presets[0]
     assert head.split() == ["model", "state", "size", "what"]
-    assert starter.startswith("starter  comes with smd  ")
+    assert starter.split()[:4] == ["starter", "comes", "with", "smd"]
     assert foot.startswith(f"hub cache: {cache} (")
     assert not cache.exists()
 
@@ -62,7 +66,7 @@ def test_whole_and_half_models_of_no_preset(smd: Smd, cache: Path) -> None:
     (cache / "models--e--broken").mkdir()
     (cache / "datasets--f--words").mkdir()
     lines = smd(["models"]).out.splitlines()
-    assert [line.split() for line in lines[2:-1]] == [
+    assert [line.split() for line in lines[1 + len(PRESETS) : -1]] == [
         ["a/half--model", "in", "part", "4.3", "MB", "StableDiffusionPipeline"],
         ["b/whole", "here", "4.3", "MB", "StableDiffusionPipeline"],
         ["c/vae", "here", "634", "kB", "AutoencoderTiny"],
@@ -76,7 +80,7 @@ def test_json_names_what_is_missing(smd: Smd, cache: Path) -> None:
     (put(cache, "a/half", TINY) / UNET).unlink()
     told = json.loads(smd(["models", "--json"]).out)
     assert told["cache"] == str(cache)
-    assert [one["name"] for one in told["presets"]] == ["starter"]
+    assert [one["name"] for one in told["presets"]] == list(PRESETS)
     [half] = told["others"]
     assert half["state"] == "in part"
     assert half["missing"] == [UNET]
@@ -87,19 +91,20 @@ def test_json_names_what_is_missing(smd: Smd, cache: Path) -> None:
 def test_a_preset_of_two_repositories(cache: Path) -> None:
     vae = Download("some/vae", files=("config.json", "diffusion_pytorch_model.safetensors"))
     model = Download("some/model", COMMIT, name="quick")
-    nothing = preset("quick", (model, vae))
+    quick = Preset("quick", "a quick one", "MIT", "some/model")
+    nothing = preset(quick, (model, vae))
     assert (nothing.state, nothing.bytes) == ("not here", 0)
     assert nothing.missing[0] == "some/model/model_index.json"
-    assert nothing.row == ("quick", "not here", "-", "some/model + some/vae")
+    assert nothing.row == ("quick", "not here", "-", "a quick one")
     put(cache, "some/model", TINY)
-    half = preset("quick", (model, vae))
+    half = preset(quick, (model, vae))
     assert (half.state, half.bytes) == ("in part", bytes_on_disk("some/model"))
     assert half.missing == (
         "some/vae/config.json",
         "some/vae/diffusion_pytorch_model.safetensors",
     )
     put(cache, "some/vae", TINY / "tiny_vae")
-    whole = preset("quick", (model, vae))
+    whole = preset(quick, (model, vae))
     assert (whole.state, whole.missing) == ("here", ())
     assert whole.bytes == bytes_on_disk("some/model") + bytes_on_disk("some/vae")
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from smd_cli.backbone.families import Family, family_of
-from smd_cli.backbone.fetch import model_folder
+from smd_cli.backbone.fetch import vae_folder
 from smd_cli.checkpoints import read_shapes
 from smd_cli.errors import SmdError, UsageError
 from smd_cli.models import latent_factor
@@ -76,7 +76,7 @@ def load_vae(model: ModelRef, folder: Path, dtype: torch.dtype) -> tuple[Any, in
     """
     if model.vae and model.vae.file:
         return _vae_file(model.vae, folder, dtype), factor_of(folder / "vae", model.name)
-    place = model_folder(model.vae) if model.vae else folder / "vae"
+    place = vae_folder(model.vae) if model.vae else folder / "vae"
     config = json_of(place / "config.json", (model.vae or model).name)
     kind = _vae_class(config.get("_class_name", "of unknown kind"))
     return _whole(kind, place, torch_dtype=dtype), latent_factor(config)
