@@ -10,7 +10,7 @@ import torch
 
 from smd_cli.backbone.families import Family, family_of
 from smd_cli.backbone.fetch import vae_folder
-from smd_cli.checkpoints import read_shapes
+from smd_cli.checkpoints import read_shapes, refuse_pickle
 from smd_cli.errors import SmdError, UsageError
 from smd_cli.models import latent_factor
 from smd_cli.scene.model import ModelRef
@@ -141,6 +141,7 @@ def _vae_class(name: str) -> Any:
 
 def _whole(kind: Any, place: Path, **options: Any) -> Any:
     """A part of a model with all of its weights: the loaders make up those that are missing."""
+    _refuse_pickles_alone(place)
     part, info = kind.from_pretrained(
         place,
         use_safetensors=True,
@@ -152,6 +153,14 @@ def _whole(kind: Any, place: Path, **options: Any) -> Any:
     if info["missing_keys"]:
         raise SmdError(f"{place} lacks weights, such as {min(info['missing_keys'])}")
     return part
+
+
+def _refuse_pickles_alone(place: Path) -> None:
+    """Raise UsageError for a part whose weights are here in pickle files and nothing else."""
+    held = sorted(path for path in place.iterdir() if path.is_file())
+    if not any(path.suffix == ".safetensors" for path in held):
+        for path in held:
+            refuse_pickle(path)
 
 
 def _variant(place: Path) -> str | None:

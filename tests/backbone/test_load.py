@@ -101,6 +101,15 @@ def cut(path: str) -> Change:
     return apply
 
 
+def as_pickle(path: str) -> Change:
+    """Names a file as pickles are."""
+
+    def apply(folder: Path) -> None:
+        (folder / path).rename((folder / path).with_suffix(".bin"))
+
+    return apply
+
+
 def less(path: str) -> Change:
     """Takes the first weight out of a safetensors file."""
 
@@ -189,6 +198,10 @@ BROKEN: dict[str, tuple[Change, str]] = {
     ),
     "no unet": (without("unet"), "error: the model model is not whole: it has no folder unet"),
     "no unet weights": (without(UNET), "error: cannot load the model model: "),
+    "unet in a pickle": (
+        as_pickle(UNET),
+        "error: diffusion_pytorch_model.bin is a pickle file: loading one can run any program",
+    ),
     "unet lacks a weight": (less(UNET), "error: {folder}/unet lacks weights, such as conv_in.bias"),
     "text encoder lacks a weight": (
         less("text_encoder/model.safetensors"),
