@@ -24,7 +24,7 @@ from smd_cli.jobs import picture_text
 from smd_cli.output.writers import open_outputs
 from smd_cli.render import Models
 from smd_cli.report import Reporter
-from smd_cli.request import Request
+from smd_cli.request import Machine, Request
 from smd_cli.watch.board import Board, Command, State
 from smd_cli.watch.live import Manner, Studio, follow
 from smd_cli.watch.sources import Reader
@@ -82,8 +82,7 @@ def bench_watch(
     edits: int,
     endless: bool,
     mask_px: int,
-    device: str,
-    dtype: str,
+    machine: Machine,
     reporter: Reporter,
 ) -> WatchFigures:
     """Edit a mask again and again under a running `smd watch`."""
@@ -92,7 +91,7 @@ def bench_watch(
         scene = SCENE.format(model=json.dumps(model))
         (folder / "scene.yaml").write_text(scene, encoding="utf-8")
         save_mask(folder / "fox.png", mask_px, 0)
-        run = _Run(folder, endless, Models(device, dtype, reporter))
+        run = _Run(folder, endless, Models(machine, reporter))
         with run.following():
             seconds, work = _measure(run, edits, mask_px)
     middle, alone = statistics.median(seconds), statistics.median(work)

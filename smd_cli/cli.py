@@ -75,6 +75,12 @@ Offline = Annotated[
     bool,
     typer.Option("--offline", envvar="SMD_OFFLINE", help="Never touch the network."),
 ]
+LowMemory = Annotated[
+    bool,
+    typer.Option(
+        "--low-memory", envvar="SMD_LOW_MEMORY", help="Slower, with less memory on the device."
+    ),
+]
 NoClobber = Annotated[
     bool, typer.Option("--no-clobber", envvar="SMD_NO_CLOBBER", help="Never replace a file.")
 ]
@@ -168,6 +174,7 @@ def render(
     model: Model = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
+    low_memory: LowMemory = False,
     offline: Offline = False,
     schedule: Annotated[
         str,
@@ -185,7 +192,7 @@ def render(
 ) -> None:
     """Render scenes to pictures, GIF, APNG, WebP, MP4 or WebM."""
     from smd_cli.jobs import announce, prepare
-    from smd_cli.request import Request
+    from smd_cli.request import Machine, Request
 
     to_stdout = "-" in (out or ())
     reporter = Reporter(quiet=quiet, verbose=verbose, as_json=as_json, picture_on_stdout=to_stdout)
@@ -217,8 +224,7 @@ def render(
                 jobs,
                 reporter=reporter,
                 began=began,
-                device=device,
-                dtype=dtype,
+                machine=Machine(device, dtype, low_memory),
                 schedule=schedule,
                 clobber=not no_clobber,
             )
@@ -246,6 +252,7 @@ def watch(
     model: Model = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
+    low_memory: LowMemory = False,
     endless: Annotated[
         bool, typer.Option("--stream", envvar="SMD_STREAM", help="Frame after frame, no end.")
     ] = False,
@@ -308,7 +315,7 @@ def watch(
 
     Keys on a terminal: space plays or pauses, s one frame, r another seed, k keeps, q quits.
     """
-    from smd_cli.request import Request
+    from smd_cli.request import Machine, Request
     from smd_cli.scene.source import STDIN
 
     reporter = Reporter(quiet=quiet, verbose=verbose, as_json=as_json)
@@ -330,7 +337,8 @@ def watch(
             from smd_cli.watch.run import Serving
             from smd_cli.watch.run import watch as run_watch
         serving = Serving(port, shown) if serve or shown or port else None
-        manner = Manner(device, dtype, poll, endless, blend, previews, keep, record)
+        machine = Machine(device, dtype, low_memory)
+        manner = Manner(machine, poll, endless, blend, previews, keep, record)
         with hushed():
             run_watch(request, manner, reporter=reporter, serving=serving)
 
@@ -374,6 +382,7 @@ def compare(
     model: Model = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
+    low_memory: LowMemory = False,
     offline: Offline = False,
     no_clobber: NoClobber = False,
     quiet: Quiet = False,
@@ -383,7 +392,7 @@ def compare(
 ) -> None:
     """Show what each stabiliser does, beside slow MultiDiffusion: one labelled sheet."""
     from smd_cli.jobs import announce, prepare
-    from smd_cli.request import Request
+    from smd_cli.request import Machine, Request
 
     reporter = Reporter(quiet=quiet, verbose=verbose, as_json=as_json)
     with _edge(reporter, debug):
@@ -399,7 +408,8 @@ def compare(
         with reporter.starting(), hushed():
             from smd_cli.compare import compare_job
         with hushed():
-            compare_job(job, reporter=reporter, device=device, dtype=dtype, clobber=not no_clobber)
+            machine = Machine(device, dtype, low_memory)
+            compare_job(job, reporter=reporter, machine=machine, clobber=not no_clobber)
 
 
 bench = typer.Typer(rich_markup_mode=None, help="Measure speed as ratios inside one run.")
@@ -424,6 +434,7 @@ def bench_watch(
     ] = "starter",
     device: Device = "auto",
     dtype: Dtype = "auto",
+    low_memory: LowMemory = False,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
@@ -434,14 +445,14 @@ def bench_watch(
 
         with reporter.starting(), hushed():
             from smd_cli.bench import bench_watch as measure
+            from smd_cli.request import Machine
         with hushed():
             figures = measure(
                 model=model,
                 edits=edits,
                 endless=endless,
                 mask_px=mask_px,
-                device=device,
-                dtype=dtype,
+                machine=Machine(device, dtype, low_memory),
                 reporter=reporter,
             )
         print(json.dumps(figures.as_json()) if as_json else figures)

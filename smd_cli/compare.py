@@ -21,6 +21,7 @@ from smd_cli.jobs import Job, picture_text
 from smd_cli.output.writers import open_outputs
 from smd_cli.render import Models, memory_sentence
 from smd_cli.report import Reporter
+from smd_cli.request import Machine
 from smd_cli.scene.model import MULTIDIFFUSION, Bootstrap, Sampler, Scene
 from smd_cli.scene.paint import PaintedScene
 
@@ -80,10 +81,10 @@ def compare(scene: Scene, painted: PaintedScene, backbone: Backbone) -> Iterator
         yield Shot(variant.label, pixels, time.perf_counter() - began, plan.rows)
 
 
-def compare_job(job: Job, *, reporter: Reporter, device: str, dtype: str, clobber: bool) -> None:
+def compare_job(job: Job, *, reporter: Reporter, machine: Machine, clobber: bool) -> None:
     """Render a job's scene in all variants and write the sheet to its target."""
     scene = job.scene_file.scene
-    backbone = Models(device, dtype, reporter).get(scene.model)
+    backbone = Models(machine, reporter).get(scene.model)
     shots = []
     with memory_sentence(job), reporter.rendering(job.title, len(variants(scene))):
         for shot in compare(scene, job.painted, backbone):

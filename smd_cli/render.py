@@ -19,6 +19,7 @@ from smd_cli.jobs import Job, picture_text
 from smd_cli.output.writers import open_outputs
 from smd_cli.pull import bring
 from smd_cli.report import Reporter, Summary
+from smd_cli.request import AUTO, Machine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
 class Models:
     """Loads what jobs ask for and keeps the last model, so that a batch loads it once."""
 
-    def __init__(self, device: str, dtype: str, reporter: Reporter) -> None:
-        self._device, self._dtype, self._reporter = device, dtype, reporter
+    def __init__(self, machine: Machine, reporter: Reporter) -> None:
+        self._machine, self._reporter = machine, reporter
         self._loaded: tuple[ModelRef, Backbone] | None = None
 
     def get(self, model: ModelRef) -> Backbone:
@@ -40,7 +41,9 @@ class Models:
             self._loaded = None
             bring(downloads_of(model), self._reporter)
             with self._reporter.loading(model.name):
-                self._loaded = (model, load_backbone(model, self._device, self._dtype))
+                on = self._machine
+                loaded = load_backbone(model, on.device, on.dtype, low_memory=on.low_memory)
+                self._loaded = (model, loaded)
         return self._loaded[1]
 
 
@@ -49,8 +52,7 @@ def render_jobs(
     *,
     reporter: Reporter,
     began: float,
-    device: str = "auto",
-    dtype: str = "auto",
+    machine: Machine = AUTO,
     schedule: str = "auto",
     clobber: bool = True,
 ) -> None:
@@ -58,7 +60,7 @@ def render_jobs(
 
     Raises SmdError (model, memory, files); files that are whole by then stay.
     """
-    models = Models(device, dtype, reporter)
+    models = Models(machine, reporter)
     for job in jobs:
         with memory_sentence(job):
             backbone = models.get(job.scene_file.scene.model)
@@ -126,7 +128,7 @@ def memory_sentence(job: Job) -> Iterator[None]:
         width, height = job.painted.size
         raise SmdError(
             f"{job.title}: out of memory at {width}x{height}",
-            "try a smaller --size, --schedule single, or --dtype fp16 on a GPU",
+            "try a smaller --size, --schedule single, --low-memory, or --dtype fp16 on a GPU",
         ) from full
 
 

@@ -28,6 +28,21 @@ class Request:
     clobber: bool = True
 
 
+@dataclass(frozen=True)
+class Machine:
+    """Where a model runs: device and precision by name ("auto" finds them).
+
+    `low_memory`: parts wait in main memory, and pictures are decoded in tiles.
+    """
+
+    device: str = "auto"
+    dtype: str = "auto"
+    low_memory: bool = False
+
+
+AUTO = Machine()
+
+
 def refuse_stdin_twice(scenes: Sequence[str]) -> None:
     """Raise UsageError where more than one scene is standard input."""
     if scenes.count(STDIN) > 1:

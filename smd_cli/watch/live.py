@@ -21,7 +21,7 @@ from smd_cli.output.stills import Pixels
 from smd_cli.output.writers import Outputs, open_outputs
 from smd_cli.render import Models, memory_sentence
 from smd_cli.report import Reporter
-from smd_cli.request import Request
+from smd_cli.request import AUTO, Machine, Request
 from smd_cli.watch.board import Board, Command
 from smd_cli.watch.follower import Follower, Version, wait
 from smd_cli.watch.keeper import Keeper, Recorder
@@ -38,8 +38,7 @@ class Manner:
     show every slot's estimate; `keep`: a folder for settled pictures; `record`: a film of all.
     """
 
-    device: str = "auto"
-    dtype: str = "auto"
+    machine: Machine = AUTO
     polling: bool = False
     endless: bool = False
     blend: bool = False
@@ -335,6 +334,6 @@ def follow(
         watcher = stack.enter_context(Watcher(board.wake, polling=manner.polling))
         watcher.changed.set()
         follower = Follower(Reader(endless=manner.endless), request, watcher, teller)
-        studio = Studio(models or Models(manner.device, manner.dtype, reporter))
+        studio = Studio(models or Models(manner.machine, reporter))
         keeper = Keeper(manner.keep)
         Session(follower, studio, board, teller, keeper, recorder, manner).run()
