@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from smd_cli.backbone.load import load_backbone
+from smd_cli.backbone.memory import is_full
 from smd_cli.engine.plan import Planner
 from smd_cli.engine.stream import picture, single, stream
 from smd_cli.errors import SmdError
@@ -120,10 +121,7 @@ def memory_sentence(job: Job) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as full:
-        # On the CPU torch has no class of its own for it.
-        if not isinstance(full, MemoryError | torch.OutOfMemoryError) and (
-            "allocate memory" not in str(full)
-        ):
+        if not is_full(full):
             raise
         width, height = job.painted.size
         raise SmdError(

@@ -185,9 +185,9 @@ def test_a_mask_edit_encodes_nothing_and_a_prompt_edit_one_prompt(
     encoded: list[list[str]] = []
     encode = StableDiffusion.encode_prompts
 
-    def counted(self: StableDiffusion, prompts: list[str]) -> object:
+    def counted(self: StableDiffusion, prompts: list[str], length: int = 0) -> object:
         encoded.append(list(prompts))
-        return encode(self, prompts)
+        return encode(self, prompts, length)
 
     monkeypatch.setattr(StableDiffusion, "encode_prompts", counted)
     with Following(Manner()) as live:
