@@ -29,10 +29,11 @@ def family_of(name: str, index: Mapping[str, Any], unet: Mapping[str, Any]) -> F
             f"the model {name} is {_kind(index, parts)}, which is not supported: {SUPPORTED}"
         )
     refuse_unet(name, unet.get("in_channels", 4))
-    if unet.get("addition_embed_type") != family.unet_added:
+    added = unet.get("addition_embed_type")
+    if added not in family.unet_added:
         raise UsageError(
-            f"the model {name} is not supported: its UNet's additions are of the kind "
-            f"{unet.get('addition_embed_type')}, not {family.unet_added}",
+            f"the model {name} is not supported: its UNet's additions are of the kind {added}, "
+            f"not {family.unet_added[0]}",
             SUPPORTED,
         )
     return family

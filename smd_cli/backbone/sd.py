@@ -14,7 +14,7 @@ class StableDiffusion(UNetBackbone):
     """Prompts are the last states of CLIP's text encoder."""
 
     text_parts: tuple[str, ...] = ("text_encoder",)
-    unet_added: str | None = None
+    unet_added: tuple[str | None, ...] = (None, "text")  # "text" is made of the prompt's states
     pipeline = "StableDiffusionPipeline"
     vae_overflows = False
 

@@ -18,7 +18,7 @@ class StableDiffusionXL(UNetBackbone):
     """Prompts are the last states but one of both encoders; the second one's are pooled too."""
 
     text_parts: tuple[str, ...] = ("text_encoder", "text_encoder_2")
-    unet_added: str | None = "text_time"
+    unet_added: tuple[str | None, ...] = ("text_time",)
     pipeline = "StableDiffusionXLPipeline"
     vae_overflows = True
 
