@@ -204,11 +204,18 @@ def _options(plan: Plan, dtype: torch.dtype) -> dict[str, Any]:
         **steps,
         "width": width,
         "height": height,
-        "guidance_scale": plan.guidance.scale if plan.guidance.type == "full" else 1.0,
+        "guidance_scale": _scale(plan),
         "latents": plan.start_noise(0)[None].to(dtype),
         "generator": _generator(),
         "output_type": "latent",
     }
+
+
+def _scale(plan: Plan) -> float:
+    """The guidance scale: of the rows, or the one that the network takes itself."""
+    if plan.conditioning.guidance is not None:
+        return float(plan.conditioning.guidance[0])
+    return plan.guidance.scale if plan.guidance.type == "full" else 1.0
 
 
 def _option(dtype: torch.dtype) -> str:
