@@ -40,13 +40,15 @@ class Reader:
     """Reads a request's one scene and every file that it names.
 
     Alpha or brightness: a mask that leaves the choice to smd keeps what was chosen when it was
-    first read, so that erasing its last stroke does not turn it inside out. `endless`: frames come
-    without end, which no film can hold.
+    first read, so that erasing its last stroke does not turn it inside out. So does a random seed:
+    an edit shows what it changes, and nothing else. `endless`: frames come without end, which no
+    film can hold.
     """
 
     def __init__(self, *, endless: bool = False) -> None:
         self._endless = endless
         self._rules: dict[Path, Channel] = {}
+        self._seed: int | None = None
 
     def read(self, request: Request, known: Collection[Path] = ()) -> Reading:
         """Read all files.
@@ -57,7 +59,7 @@ class Reader:
         [source] = request.scenes
         scene = _contents([Path(source)])
         try:
-            file = load(source, request)
+            file = self._seeded(load(source, request))
         except SmdError as wrong:
             return Reading({**digest(known), **_digests([Path(source)], scene)}, wrong=wrong)
         files = [Path(source), *named_files(file)]
@@ -71,6 +73,13 @@ class Reader:
         if digest(files) != digests:
             return Reading(digests)
         return Reading(digests, replace(job, warnings=(*job.warnings, *warnings)), None, contents)
+
+    def _seeded(self, file: SceneFile) -> SceneFile:
+        """The scene with the random seed that it had before, as long as it wants a random one."""
+        scene = file.scene
+        kept = scene.seed if self._seed is None else self._seed
+        self._seed = kept if scene.seed_was_random else None
+        return replace(file, scene=replace(scene, seed=kept)) if scene.seed_was_random else file
 
     def _paint(self, file: SceneFile) -> tuple[PaintedScene, list[Problem]]:
         """The scene's paint, by the rules that its masks had before."""

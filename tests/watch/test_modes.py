@@ -162,6 +162,20 @@ def test_another_seed_is_told_and_painted(smd: Smd) -> None:
     assert text_of(Path("live.png"))["smd:overrides"] == f"seed={second.seed}"
 
 
+def test_a_random_seed_is_drawn_once() -> None:
+    """An edit changes what was edited, not everything; until the scene wants another seed."""
+    random = SCENE.replace("seed: 5", "seed: random")
+    Path("s.yaml").write_text(random, encoding="utf-8")
+    with Following(Manner()) as live:
+        first = live.fresh(1).seed
+        save(disc(44), Path("fox.png"))
+        assert live.fresh(2).seed == first
+        Path("s.yaml").write_text(SCENE, encoding="utf-8")
+        assert live.fresh(3).seed == 5
+        Path("s.yaml").write_text(random, encoding="utf-8")
+        assert live.fresh(4).seed not in (5, first)
+
+
 def test_previews_are_marked_until_the_picture_is_whole() -> None:
     seen = []
     with Following(Manner(previews=True)) as live:
