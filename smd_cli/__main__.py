@@ -27,7 +27,7 @@ def run(arguments: list[str]) -> int:
     early it comes.
     """
     try:
-        signal.signal(signal.SIGTERM, _terminated)
+        _end_cleanly()
         from smd_cli.cli import app
 
         return int(app(arguments or ["--help"], prog_name="smd", standalone_mode=False) or 0)
@@ -60,8 +60,16 @@ def _told(wrong: Exception) -> int:
     return _FAILED
 
 
+def _end_cleanly() -> None:
+    """SIGTERM and a closed terminal end the run like Ctrl-C; `nohup` still keeps it alive."""
+    signal.signal(signal.SIGTERM, _terminated)
+    hangup = getattr(signal, "SIGHUP", None)  # not on Windows
+    if hangup is not None and signal.getsignal(hangup) is signal.SIG_DFL:
+        signal.signal(hangup, _terminated)
+
+
 def _terminated(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-    """SIGTERM ends the run like Ctrl-C does: writers clean up after themselves."""
+    """End the run as Ctrl-C does: writers clean up after themselves."""
     sys.exit(128 + number)
 
 

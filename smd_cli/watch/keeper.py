@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 
 from smd_cli.bundle import CHUNK, bundle_text
-from smd_cli.errors import UsageError
+from smd_cli.errors import SmdError, UsageError
 from smd_cli.jobs import Job
 from smd_cli.output.atomic import AtomicFile, sentences
 from smd_cli.output.stills import Pixels, encode_still
@@ -85,7 +85,12 @@ class Recorder:
             self._finish()
             self._begin(size, output)
         assert self._outputs is not None
-        self._outputs.add(self._frames, pixels, {})
+        try:
+            self._outputs.add(self._frames, pixels, {})
+        except SmdError as wrong:
+            self._outputs = None
+            self._open.__exit__(type(wrong), wrong, wrong.__traceback__)
+            raise
         self._frames += 1
 
     def _begin(self, size: tuple[int, int], output: Output) -> None:

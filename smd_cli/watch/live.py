@@ -240,13 +240,22 @@ class Session:
         self._steps = max(self._steps - 1, 0)
         mute = self._manner.endless and version is self._settled
         self._teller.written(version, frame.index, paths, fresh=fresh, mute=mute)
-        self._teller.picture(version, frame.index, pixels, fresh=fresh)
-        if self._recorder:
-            self._recorder.add(pixels, version.job.scene_file.scene.output)
+        self._teller.picture(version, frame.index, pixels, fresh=fresh, mixed=frame.mixed)
+        self._film(version, pixels)
         if fresh and self._manner.keep and not (self._manner.endless and mute):
             self._keep(self._shown)
         if fresh:
             self._settled = version
+
+    def _film(self, version: Version, pixels: Pixels) -> None:
+        """Append a picture to the film; a film that cannot go on is told, and no more is filmed."""
+        if self._recorder is None:
+            return
+        try:
+            self._recorder.add(pixels, version.job.scene_file.scene.output)
+        except SmdError as wrong:
+            self._recorder = None
+            self._teller.trouble(wrong)
 
     def _preview(
         self, version: Version, frame: Frame, pixels: Pixels, text: dict[str, str]

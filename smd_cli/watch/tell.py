@@ -26,6 +26,7 @@ class Teller:
         self._board, self._reporter = board, reporter
         self._said: set[str] = set()
         self._shown_version = 0
+        self._mixed = False
         self._frame_at: float | None = None
 
     def version(self, version: Version) -> None:
@@ -57,8 +58,10 @@ class Teller:
     def mended(self) -> None:
         """The files are again those of the picture."""
         state = self._board.state
-        self._board.tell(trouble="", fresh=state.shown == state.wanted and not state.preview)
-        self._reporter.note("the files are as they were: the picture is fresh again")
+        fresh = state.shown == state.wanted and not (state.preview or self._mixed)
+        self._board.tell(trouble="", fresh=fresh)
+        again = ": the picture is fresh again" if fresh else ""
+        self._reporter.note(f"the files are as they were{again}")
 
     def playing(self, playing: bool) -> None:
         """The loop plays, or is paused."""
@@ -71,8 +74,11 @@ class Teller:
         self._board.tell(pixels=pixels, shown=number, frame=frame, fresh=False, preview=True)
         self._reporter.preview(number, frame, slots)
 
-    def picture(self, version: Version, frame: int, pixels: Pixels, *, fresh: bool) -> None:
-        """A frame is whole."""
+    def picture(
+        self, version: Version, frame: int, pixels: Pixels, *, fresh: bool, mixed: bool
+    ) -> None:
+        """A frame is whole; `mixed`: it shows two versions."""
+        self._mixed = mixed
         facts: dict[str, Any] = {"trouble": ""} if fresh else {}
         if version.change and version.number != self._shown_version:
             facts |= {"seconds": time.monotonic() - version.since}

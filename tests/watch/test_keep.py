@@ -11,7 +11,8 @@ import pytest
 from conftest import TINY, Smd
 from PIL import Image
 
-from smd_cli.errors import UsageError
+from smd_cli.errors import SmdError, UsageError
+from smd_cli.output.gif import GifMovie
 from smd_cli.watch.board import Command
 from smd_cli.watch.live import Manner
 
@@ -123,6 +124,20 @@ def test_pictures_of_another_size_go_into_a_film_of_their_own() -> None:
         with Image.open(name) as film:
             sizes.append(film.size)
     assert sizes == [(64, 64), (80, 80)]
+
+
+def test_a_film_that_cannot_go_on_is_told_once_and_stops_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fails(*_: object) -> None:
+        raise SmdError("film.gif could not be written: no room")
+
+    monkeypatch.setattr(GifMovie, "add", fails)
+    with Following(Manner(record="film.gif")) as live:
+        live.until(lambda s: "no room" in s.trouble)
+        save(disc(50), Path("masks/fox.png"))
+        assert live.fresh(2).trouble == ""
+    assert not [path for path in Path().iterdir() if "film" in path.name]
 
 
 @pytest.mark.parametrize(
