@@ -170,6 +170,11 @@ class Reporter:
         if stale and not self._screen:
             self._say("the last good picture stays, now stale; waiting for a mended file")
 
+    def aside(self, wrong: SmdError) -> None:
+        """Something went wrong beside the picture, which is as fresh as before."""
+        if not self._screen:
+            self.error(wrong)
+
     def summary(self, summary: Summary) -> None:
         """The last line about a scene."""
         self._event("done", **asdict(summary))

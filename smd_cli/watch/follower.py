@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,7 +24,10 @@ PATIENCE_S = 1.5
 """How long something unreadable is tried again before it is told."""
 
 SLOW_RETRY_S = 1.0
-"""How often what was told is looked at again where no save would tell that it is mended."""
+"""How often files are looked at though nobody told of a save: none is missed for longer."""
+
+Stamps = Mapping[Path, tuple[int, int, int] | None]
+"""Each file's time (ns), size (bytes) and number; None where there is none."""
 
 SEEDS = 2**32
 
@@ -52,9 +56,10 @@ class Follower:
         self._reader, self._request = reader, request
         self._watcher, self._teller = watcher, teller
         self._files: tuple[Path, ...] = ()
+        self._stamps: Stamps = {}
         self._troubled_since: float | None = None
         self._told: SmdError | None = None
-        self._read_at = 0.0
+        self._read_at = self._looked_at = 0.0
         self.version: Version | None = None
 
     @property
@@ -76,30 +81,36 @@ class Follower:
             return
         noticed, self._read_at = time.time(), time.monotonic()
         if self._unchanged():
-            self._watcher.follow(self._files)
+            self._follow(self._files)
             return
         found = self._reader.read(self._request, self._files)
-        self._files = tuple(found.digests)
-        self._watcher.follow(self._files)
+        self._follow(tuple(found.digests))
         if found.job is None:
             self._trouble(found.wrong)
             return
         good = self.version
-        told = self._told is not None
+        troubled, told = not self.settled, self._told is not None
         self._troubled_since, self._told = None, None
         if good is None or found.digests != good.digests or self._request is not good.request:
             self._new(found, found.job, noticed)
-        elif told:
-            self._teller.mended()
+        elif troubled:
+            self._teller.mended(told=told)
+
+    def _follow(self, files: tuple[Path, ...]) -> None:
+        self._files, self._stamps = files, _stamps(files)
+        self._watcher.follow(files)
 
     def _due(self) -> bool:
         if self._watcher.changed.is_set():
             self._watcher.changed.clear()
             return True
-        waited = time.monotonic() - self._read_at
+        now = time.monotonic()
         if self._troubled_since is not None:
-            return waited >= RETRY_S
-        return self._lost_place and waited >= SLOW_RETRY_S
+            return now - self._read_at >= RETRY_S
+        if now - self._looked_at < SLOW_RETRY_S:
+            return False
+        self._looked_at = now
+        return self._lost_place or _stamps(self._files) != self._stamps
 
     @property
     def _lost_place(self) -> bool:
@@ -138,10 +149,10 @@ class Follower:
         if self._troubled_since is None:
             self._troubled_since = now
             self._teller.unsettled()
-        if now - self._troubled_since < PATIENCE_S:
+        if wrong is None or now - self._troubled_since < PATIENCE_S:
             return
         self._troubled_since = None
-        if wrong and str(wrong) != str(self._told):
+        if str(wrong) != str(self._told):
             self._teller.trouble(wrong)
         self._told = wrong
 
@@ -159,6 +170,19 @@ def _delay(changed: list[Path], now: float) -> float:
             continue
     delay = now - max(saved, default=now)
     return delay if 0 <= delay < PATIENCE_S else 0.0
+
+
+def _stamps(files: Collection[Path]) -> Stamps:
+    """What tells that a file was saved, without reading it."""
+    found: dict[Path, tuple[int, int, int] | None] = {}
+    for path in files:
+        try:
+            status = path.stat()
+        except (OSError, ValueError):
+            found[path] = None
+        else:
+            found[path] = (status.st_mtime_ns, status.st_size, status.st_ino)
+    return found
 
 
 def pause_s(follower: Follower) -> float:

@@ -241,7 +241,7 @@ class Session:
         mute = self._manner.endless and version is self._settled
         self._teller.written(version, frame.index, paths, fresh=fresh, mute=mute)
         self._teller.picture(version, frame.index, pixels, fresh=fresh, mixed=frame.mixed)
-        self._film(version, pixels)
+        self._film(self._shown)
         if fresh and self._manner.keep and not (self._manner.endless and mute):
             self._keep(self._shown)
         if fresh:
@@ -268,13 +268,23 @@ class Session:
             outputs.add(frame.index, pixels, {**text, "smd:preview": f"slot {slots}"})
         self._teller.preview(version, frame.index, slots, pixels)
 
+    def _film(self, shown: Shown) -> None:
+        """Append a picture to the film; one that has failed is left alone from then on."""
+        if self._recorder is None:
+            return
+        try:
+            self._recorder.add(shown.pixels, shown.version.job.scene_file.scene.output)
+        except SmdError as wrong:
+            self._recorder = None
+            self._teller.aside(wrong)
+
     def _keep(self, shown: Shown) -> None:
         text = picture_text(shown.version.job, shown.frame, self._order)
         version = shown.version
         try:
             path = self._keeper.keep(version.job, version.contents, shown.pixels, text)
         except SmdError as wrong:
-            self._teller.trouble(wrong)
+            self._teller.aside(wrong)
         else:
             self._teller.kept(path)
 

@@ -26,7 +26,7 @@ class Teller:
         self._board, self._reporter = board, reporter
         self._said: set[str] = set()
         self._shown_version = 0
-        self._mixed = False
+        self._whole = False
         self._frame_at: float | None = None
 
     def version(self, version: Version) -> None:
@@ -51,17 +51,25 @@ class Teller:
         self._board.tell(fresh=False)
 
     def trouble(self, wrong: SmdError) -> None:
-        """Something is wrong that may be mended while we wait."""
+        """Something is wrong that may be mended while we wait; the same is told once."""
+        known = str(wrong) == self._board.state.trouble
         self._board.tell(trouble=str(wrong), fresh=False)
-        self._reporter.trouble(wrong, stale=self._board.state.shown > 0)
+        if not known:
+            self._reporter.trouble(wrong, stale=self._board.state.shown > 0)
 
-    def mended(self) -> None:
-        """The files are again those of the picture."""
+    def aside(self, wrong: SmdError) -> None:
+        """Something beside the picture went wrong: it is as fresh as before."""
+        self._board.tell(trouble=str(wrong))
+        self._reporter.aside(wrong)
+
+    def mended(self, *, told: bool) -> None:
+        """The files are again those of the newest version; `told`: that they were not was said."""
         state = self._board.state
-        fresh = state.shown == state.wanted and not (state.preview or self._mixed)
+        fresh = state.shown == state.wanted and self._whole
         self._board.tell(trouble="", fresh=fresh)
-        again = ": the picture is fresh again" if fresh else ""
-        self._reporter.note(f"the files are as they were{again}")
+        if told:
+            picture = "the picture is fresh again" if fresh else "the picture follows"
+            self._reporter.note(f"the files are as they were: {picture}")
 
     def playing(self, playing: bool) -> None:
         """The loop plays, or is paused."""
@@ -70,19 +78,18 @@ class Teller:
 
     def preview(self, version: Version, frame: int, slots: str, pixels: Pixels) -> None:
         """An estimate of a frame after some slots ("1 of 4") is shown."""
-        number = version.number
+        number, self._whole = version.number, False
         self._board.tell(pixels=pixels, shown=number, frame=frame, fresh=False, preview=True)
         self._reporter.preview(number, frame, slots)
 
     def picture(
         self, version: Version, frame: int, pixels: Pixels, *, fresh: bool, mixed: bool
     ) -> None:
-        """A frame is whole; `mixed`: it shows two versions."""
-        self._mixed = mixed
+        """A frame is whole; `mixed`: it is of an older version in part."""
         facts: dict[str, Any] = {"trouble": ""} if fresh else {}
         if version.change and version.number != self._shown_version:
             facts |= {"seconds": time.monotonic() - version.since}
-        self._shown_version = version.number
+        self._shown_version, self._whole = version.number, not mixed
         self._board.tell(
             pixels=pixels,
             shown=version.number,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -51,7 +52,7 @@ class Watcher:
         places = {place for file in files for place in _places(file)}
         folders = frozenset(_existing(str(Path(place).parent)) for place in places)
         folders |= {_existing(str(Path(folder).parent)) for folder in folders}
-        self._names = frozenset(places)
+        self._names = frozenset(map(_first_missing, places)) | places
         if folders == self._folders and not self._lost:
             return
         self.close()
@@ -69,6 +70,14 @@ class Watcher:
         self._thread, self._folders = None, frozenset()
 
     def _listen(self) -> None:
+        """Where the system has no listener to give, or a folder went just now, ask instead."""
+        with suppress(OSError, RuntimeError):
+            self._hear(polling=self._polling)
+            return
+        with suppress(OSError, RuntimeError):
+            self._hear(polling=True)
+
+    def _hear(self, *, polling: bool) -> None:
         for _ in watch(
             *sorted(self._folders),
             watch_filter=self._concerns,
@@ -77,7 +86,7 @@ class Watcher:
             stop_event=self._stop,
             recursive=False,
             raise_interrupt=False,
-            force_polling=self._polling or None,
+            force_polling=polling or None,
             poll_delay_ms=QUIET_MS,
         ):
             self.changed.set()
@@ -97,9 +106,24 @@ def _places(file: Path) -> set[str]:
     return {str(own), os.path.realpath(file)}
 
 
+def _first_missing(place: str) -> str:
+    """The outermost folder on the way to a place that is not there yet; else the place itself."""
+    folders = Path(place).parents
+    missing = [str(folder) for folder in folders if not _is_folder(folder)]
+    return missing[-1] if missing else place
+
+
 def _existing(folder: str) -> str:
     """The folder, or the nearest one around it that exists."""
     place = Path(folder)
-    while not place.is_dir() and place != place.parent:
+    while not _is_folder(place) and place != place.parent:
         place = place.parent
     return str(place)
+
+
+def _is_folder(place: Path) -> bool:
+    """Whether it is a folder, as far as we may see."""
+    try:
+        return place.is_dir()
+    except OSError:
+        return False
