@@ -27,7 +27,7 @@ def run(arguments: list[str]) -> int:
     early it comes.
     """
     try:
-        _end_cleanly()
+        _end_in_order()
         from smd_cli.cli import app
 
         return int(app(arguments or ["--help"], prog_name="smd", standalone_mode=False) or 0)
@@ -60,16 +60,16 @@ def _told(wrong: Exception) -> int:
     return _FAILED
 
 
-def _end_cleanly() -> None:
-    """SIGTERM and a closed terminal end the run like Ctrl-C; `nohup` still keeps it alive."""
+def _end_in_order() -> None:
+    """SIGTERM, and a terminal that is closed, end the run as Ctrl-C does; nohup keeps its word."""
     signal.signal(signal.SIGTERM, _terminated)
-    hangup = getattr(signal, "SIGHUP", None)  # not on Windows
-    if hangup is not None and signal.getsignal(hangup) is signal.SIG_DFL:
+    hangup = getattr(signal, "SIGHUP", None)  # Windows has none
+    if hangup and signal.getsignal(hangup) is not signal.SIG_IGN:
         signal.signal(hangup, _terminated)
 
 
 def _terminated(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-    """End the run as Ctrl-C does: writers clean up after themselves."""
+    """Raised in the main thread, so that writers clean up after themselves."""
     sys.exit(128 + number)
 
 

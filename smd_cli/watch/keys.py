@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import threading
 from types import TracebackType
@@ -18,6 +19,9 @@ KEYS = {
     "q": Command.QUIT,
 }
 LOOK_S = 0.5
+
+_NO_LETTER = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]?|O.?|.?)", re.DOTALL)
+"""What arrows, function keys and Alt with a key send: letters in it are no keys."""
 
 
 class Keys:
@@ -59,20 +63,18 @@ class Keys:
     def _listen(self) -> None:
         """Key by key and unseen; a job in the background leaves the terminal alone."""
         import select
+        import termios
         import tty
 
         terminal = sys.stdin.fileno()
-        mine = False
         while not self._stop.is_set():
             if not _in_front(terminal):
-                mine = False
                 self._stop.wait(LOOK_S)
                 continue
-            if not mine:
+            if termios.tcgetattr(terminal)[3] & termios.ICANON:  # a shell may have had it since
                 tty.setcbreak(terminal)
-                mine = True
             if select.select([terminal], [], [], LOOK_S)[0]:
-                for key in os.read(terminal, 64).decode(errors="ignore"):
+                for key in letters(os.read(terminal, 64)):
                     self._press(key)
 
     def _listen_windows(self) -> None:
@@ -82,6 +84,11 @@ class Keys:
         while not self._stop.wait(0.1):
             while console.kbhit():
                 self._press(console.getwch())
+
+
+def letters(sent: bytes) -> str:
+    """The keys in what a terminal sent that stand for themselves."""
+    return _NO_LETTER.sub("", sent.decode(errors="ignore"))
 
 
 def _in_front(terminal: int) -> bool:

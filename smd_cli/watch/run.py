@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 import webbrowser
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from types import FrameType
 
 from smd_cli.report import Reporter
 from smd_cli.request import Request
@@ -29,7 +33,7 @@ def watch(
 ) -> None:
     """Follow a scene until Ctrl-C or a quit, with a page, a screen and keys as there are."""
     board = Board()
-    with ExitStack() as stack:
+    with once_interrupted(), ExitStack() as stack:
         if serving:
             page = stack.enter_context(PageServer(board, serving.port))
             reporter.serving(page.url)
@@ -41,3 +45,23 @@ def watch(
             if sys.stdin.isatty():
                 stack.enter_context(Keys(board))
         follow(request, manner, board=board, reporter=reporter)
+
+
+@contextmanager
+def once_interrupted() -> Iterator[None]:
+    """The first Ctrl-C ends the block; more of them spoil nothing while it is left."""
+    before = signal.getsignal(signal.SIGINT)
+    ours = threading.current_thread() is threading.main_thread() and before is not signal.SIG_IGN
+    if not ours:
+        yield
+        return
+    signal.signal(signal.SIGINT, _interrupt_once)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _interrupt_once(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    raise KeyboardInterrupt
