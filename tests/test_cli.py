@@ -318,6 +318,21 @@ def test_running_out_of_memory_is_a_sentence(
     assert result.err.startswith("error: s: out of memory at 64x64\nhint: try a smaller --size")
 
 
+@pytest.mark.parametrize("command", ["render", "watch"])
+@pytest.mark.parametrize("muted", ["", ", enabled: false"])
+def test_a_picture_never_replaces_one_of_the_scenes_own(
+    smd: Smd, scene: Path, command: str, muted: str
+) -> None:
+    Image.new("L", (64, 64), 255).save("s.png")
+    painted = Path("s.png").read_bytes()
+    brush = f"  - {{prompt: a fox, mask: ./s.png{muted}}}\n"
+    scene.write_text(SCENE.replace("defaults", f"{brush}defaults"), encoding="utf-8")
+    result = smd([command, scene.name])
+    assert result.code == 2
+    assert "would replace s.png, which the scene is made of" in result.err
+    assert Path("s.png").read_bytes() == painted
+
+
 def test_no_clobber_refuses_before_any_work(smd: Smd, scene: Path) -> None:
     Path("s.png").write_bytes(b"precious")
     result = smd(["render", scene.name, "--no-clobber"])

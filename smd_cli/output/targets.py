@@ -98,6 +98,18 @@ def refuse_same_file(targets: Iterable[Target]) -> None:
                 raise UsageError(*_same_file(other, target))
 
 
+def refuse_inputs(targets: Iterable[Target], inputs: Iterable[Path]) -> None:
+    """Raise `UsageError` where a result would replace a picture that the scene is made of."""
+    read = {_key(os.path.realpath(path)): path for path in inputs}
+    for target in targets if read else ():
+        for key in _keys(target):
+            if key in read:
+                raise UsageError(
+                    f"{target.written} would replace {read[key]}, which the scene is made of",
+                    "give the result another name with -o",
+                )
+
+
 def refuse_existing(targets: Iterable[Target]) -> None:
     """Raise `UsageError` naming the first result that exists already (``--no-clobber``)."""
     for target in targets:
@@ -264,8 +276,13 @@ def _keys(target: Target) -> Iterator[str]:
     folder = os.path.realpath(target.path().parent)  # asked once, however many pictures go there
     for path in target.paths:
         real = os.path.realpath(path) if path.is_symlink() else os.path.join(folder, path.name)  # noqa: PTH118
-        key = os.path.normcase(real)
-        yield key.casefold() if sys.platform in ("darwin", "win32") else key
+        yield _key(real)
+
+
+def _key(real: str) -> str:
+    """A string that is equal for a file's names, where the system takes them for equal."""
+    key = os.path.normcase(real)
+    return key.casefold() if sys.platform in ("darwin", "win32") else key
 
 
 def _check_place(target: Target) -> None:
