@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 import shlex
 import zipfile
 from collections.abc import Mapping
@@ -31,10 +32,10 @@ def bundle_text(file: SceneFile, contents: Mapping[Path, bytes]) -> str:
     """
     folder = Path(file.file).parent
     names = _names(file, folder)
-    text = file.text
-    for path, written in _written(file).items():
-        if names[path] != PurePosixPath(written).as_posix():
-            text = text.replace(written, names[path])
+    moved = {
+        w: names[p] for p, w in _written(file).items() if names[p] != PurePosixPath(w).as_posix()
+    }
+    text = _renamed(file.text, moved)
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as bundle:
         bundle.writestr(zipfile.ZipInfo(f"{file.name}.yaml", _WHEN), text)
@@ -99,6 +100,14 @@ def _written(file: SceneFile) -> dict[Path, str]:
     if scene.background.image is not None:
         found[scene.background.image] = scene.background.image_written
     return found
+
+
+def _renamed(text: str, names: Mapping[str, str]) -> str:
+    """A scene's text with other names for its files; a name inside a longer one is left alone."""
+    if not names:
+        return text
+    either = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
+    return re.sub(rf"(?<![\w./\\-])({either})(?!\.?[\w/\\-])", lambda hit: names[hit[1]], text)
 
 
 def _names(file: SceneFile, folder: Path) -> dict[Path, str]:

@@ -11,8 +11,10 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from smd_cli.bundle import CHUNK, unpack
+from smd_cli.bundle import CHUNK, bundle_text, unpack
 from smd_cli.errors import SmdError
+from smd_cli.jobs import named_files
+from smd_cli.scene.parse import load_scene
 
 
 def picture(folder: Path, text: str) -> Path:
@@ -47,3 +49,20 @@ def test_an_honest_one_is_written(tmp_path: Path) -> None:
     [path], _ = unpack(picture(tmp_path, bundled("masks/s.yaml")), tmp_path / "into")
     assert path == tmp_path / "into" / "masks" / "s.yaml"
     assert path.read_text() == "text"
+
+
+def test_a_name_within_another_name_is_not_mistaken_for_it(tmp_path: Path) -> None:
+    near, far = tmp_path / "a/fox.png", tmp_path / "fox.png"
+    scene = tmp_path / "a/b/s.yaml"
+    scene.parent.mkdir(parents=True)
+    brushes = "brushes: [{prompt: x, mask: ../fox.png}, {prompt: y, mask: '../../fox.png'}]\n"
+    scene.write_text(f"background: a\n{brushes}", encoding="utf-8")
+    near.write_bytes(b"near")
+    far.write_bytes(b"far")
+    file = load_scene(str(scene), (), only=(), without=())
+    masks = named_files(file)
+    held = bundle_text(file, {masks[0]: b"near", masks[1]: b"far"})
+    unpack(picture(tmp_path, held), tmp_path / "out")
+    again = load_scene(str(tmp_path / "out/s.yaml"), (), only=(), without=())
+    found = [path.read_bytes() for path in named_files(again)]
+    assert found == [b"near", b"far"]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from smd_cli.errors import Problem, SceneError, SmdError, UsageError
-from smd_cli.jobs import Job, job_of
+from smd_cli.jobs import Job, job_of, named_files
 from smd_cli.output.targets import Target, plan_targets
 from smd_cli.request import Request, load
 from smd_cli.scene.model import Channel, ImageMask, MaskPart, SceneFile
@@ -40,15 +40,15 @@ class Reader:
     """Reads a request's one scene and every file that it names.
 
     Alpha or brightness: a mask that leaves the choice to smd keeps what was chosen when it was
-    first read, so that erasing its last stroke does not turn it inside out. So does a random seed:
-    an edit shows what it changes, and nothing else. `endless`: frames come without end, which no
-    film can hold.
+    first read, so that erasing its last stroke does not turn it inside out. A random seed is drawn
+    once, so that an edit changes what was edited alone. `endless`: frames come without end, which
+    no film can hold.
     """
 
     def __init__(self, *, endless: bool = False) -> None:
         self._endless = endless
         self._rules: dict[Path, Channel] = {}
-        self._seed: int | None = None
+        self._drawn: int | None = None
 
     def read(self, request: Request, known: Collection[Path] = ()) -> Reading:
         """Read all files.
@@ -75,11 +75,12 @@ class Reader:
         return Reading(digests, replace(job, warnings=(*job.warnings, *warnings)), None, contents)
 
     def _seeded(self, file: SceneFile) -> SceneFile:
-        """The scene with the random seed that it had before, as long as it wants a random one."""
-        scene = file.scene
-        kept = scene.seed if self._seed is None else self._seed
-        self._seed = kept if scene.seed_was_random else None
-        return replace(file, scene=replace(scene, seed=kept)) if scene.seed_was_random else file
+        """The scene with the seed that was drawn at first, where it asks for a random one."""
+        if not file.scene.seed_was_random:
+            return file
+        if self._drawn is None:
+            self._drawn = file.scene.seed
+        return replace(file, scene=replace(file.scene, seed=self._drawn))
 
     def _paint(self, file: SceneFile) -> tuple[PaintedScene, list[Problem]]:
         """The scene's paint, by the rules that its masks had before."""
@@ -129,14 +130,6 @@ def _warning(file: SceneFile, path: Path, used: Channel, found: Channel) -> Prob
         message = f"{path.name}: its transparency {varies}; it is still read by {used}, as at first"
         hint = f"channel: {used} keeps this for good; channel: {found} changes it"
     return Problem(parts[0], message, hint, severity="warning")
-
-
-def named_files(file: SceneFile) -> list[Path]:
-    """The files that a scene names: its masks, muted or not, and its background picture."""
-    scene = file.scene
-    masks = [part for brush in scene.brushes for part in brush.mask]
-    paths = [part.path for part in masks if isinstance(part, ImageMask)]
-    return [*paths, *([scene.background.image] if scene.background.image else [])]
 
 
 def digest(paths: Collection[Path]) -> dict[Path, bytes | None]:

@@ -42,3 +42,15 @@ def test_a_reading_names_its_files_even_where_they_are_wrong(scene: Path) -> Non
     assert broken.wrong
     assert set(broken.digests) == {Path("fox.png"), scene}
     assert broken.digests[scene] != missing.digests[scene]
+
+
+def test_a_random_seed_is_drawn_once(scene: Path) -> None:
+    request, reader = Request([str(scene)], ["live.png"]), Reader()
+    seeds = set()
+    for size in (64, 72, 80):
+        text = SCENE.replace("fox.png", "{rect: [8, 8, 40, 40]}").replace("64x64", f"{size}x64")
+        scene.write_text(f"seed: random\n{text}", encoding="utf-8")
+        job = reader.read(request).job
+        assert job
+        seeds.add(job.scene_file.scene.seed)
+    assert len(seeds) == 1
