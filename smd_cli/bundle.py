@@ -10,7 +10,7 @@ import io
 import re
 import shlex
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from PIL import Image
@@ -30,12 +30,8 @@ def bundle_text(file: SceneFile, contents: Mapping[Path, bytes]) -> str:
     A file beside or below the scene keeps its place; one from elsewhere comes into ``elsewhere/``,
     and the scene's text names it there.
     """
-    folder = Path(file.file).parent
-    names = _names(file, folder)
-    moved = {
-        w: names[p] for p, w in _written(file).items() if names[p] != PurePosixPath(w).as_posix()
-    }
-    text = _renamed(file.text, moved)
+    names = _names(file, Path(file.file).parent)
+    text = _renamed(file.text, _moved(file))
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as bundle:
         bundle.writestr(zipfile.ZipInfo(f"{file.name}.yaml", _WHEN), text)
@@ -43,6 +39,14 @@ def bundle_text(file: SceneFile, contents: Mapping[Path, bytes]) -> str:
             if path in contents:
                 bundle.writestr(zipfile.ZipInfo(name, _WHEN), contents[path])
     return base64.b64encode(stream.getvalue()).decode("ascii")
+
+
+def bundled_overrides(file: SceneFile, told: str) -> str:
+    """The changes to a scene, a line each as in `told`, with its files as the bundle names them."""
+    moved = _moved(file)
+    lines = zip(file.overrides, told.split("\n"), strict=False)
+    changes = ((full, _renamed(full, moved), line) for full, line in lines)
+    return "\n".join(line if named == full else named for full, named, line in changes)
 
 
 def unpack(picture: Path, folder: Path) -> tuple[list[Path], Mapping[str, str]]:
@@ -77,11 +81,14 @@ def unpack(picture: Path, folder: Path) -> tuple[list[Path], Mapping[str, str]]:
     return paths, chunks
 
 
-def again(scene: Path, chunks: Mapping[str, str]) -> str:
-    """The command that paints a kept picture again."""
+def again(paths: Sequence[Path], chunks: Mapping[str, str]) -> str:
+    """The command that paints a kept picture again from its files as `unpack` gives them."""
+    scene, *pictures = paths
     frame, of = (int(n) for n in chunks.get("smd:frame", "0 of 1").split(" of "))
     count = max(frame + 1, of)
-    changes = [line for line in chunks.get("smd:overrides", "").split("\n") if line]
+    names = {path.relative_to(scene.parent).as_posix(): path.as_posix() for path in pictures}
+    told = _renamed(chunks.get("smd:overrides", ""), names)
+    changes = [line for line in told.split("\n") if line]
     own = {change.partition("=")[0] for change in changes}
     changes = [change for change in changes if not change.startswith("frames=")]
     changes += [] if "seed" in own else [f"seed={chunks.get('smd:seed', '0')}"]
@@ -100,6 +107,12 @@ def _written(file: SceneFile) -> dict[Path, str]:
     if scene.background.image is not None:
         found[scene.background.image] = scene.background.image_written
     return found
+
+
+def _moved(file: SceneFile) -> dict[str, str]:
+    """The bundle's names of the pictures that a scene names otherwise."""
+    names, written = _names(file, Path(file.file).parent), _written(file)
+    return {w: names[p] for p, w in written.items() if names[p] != PurePosixPath(w).as_posix()}
 
 
 def _renamed(text: str, names: Mapping[str, str]) -> str:

@@ -364,7 +364,7 @@ def unpack(
         paths, chunks = take_out(picture, out or picture.with_suffix(""))
         for path in paths:
             print(path)
-        reporter.note(f"paint it again with: {again(paths[0], chunks)}")
+        reporter.note(f"paint it again with: {again(paths, chunks)}")
 
 
 @app.command()

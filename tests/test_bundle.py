@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import shlex
 import zipfile
 from pathlib import Path
 
@@ -11,9 +12,10 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from smd_cli.bundle import CHUNK, bundle_text, unpack
+from smd_cli.bundle import CHUNK, again, bundle_text, bundled_overrides, unpack
 from smd_cli.errors import SmdError
 from smd_cli.jobs import named_files
+from smd_cli.scene.overrides import parse_override
 from smd_cli.scene.parse import load_scene
 
 
@@ -63,6 +65,24 @@ def test_a_name_within_another_name_is_not_mistaken_for_it(tmp_path: Path) -> No
     masks = named_files(file)
     held = bundle_text(file, {masks[0]: b"near", masks[1]: b"far"})
     unpack(picture(tmp_path, held), tmp_path / "out")
-    again = load_scene(str(tmp_path / "out/s.yaml"), (), only=(), without=())
-    found = [path.read_bytes() for path in named_files(again)]
+    copy = load_scene(str(tmp_path / "out/s.yaml"), (), only=(), without=())
+    found = [path.read_bytes() for path in named_files(copy)]
     assert found == [b"near", b"far"]
+
+
+@pytest.mark.parametrize("mask", ["{}/other.png", "{{image: {}/other.png, invert: true}}"])
+def test_a_mask_that_an_option_named_is_painted_from_the_bundle(mask: str, tmp_path: Path) -> None:
+    (tmp_path / "s.yaml").write_text("background: a\nbrushes: [{prompt: x, mask: fox.png}]\n")
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "other.png").write_bytes(b"other")
+    change = parse_override(f"brushes.1.mask={mask.format(home)}")
+    file = load_scene(str(tmp_path / "s.yaml"), [change], only=(), without=())
+    held = bundle_text(file, dict.fromkeys(named_files(file), b"other"))
+    told = bundled_overrides(file, "\n".join(file.overrides))
+    paths, _ = unpack(picture(tmp_path, held), tmp_path / "out")
+    command = shlex.split(again(paths, {"smd:overrides": told}))
+    change = parse_override(command[command.index("--set") + 1])
+    copy = load_scene(str(paths[0]), [change], only=(), without=())
+    assert [path.read_bytes() for path in named_files(copy)] == [b"other"]
+    assert named_files(copy)[0].is_relative_to(tmp_path / "out")

@@ -8,8 +8,8 @@ from itertools import count
 from pathlib import Path
 from types import TracebackType
 
-from smd_cli.bundle import CHUNK, bundle_text
-from smd_cli.errors import SmdError, UsageError
+from smd_cli.bundle import CHUNK, bundle_text, bundled_overrides
+from smd_cli.errors import UsageError
 from smd_cli.jobs import Job
 from smd_cli.output.atomic import AtomicFile, sentences
 from smd_cli.output.stills import Pixels, encode_still
@@ -35,17 +35,19 @@ class Keeper:
     ) -> str:
         """Save a picture (H, W, 3) with its text chunks and files; the path."""
         folder = Path(self._folder or f"{job.title}-kept")
-        chunks = {**text, CHUNK: bundle_text(job.scene_file, contents)}
+        file = job.scene_file
+        changes = bundled_overrides(file, text["smd:overrides"])
+        chunks = {**text, "smd:overrides": changes, CHUNK: bundle_text(file, contents)}
         data = encode_still(pixels, "PNG", 100, chunks)
         names = (folder / f"{job.title}-{number:04d}.png" for number in count(1))
         path = next(name for name in names if not name.exists())
-        file = AtomicFile(path, clobber=False, make_folder=True)
+        whole = AtomicFile(path, clobber=False, make_folder=True)
         try:
             with sentences(path):
-                file.stream.write(data)
-            file.commit()
+                whole.stream.write(data)
+            whole.commit()
         finally:
-            file.discard()
+            whole.discard()
         return str(path)
 
 
