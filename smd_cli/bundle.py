@@ -10,10 +10,11 @@ import io
 import re
 import shlex
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from smd_cli.errors import SmdError, UsageError
 from smd_cli.output.atomic import AtomicFile, sentences
@@ -137,13 +138,24 @@ def _names(file: SceneFile, folder: Path) -> dict[Path, str]:
 
 def _chunks(picture: Path) -> dict[str, str]:
     try:
-        with Image.open(picture) as opened:
+        with _long_texts(), Image.open(picture) as opened:
             opened.load()
             return {k: v for k, v in opened.info.items() if isinstance(v, str)}
     except FileNotFoundError as missing:
         raise UsageError(f"there is no file {picture}") from missing
     except (OSError, ValueError, SyntaxError) as broken:
         raise UsageError(f"{picture} is not a picture that can be read") from broken
+
+
+@contextmanager
+def _long_texts() -> Iterator[None]:
+    """Pillow refuses pictures with more than 64 MiB of text; masks may be more."""
+    before = PngImagePlugin.MAX_TEXT_MEMORY
+    PngImagePlugin.MAX_TEXT_MEMORY = 2 * _MOST_BYTES
+    try:
+        yield
+    finally:
+        PngImagePlugin.MAX_TEXT_MEMORY = before
 
 
 def _members(content: bytes) -> dict[str, bytes]:

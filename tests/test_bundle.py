@@ -9,7 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 from PIL.PngImagePlugin import PngInfo
 
 from smd_cli.bundle import CHUNK, again, bundle_text, bundled_overrides, unpack
@@ -86,3 +86,14 @@ def test_a_mask_that_an_option_named_is_painted_from_the_bundle(mask: str, tmp_p
     copy = load_scene(str(paths[0]), [change], only=(), without=())
     assert [path.read_bytes() for path in named_files(copy)] == [b"other"]
     assert named_files(copy)[0].is_relative_to(tmp_path / "out")
+
+
+def test_masks_may_be_larger_than_other_texts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = picture(tmp_path, bundled("s.yaml"))
+    monkeypatch.setattr(PngImagePlugin, "MAX_TEXT_MEMORY", 50)
+    with pytest.raises(ValueError, match="text chunks"), Image.open(kept) as opened:
+        opened.load()
+    assert unpack(kept, tmp_path / "out")[0] == [tmp_path / "out/s.yaml"]
+    assert PngImagePlugin.MAX_TEXT_MEMORY == 50
