@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 
 from smd_cli.bundle import CHUNK, bundle_text, bundled_overrides
-from smd_cli.errors import UsageError
+from smd_cli.errors import SmdError, UsageError
 from smd_cli.jobs import Job
 from smd_cli.output.atomic import AtomicFile, sentences
 from smd_cli.output.stills import Pixels, encode_still

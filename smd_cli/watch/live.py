@@ -247,16 +247,6 @@ class Session:
         if fresh:
             self._settled = version
 
-    def _film(self, version: Version, pixels: Pixels) -> None:
-        """Append a picture to the film; a film that cannot go on is told, and no more is filmed."""
-        if self._recorder is None:
-            return
-        try:
-            self._recorder.add(pixels, version.job.scene_file.scene.output)
-        except SmdError as wrong:
-            self._recorder = None
-            self._teller.trouble(wrong)
-
     def _preview(
         self, version: Version, frame: Frame, pixels: Pixels, text: dict[str, str]
     ) -> None:

@@ -12,6 +12,7 @@ from smd_cli.report import Reporter
 FAMILIES = ("sd1", "sd2", "lcm", "sd-turbo", "sdxl", "sdxl-lcm", "sdxl-turbo")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FAMILIES)
 def test_every_family_agrees(name: str, families: dict[str, Path]) -> None:
     assert set(families) == set(FAMILIES)

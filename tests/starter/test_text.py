@@ -28,6 +28,7 @@ def test_a_known_word_is_one_token(word: str) -> None:
     assert len(build_tokenizer().tokenize(word)) == len(word.split())
 
 
+@pytest.mark.slow
 def test_the_same_words_give_the_same_tokens_in_every_process() -> None:
     code = """
 import zlib
@@ -70,6 +71,7 @@ def look(thing: Thing) -> torch.Tensor:
     return number + torch.linspace(0, 1, PARTS * PARTS)[:, None].expand(-1, 3)
 
 
+@pytest.mark.slow
 def test_words_are_told_apart_and_looks_learnt_by_teaching() -> None:
     torch.manual_seed(0)
     tokenizer = build_tokenizer()
