@@ -41,7 +41,7 @@ brushes:
 """
 LATE_S = 120.0
 LIMIT_FACTOR, LIMIT_S = 1.3, 0.25
-SETTLE_S = 1.0
+SETTLE_S = 3.0  # a call of a full pipe takes its time
 
 
 @dataclass(frozen=True)
