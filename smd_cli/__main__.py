@@ -7,7 +7,7 @@ import signal
 import sys
 from io import TextIOWrapper
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 _FAILED, _USAGE, _INTERRUPTED = 1, 2, 130  # as in errors.ExitCode, which takes time to import
 _BUG = "this is a bug in smd; run again with --debug and report what it prints"
@@ -17,7 +17,21 @@ def main() -> None:
     """Run `smd` and exit."""
     if isinstance(sys.stdout, TextIOWrapper):  # as stderr does: no sign is too much for a code page
         sys.stdout.reconfigure(errors="backslashreplace")
-    sys.exit(run(sys.argv[1:]))
+    try:
+        code = run(sys.argv[1:])
+    except SystemExit as ended:  # SIGTERM, or a closed terminal
+        code = ended.code if isinstance(ended.code, int) else _FAILED
+    _leave(code)
+
+
+def _leave(code: int) -> NoReturn:
+    """Exit at once: all is closed by now, and taking torch apart takes the interpreter seconds."""
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:
+        code = code or _FAILED
+    os._exit(code)
 
 
 def run(arguments: list[str]) -> int:
