@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from PIL import Image, PngImagePlugin
 
 from smd_cli.errors import SmdError, UsageError
-from smd_cli.output.atomic import AtomicFile, sentences
+from smd_cli.output.atomic import write_whole
 from smd_cli.scene.model import ImageMask, SceneFile
 
 CHUNK = "smd:bundle"
@@ -72,13 +72,7 @@ def unpack(picture: Path, folder: Path) -> tuple[list[Path], Mapping[str, str]]:
         if path.exists():
             raise UsageError(f"{path} exists already", "choose another folder with -o")
     for path, content in zip(paths, members.values(), strict=True):
-        file = AtomicFile(path, clobber=False, make_folder=True)
-        try:
-            with sentences(path):
-                file.stream.write(content)
-            file.commit()
-        finally:
-            file.discard()
+        write_whole(path, content, clobber=False, make_folder=True)
     return paths, chunks
 
 

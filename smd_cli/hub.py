@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
+from smd_cli.checkpoints import PICKLES
 from smd_cli.errors import SmdError, UsageError
 from smd_cli.hub_cache import (
     INDEX,
@@ -36,7 +37,6 @@ from smd_cli.hub_cache import (
 from smd_cli.units import shown_bytes
 
 Told = Callable[[int], None]
-_PICKLES = (".bin", ".ckpt", ".pt", ".pth")
 _LOG_IN = "log in with `hf auth login`, or set HF_TOKEN"
 _SHA256_DIGITS = 64
 
@@ -231,7 +231,7 @@ def _refuse_without_safetensors(
     if not unknown:
         return
     folder = unknown[0].rpartition("/")[0]
-    pickles = [f for f in files if f.rpartition("/")[0] == folder and f.endswith(_PICKLES)]
+    pickles = [f for f in files if f.rpartition("/")[0] == folder and f.endswith(PICKLES)]
     if pickles:
         raise SmdError(
             f"{wanted.repo} has {pickles[0]}, a pickle, but not {unknown[0]}: "

@@ -94,6 +94,17 @@ class AtomicFile:
         )
 
 
+def write_whole(path: Path, data: bytes, *, clobber: bool, make_folder: bool) -> None:
+    """A file with this content, there at once or not at all; options as for `AtomicFile`."""
+    file = AtomicFile(path, clobber=clobber, make_folder=make_folder)
+    try:
+        with sentences(path):
+            file.stream.write(data)
+        file.commit()
+    finally:
+        file.discard()
+
+
 def publish_new(temporary: Path, goal: Path) -> None:
     """Give `temporary` the name `goal` in one step; `FileExistsError` if something stands there."""
     try:

@@ -11,7 +11,7 @@ import numpy as np
 
 from smd_cli.errors import UsageError
 from smd_cli.output.apng import ApngMovie
-from smd_cli.output.atomic import AtomicFile, sentences
+from smd_cli.output.atomic import AtomicFile, sentences, write_whole
 from smd_cli.output.gif import MOST_FPS, GifMovie
 from smd_cli.output.stills import Pixels, encode_still
 from smd_cli.output.targets import Target, refuse_existing
@@ -176,13 +176,7 @@ class _StillSink:
         target = self._target
         data = encode_still(pixels, target.format, self._quality, text)
         path = target.path(index)
-        file = AtomicFile(path, clobber=self._clobber, make_folder=target.makes_folder)
-        try:
-            with sentences(path):
-                file.stream.write(data)
-            file.commit()
-        finally:
-            file.discard()
+        write_whole(path, data, clobber=self._clobber, make_folder=target.makes_folder)
         return [str(path)]
 
     def finish(self) -> list[str]:

@@ -11,7 +11,7 @@ from types import TracebackType
 from smd_cli.bundle import CHUNK, bundle_text, bundled_overrides
 from smd_cli.errors import SmdError, UsageError
 from smd_cli.jobs import Job
-from smd_cli.output.atomic import AtomicFile, sentences
+from smd_cli.output.atomic import write_whole
 from smd_cli.output.stills import Pixels, encode_still
 from smd_cli.output.targets import Target, plan_targets
 from smd_cli.output.writers import Outputs, open_outputs
@@ -41,13 +41,7 @@ class Keeper:
         data = encode_still(pixels, "PNG", 100, chunks)
         names = (folder / f"{job.title}-{number:04d}.png" for number in count(1))
         path = next(name for name in names if not name.exists())
-        whole = AtomicFile(path, clobber=False, make_folder=True)
-        try:
-            with sentences(path):
-                whole.stream.write(data)
-            whole.commit()
-        finally:
-            whole.discard()
+        write_whole(path, data, clobber=False, make_folder=True)
         return str(path)
 
 

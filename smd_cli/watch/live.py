@@ -8,8 +8,8 @@ last good picture stays.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 
 from smd_cli.backbone.contract import Backbone
@@ -18,6 +18,7 @@ from smd_cli.engine.stream import Frame, picture, single, stream
 from smd_cli.errors import SmdError
 from smd_cli.jobs import Job, picture_text
 from smd_cli.output.stills import Pixels
+from smd_cli.output.targets import Target
 from smd_cli.output.writers import Outputs, open_outputs
 from smd_cli.render import Models, memory_sentence
 from smd_cli.report import Reporter
@@ -182,7 +183,8 @@ class Session:
             return plan
 
         frames = single(latest, backbone, count, first=first, previews=self._manner.previews)
-        with self._outputs(version, stills=again) as outputs:
+        targets = [t for t in version.job.targets if not (again and t.is_movie)]
+        with _opened(version, targets) as outputs:
             for frame in frames:
                 self._take(version, frame, backbone, outputs)
                 if frame.index + 1 < first + count and not frame.preview:
@@ -214,18 +216,10 @@ class Session:
     def _deliver(self, version: Version, frame: Frame, backbone: Backbone) -> None:
         """One of endless frames; where it cannot be written the next may be."""
         try:
-            with self._outputs(version) as outputs:
+            with _opened(version, version.job.targets) as outputs:
                 self._take(version, frame, backbone, outputs)
         except SmdError as wrong:
             self._teller.trouble(wrong)
-
-    @contextmanager
-    def _outputs(self, version: Version, *, stills: bool = False) -> Iterator[Outputs]:
-        job = version.job
-        targets = [t for t in job.targets if not (stills and t.is_movie)]
-        output = job.scene_file.scene.output
-        with open_outputs(targets, size=job.painted.size, output=output) as outputs:
-            yield outputs
 
     def _take(self, version: Version, frame: Frame, backbone: Backbone, outputs: Outputs) -> None:
         """Show a frame, write it, film it and keep it."""
@@ -242,7 +236,7 @@ class Session:
         self._teller.written(version, frame.index, paths, fresh=fresh, mute=mute)
         self._teller.picture(version, frame.index, pixels, fresh=fresh, mixed=frame.mixed)
         self._film(self._shown)
-        if fresh and self._manner.keep and not (self._manner.endless and mute):
+        if fresh and self._manner.keep and not mute:
             self._keep(self._shown)
         if fresh:
             self._settled = version
@@ -253,8 +247,7 @@ class Session:
         """An estimate goes where a still shows every frame in turn."""
         slots = f"{frame.slots} of {frame.plan.table.slots}"
         stills = [target for target in version.job.targets if target.kind == "still"]
-        output = version.job.scene_file.scene.output
-        with open_outputs(stills, size=version.job.painted.size, output=output) as outputs:
+        with _opened(version, stills) as outputs:
             outputs.add(frame.index, pixels, {**text, "smd:preview": f"slot {slots}"})
         self._teller.preview(version, frame.index, slots, pixels)
 
@@ -314,6 +307,12 @@ class _Plans:
         else:
             self.version = version
         return self._plan
+
+
+def _opened(version: Version, targets: Sequence[Target]) -> AbstractContextManager[Outputs]:
+    """Writers for some of a version's targets."""
+    job = version.job
+    return open_outputs(targets, size=job.painted.size, output=job.scene_file.scene.output)
 
 
 def _folder_gone(version: Version) -> bool:

@@ -14,6 +14,8 @@ import pytest
 from conftest import TINY, Smd
 from PIL import Image
 
+from .follow import disc, save
+
 SCENE = f"""\
 model: {TINY}
 size: 64x64
@@ -26,19 +28,6 @@ sampler: {{steps: 2}}
 """
 PATIENCE_S = 30.0
 QUIET_S = 2.5  # on a busy machine a picture may take a second
-
-
-def disc(x: int) -> Image.Image:
-    """A mask: a white disc about x."""
-    column, row = np.meshgrid(np.arange(64), np.arange(64))
-    return Image.fromarray(((np.hypot(column - x, row - 30) < 18) * 255).astype(np.uint8))
-
-
-def save(picture: Image.Image, path: Path) -> None:
-    """As editors do: a new file beside it, then a rename."""
-    beside = path.with_suffix(".part")
-    picture.save(beside, "PNG")
-    beside.replace(path)
 
 
 class Script(threading.Thread):
