@@ -18,7 +18,7 @@ from PIL import Image, PngImagePlugin
 
 from smd_cli.errors import SmdError, UsageError
 from smd_cli.output.atomic import write_whole
-from smd_cli.scene.model import ImageMask, SceneFile
+from smd_cli.scene.model import SceneFile
 
 CHUNK = "smd:bundle"
 _WHEN = (1980, 1, 1, 0, 0, 0)  # the same files make the same bytes
@@ -94,19 +94,9 @@ def again(paths: Sequence[Path], chunks: Mapping[str, str]) -> str:
     return shlex.join([*command, "-n", str(count), "-o", out])
 
 
-def _written(file: SceneFile) -> dict[Path, str]:
-    """The pictures of a scene, as it writes them."""
-    scene = file.scene
-    masks = [part for brush in scene.brushes for part in brush.mask]
-    found = {part.path: part.written for part in masks if isinstance(part, ImageMask)}
-    if scene.background.image is not None:
-        found[scene.background.image] = scene.background.image_written
-    return found
-
-
 def _moved(file: SceneFile) -> dict[str, str]:
     """The bundle's names of the pictures that a scene names otherwise."""
-    names, written = _names(file, Path(file.file).parent), _written(file)
+    names, written = _names(file, Path(file.file).parent), file.scene.pictures
     return {w: names[p] for p, w in written.items() if names[p] != PurePosixPath(w).as_posix()}
 
 
@@ -121,7 +111,7 @@ def _renamed(text: str, names: Mapping[str, str]) -> str:
 def _names(file: SceneFile, folder: Path) -> dict[Path, str]:
     """Every picture's name in the bundle."""
     names = {}
-    for number, path in enumerate(_written(file), start=1):
+    for number, path in enumerate(file.scene.pictures, start=1):
         try:
             inside = path.resolve().relative_to(folder.resolve())
         except ValueError:

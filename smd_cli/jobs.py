@@ -20,7 +20,7 @@ from smd_cli.output.targets import (
 from smd_cli.output.writers import notes, refuse_terminal
 from smd_cli.report import Reporter
 from smd_cli.request import Request, each, load, refuse_stdin_twice
-from smd_cli.scene.model import ImageMask, SceneFile
+from smd_cli.scene.model import SceneFile
 from smd_cli.scene.paint import PaintedScene, paint_scene
 
 
@@ -69,17 +69,9 @@ def job_of(file: SceneFile, painted: PaintedScene, targets: tuple[Target, ...]) 
 
     Raises UsageError for a target that is one of the scene's own pictures.
     """
-    refuse_inputs(targets, named_files(file))
+    refuse_inputs(targets, file.scene.pictures)
     said = notes(targets, painted.size, file.scene.output)
     return Job(file, painted, targets, check_scene(file, painted).warnings, tuple(said))
-
-
-def named_files(file: SceneFile) -> list[Path]:
-    """The files that a scene names: its masks, muted or not, and its background picture."""
-    scene = file.scene
-    masks = [part for brush in scene.brushes for part in brush.mask]
-    paths = [part.path for part in masks if isinstance(part, ImageMask)]
-    return [*paths, *([scene.background.image] if scene.background.image else [])]
 
 
 def announce(job: Job, reporter: Reporter, said: Collection[str] = ()) -> set[str]:

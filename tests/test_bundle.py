@@ -14,7 +14,6 @@ from PIL.PngImagePlugin import PngInfo
 
 from smd_cli.bundle import CHUNK, again, bundle_text, bundled_overrides, unpack
 from smd_cli.errors import SmdError
-from smd_cli.jobs import named_files
 from smd_cli.scene.overrides import parse_override
 from smd_cli.scene.parse import load_scene
 
@@ -62,11 +61,11 @@ def test_a_name_within_another_name_is_not_mistaken_for_it(tmp_path: Path) -> No
     near.write_bytes(b"near")
     far.write_bytes(b"far")
     file = load_scene(str(scene), (), only=(), without=())
-    masks = named_files(file)
+    masks = list(file.scene.pictures)
     held = bundle_text(file, {masks[0]: b"near", masks[1]: b"far"})
     unpack(picture(tmp_path, held), tmp_path / "out")
     copy = load_scene(str(tmp_path / "out/s.yaml"), (), only=(), without=())
-    found = [path.read_bytes() for path in named_files(copy)]
+    found = [path.read_bytes() for path in copy.scene.pictures]
     assert found == [b"near", b"far"]
 
 
@@ -78,14 +77,14 @@ def test_a_mask_that_an_option_named_is_painted_from_the_bundle(mask: str, tmp_p
     (home / "other.png").write_bytes(b"other")
     change = parse_override(f"brushes.1.mask={mask.format(home)}")
     file = load_scene(str(tmp_path / "s.yaml"), [change], only=(), without=())
-    held = bundle_text(file, dict.fromkeys(named_files(file), b"other"))
+    held = bundle_text(file, dict.fromkeys(file.scene.pictures, b"other"))
     told = bundled_overrides(file, "\n".join(file.overrides))
     paths, _ = unpack(picture(tmp_path, held), tmp_path / "out")
     command = shlex.split(again(paths, {"smd:overrides": told}))
     change = parse_override(command[command.index("--set") + 1])
     copy = load_scene(str(paths[0]), [change], only=(), without=())
-    assert [path.read_bytes() for path in named_files(copy)] == [b"other"]
-    assert named_files(copy)[0].is_relative_to(tmp_path / "out")
+    assert [path.read_bytes() for path in copy.scene.pictures] == [b"other"]
+    assert next(iter(copy.scene.pictures)).is_relative_to(tmp_path / "out")
 
 
 def test_masks_may_be_larger_than_other_texts(

@@ -241,6 +241,15 @@ class Scene:
         """The brushes that are not muted."""
         return tuple(b for b in self.brushes if b.enabled)
 
+    @property
+    def pictures(self) -> Mapping[Path, str]:
+        """The files that it names, each as it is written: masks, muted or not, and background."""
+        masks = [part for brush in self.brushes for part in brush.mask]
+        found = {part.path: part.written for part in masks if isinstance(part, ImageMask)}
+        if self.background.image is not None:
+            found[self.background.image] = self.background.image_written
+        return found
+
 
 @dataclass(frozen=True)
 class SceneFile:

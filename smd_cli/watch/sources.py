@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from smd_cli.errors import Problem, SceneError, SmdError, UsageError
-from smd_cli.jobs import Job, job_of, named_files
+from smd_cli.jobs import Job, job_of
 from smd_cli.output.targets import Target, plan_targets
 from smd_cli.request import Request, load
 from smd_cli.scene.model import Channel, ImageMask, MaskPart, SceneFile
@@ -62,7 +62,7 @@ class Reader:
             file = self._seeded(load(source, request))
         except SmdError as wrong:
             return Reading({**digest(known), **_digests([Path(source)], scene)}, wrong=wrong)
-        files = [Path(source), *named_files(file)]
+        files = [Path(source), *file.scene.pictures]
         contents = {**_contents(files), **scene}
         digests = _digests(files, contents)
         try:
