@@ -7,7 +7,6 @@ slot, patches of an early one) there is no such path: there it learns the teache
 (arXiv 2210.03142). Afterwards four slots without guidance rows do.
 """
 
-import shutil
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -59,14 +58,9 @@ class Distillation(Training):
         device: torch.device = CPU,
     ) -> None:
         """`teacher` is a training's folder."""
-        out.mkdir(parents=True, exist_ok=True)
-        if not (out / "codec").exists():
-            shutil.copytree(teacher / "codec", out / "codec")
         settings.text_rate_share = 0.0
-        super().__init__(out, settings, painter, device)
+        super().__init__(out, settings, painter, device, teacher)
         self.student.load(teacher / "weights")
-        self.student.text_encoder.requires_grad_(False)
-        self.student.restart_average()
         self.silence = self.words(tokenize(self.teacher.tokenizer, [""]).to(device))
         self.guide = frozen(self.student.unet)
         self.target = frozen(self.student.unet)

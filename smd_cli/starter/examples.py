@@ -6,7 +6,7 @@ material or two, of which the caption names one object, two, or the material alo
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -35,6 +35,9 @@ AREA = (0.05, 0.31)
 PAIRS = 0.12
 """How often a caption names two objects of a canvas that shows several."""
 
+UNGUIDED = 0.08
+"""How often a first slot is pure noise all over, as without bootstrapping."""
+
 LARGEST_CELLS = 17
 """Objects are at most so many cells across."""
 
@@ -55,6 +58,8 @@ class Example:
     `target` and `seen` are (H, W, 3) float32 in [0, 1]; `weight` (H/8, W/8) says how much each
     cell's error counts. `free` is (H/8, W/8), True in the cells that hold nothing but noise while
     the others hold noised white, as a bootstrapped brush sees them; None for a noised picture.
+    `box` is where the first object of the caption is: top, left and side in cells; the side is 0
+    where the caption names none.
     """
 
     caption: str
@@ -62,6 +67,7 @@ class Example:
     seen: Picture
     weight: Weights
     free: Cells | None = None
+    box: tuple[int, int, int] = (0, 0, 0)
 
 
 COLOURED = 0.35
@@ -120,7 +126,8 @@ def window_example(painter: Painter, rng: Rng, lesson: Lesson, size_px: int) -> 
     named = material if rng.random() < 0.25 else None
     inside = np.zeros((side, side), dtype=np.bool_)
     inside[corner[0] : corner[0] + size, corner[1] : corner[1] + size] = True
-    return Example(draw_prompt(rng, [thing], named), picture, picture, weigh(inside))
+    prompt, box = draw_prompt(rng, [thing], named), (corner[0], corner[1], size)
+    return Example(prompt, picture, picture, weigh(inside), box=box)
 
 
 def material_example(painter: Painter, rng: Rng, size_px: int) -> Example:
@@ -133,8 +140,11 @@ def material_example(painter: Painter, rng: Rng, size_px: int) -> Example:
 
 def canvas_example(painter: Painter, rng: Rng, lesson: Lesson, size_px: int = CANVAS_PX) -> Example:
     """A square canvas: what a brush, or the background, sees of a scene."""
-    background = rng.random() < 0.35
+    background = rng.random() < 0.3
     if lesson == "bootstrap":
+        if rng.random() < UNGUIDED:
+            scene = _scene(painter, rng, size_px, background, patched=False)
+            return replace(scene, free=np.ones_like(scene.weight, dtype=np.bool_))
         if background:
             return _bootstrapped_background(painter, rng, size_px)
         return _bootstrapped_object(painter, rng, size_px, region_area(size_px))
@@ -152,15 +162,19 @@ def region_area(size_px: int) -> tuple[float, float]:
 def _bootstrapped_object(
     painter: Painter, rng: Rng, size_px: int, area: tuple[float, float]
 ) -> Example:
-    """An object fitted to a region in the middle; all that the network sees is where it is."""
+    """An object fitted to a region in the middle; all that the network sees is where it is.
+
+    It stands on what its prompt names, else on white: nothing that is left to chance is to be
+    guessed, so that the first guess is a whole object and no mean of many.
+    """
     region = draw_region(rng, size_px // CELL_PX, area).centred()
-    thing, material = draw_object(rng), draw_material(rng, white=0.4)
-    picture = painter.material(material, rng, size_px).copy()
+    thing, named = draw_object(rng), draw_material(rng) if rng.random() < 0.2 else None
+    picture = painter.material(named or WHITE, rng, size_px).copy()
     look = draw_look(rng, region.object_cells)
-    painter.put(picture, thing, look, region.corner(look.size_cells))
-    named = material if rng.random() < 0.25 else None
-    prompt = draw_prompt(rng, [thing], named)
-    return Example(prompt, picture, picture, weigh(region.cells), region.cells)
+    corner = region.corner(look.size_cells)
+    painter.put(picture, thing, look, corner)
+    prompt, box = draw_prompt(rng, [thing], named), (*corner, look.size_cells)
+    return Example(prompt, picture, picture, weigh(region.cells), region.cells, box)
 
 
 def _bootstrapped_background(painter: Painter, rng: Rng, size_px: int) -> Example:
@@ -197,8 +211,8 @@ def _scene(painter: Painter, rng: Rng, size_px: int, background: bool, patched: 
     for picture in (target, seen) if patched else (target,):
         for thing, look, region in zip(things, looks, regions, strict=True):
             painter.put(picture, thing, look, region.corner(look.size_cells))
-    if patched and rng.random() < 0.5:
-        seen = _blurred(seen, rng.uniform(0.5, 3))
+    if patched and rng.random() < 0.7:
+        seen = _blurred(seen, rng.uniform(0.5, 8))
     if background:
         below = ground[::CELL_PX, ::CELL_PX]
         asked, place = (lower, below) if ground.any() and rng.random() < 0.5 else (material, ~below)
@@ -207,7 +221,9 @@ def _scene(painter: Painter, rng: Rng, size_px: int, background: bool, patched: 
     told = 2 if len(things) > 1 and rng.random() < PAIRS else 1
     named = material if rng.random() < 0.25 and not ground.any() else None
     inside = np.logical_or.reduce([region.cells for region in regions[-told:]])
-    return Example(draw_prompt(rng, things[-told:], named), target, seen, weigh(inside))
+    prompt, size = draw_prompt(rng, things[-told:], named), looks[-told].size_cells
+    box = (*regions[-told].corner(size), size)
+    return Example(prompt, target, seen, weigh(inside), box=box)
 
 
 def draw_ground(rng: Rng, size_px: int) -> npt.NDArray[np.bool_]:
@@ -235,11 +251,13 @@ def _blurred(picture: Picture, radius_px: float) -> Picture:
 
 
 def lay_patch(picture: Picture, rng: Rng, cells: Cells) -> None:
-    """A soft patch of a pale or greyish colour over the cells, in place: an early slot's guess."""
-    grey = rng.uniform(0.3, 1.0)
-    colour = np.clip(grey + rng.normal(0, 0.08, 3), 0, 1).astype(np.float32)
+    """A soft patch over the cells, in place: the white that an early slot's guess stands on, or a
+    pale or greyish colour."""
+    white = rng.random() < 0.6
+    grey = 1.0 if white else rng.uniform(0.3, 1.0)
+    colour = np.clip(grey + rng.normal(0, 0.02 if white else 0.08, 3), 0, 1).astype(np.float32)
     sides = (picture.shape[1], picture.shape[0])
     mask = Image.fromarray(cells.astype(np.uint8) * 255).resize(sides, Image.Resampling.BILINEAR)
     soft = as_floats(mask.filter(ImageFilter.GaussianBlur(rng.uniform(1, 5))))
-    cover = (soft * np.float32(rng.uniform(0, 1)))[..., None]
+    cover = (soft * np.float32(rng.uniform(0.7, 1) if white else rng.uniform(0, 1)))[..., None]
     picture[:] = picture * (1 - cover) + colour * cover

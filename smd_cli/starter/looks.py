@@ -13,12 +13,12 @@ from smd_cli.starter.text import PARTS
 from smd_cli.starter.train_codec import to_signed
 from smd_cli.starter.vocabulary import OBJECTS, Thing
 
-SIDE_CELLS = 8
-"""Looks are pictures of so many cells across."""
-
 
 class Looks:
-    """The look of each thing: its latents, and of an object where it is: (16, 2 * 2 * 17)."""
+    """The look of each thing at a cell for each part: its latents, and of an object where it is.
+
+    (PARTS * PARTS, C + 1), row by row.
+    """
 
     def __init__(self, painter: Painter, codec: PatchAutoencoder) -> None:
         self.painter, self.codec = painter, codec
@@ -26,17 +26,16 @@ class Looks:
 
     @torch.no_grad()
     def _of(self, thing: Thing) -> Tensor:
-        side = SIDE_CELLS * CELL_PX
+        side = PARTS * CELL_PX
         if thing.word in OBJECTS:
             picture = np.ones((side, side, 3), dtype=np.float32)
-            sprite, _ = self.painter.sprite(thing, Look(SIDE_CELLS))
-            self.painter.put(picture, thing, Look(SIDE_CELLS), (0, 0))
+            sprite, _ = self.painter.sprite(thing, Look(PARTS))
+            self.painter.put(picture, thing, Look(PARTS), (0, 0))
             where = torch.from_numpy(sprite[..., 3].copy())[None, None]
             cover = F.avg_pool2d(where, CELL_PX)
         else:
             picture = self.painter.material(thing, np.random.default_rng(0), side)
-            cover = torch.zeros(1, 1, SIDE_CELLS, SIDE_CELLS)
+            cover = torch.zeros(1, 1, PARTS, PARTS)
         device = self.codec.device
         latents = self.codec.encode(to_signed([picture]).to(device)).latents.cpu()
-        cells = torch.cat([latents, cover], dim=1)
-        return F.pixel_unshuffle(cells, SIDE_CELLS // PARTS)[0].flatten(1).T.contiguous()
+        return torch.cat([latents, cover], dim=1)[0].flatten(1).T.contiguous()

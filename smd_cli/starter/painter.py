@@ -76,12 +76,11 @@ class Look:
 
 
 def draw_look(rng: Rng, room_cells: int) -> Look:
-    """A modest variation: as large as there is room or a little smaller, mostly upright, lighter or
-    darker, sometimes with a soft shadow."""
-    smaller = int(rng.choice(3, p=(0.55, 0.3, 0.15)))
-    lean = int(np.clip(np.round(rng.normal(0, 3.5)), -10, 10))
+    """A modest variation: as large as there is room, mostly upright, lighter or darker, sometimes
+    with a soft shadow."""
+    lean = int(np.clip(np.round(rng.normal(0, 2.5)), -6, 6))
     shadow = float(rng.uniform(0.2, 0.4)) if rng.random() < 0.35 else 0.0
-    return Look(max(room_cells - smaller, 4), lean, float(rng.uniform(0.88, 1.07)), shadow)
+    return Look(max(room_cells, 4), lean, float(rng.uniform(0.88, 1.07)), shadow)
 
 
 class Painter:

@@ -19,8 +19,8 @@ from smd_cli.starter.vocabulary import COLOURS, MATERIALS, OBJECTS, WHITE, Thing
 
 log = logging.getLogger("smd_cli.starter")
 
-MAX_TOKENS = 32
-PARTS = 4
+MAX_TOKENS = 80
+PARTS = 8
 """The last PARTS x PARTS states of a prompt tell what its first thing looks like, part by part."""
 
 WIDTH = 192

@@ -1,19 +1,20 @@
 """Trains the starter's teacher: `python -m smd_cli.starter.train --out DIR`.
 
 The codec comes first, then the text encoder, which is taught its words: to tell them apart, and
-what they look like. Then denoiser and text encoder learn together, in stages (windows, then
-canvases), from nothing or, with --start, from an older model's weights. A training is a folder: it
-is saved every few minutes and goes on from there with --resume. Its budget is minutes of work:
-while the process is stopped, the clock stands still.
+what they look like. Then denoiser and text encoder learn together, on larger and larger canvases,
+from nothing or, with --start, from what an older training made. A training is a folder: it is saved
+every few minutes and goes on from there with --resume. Its budget is minutes of work: while the
+process is stopped, the clock stands still.
 On a CUDA GPU batches are larger and run in bfloat16, and pictures are painted by worker processes.
 `smd_cli.starter.distil` makes the few-step model that ships of what is trained here.
 """
 
 import argparse
 import logging
+import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -37,6 +38,7 @@ from smd_cli.starter.export import SCHEDULER, TEACHER_SAMPLER, export
 from smd_cli.starter.looks import Looks
 from smd_cli.starter.materials import Rng
 from smd_cli.starter.painter import Painter, find_font, load_glyphs
+from smd_cli.starter.pointing import pointing, pointing_loss
 from smd_cli.starter.text import (
     WIDTH,
     build_text_encoder,
@@ -50,13 +52,17 @@ log = logging.getLogger("smd_cli.starter")
 
 CPU = torch.device("cpu")
 
-FIRST_SLOT = 930
-"""From this timestep on an example may be bootstrapped."""
+FIRST_SLOT = (520, 640)
+"""Timesteps of a first slot. Noise tells nothing at any of them; but at these the white around a
+bootstrapped region can be told from it, so that the first guess knows where its object is."""
 
 LONGEST_STEP_S = 20.0
 """A step that seems to take longer was interrupted: the budget is charged this much."""
 
-LATE = 440
+POINTING = 0.15
+"""The share of the loss that shows the attention where its words are (nats)."""
+
+LATE = 200
 """Below this timestep an example shows no traces of earlier slots."""
 
 
@@ -85,23 +91,26 @@ ODD_SIZES = (128, 384, 160, 192, 512)
 """Sides of canvases, in pixels, that a model for 256 must draw too."""
 
 STAGES = (
-    Stage(0.25, "window", 96, 32),
-    Stage(0.45, "window", 128, 32),
-    Stage(0.7, "canvas", 192, 20),
-    Stage(1.0, "canvas", 256, 16),
+    Stage(0.4, "canvas", 128, 32),
+    Stage(0.6, "canvas", 160, 24),
+    Stage(0.7, "canvas", 192, 18),
+    Stage(1.0, "canvas", 256, 12),
 )
 
 
 @dataclass
 class Settings:
-    """The numbers of a training run; `factor` multiplies batches, on a GPU."""
+    """The numbers of a training run; `factor` multiplies batches, on a GPU.
+
+    The text encoder learns at a share of the denoiser's rate; at 0 it stays what it was taught.
+    """
 
     minutes: float = 155.0
     seed: int = 0
     codec_steps: int = 2000
     word_steps: int = 1600
     rate: float = 1.2e-3
-    text_rate_share: float = 0.1
+    text_rate_share: float = 0.0
     warmup_steps: int = 100
     caption_dropout: float = 0.09
     save_minutes: float = 4.0
@@ -131,14 +140,14 @@ def build_unet() -> Any:
 def draw_timestep(rng: Rng) -> int:
     """A timestep of 0..999: the first slot, the range of the others, and now and then any."""
     kind = rng.random()
-    if kind < 0.3:
-        return int(rng.integers(FIRST_SLOT, 1000))
-    return int(rng.integers(130, 860)) if kind < 0.92 else int(rng.integers(0, 1000))
+    if kind < 0.5:
+        return int(rng.integers(*FIRST_SLOT))
+    return int(rng.integers(60, FIRST_SLOT[0])) if kind < 0.93 else int(rng.integers(0, 1000))
 
 
 def draw_lesson(rng: Rng, timestep: int) -> Lesson:
     """What an example at this noise level shows."""
-    if timestep >= FIRST_SLOT and rng.random() < 0.6:
+    if timestep >= FIRST_SLOT[0] and rng.random() < 0.9:
         return "bootstrap"
     return "early" if timestep >= LATE else "late"
 
@@ -147,7 +156,8 @@ def draw_lesson(rng: Rng, timestep: int) -> Lesson:
 class Batch:
     """N examples as tensors: noised latents, velocities to find, cell weights, token ids.
 
-    `plain` (N,) says which are pictures with noise and nothing else.
+    `plain` (N,) says which are pictures with noise and nothing else; `boxes` (N, 3) where their
+    objects are, in cells: top, left, side.
     """
 
     noised: Tensor
@@ -156,6 +166,7 @@ class Batch:
     weight: Tensor
     tokens: Tensor
     plain: Tensor
+    boxes: Tensor
 
 
 @dataclass
@@ -180,6 +191,9 @@ class Lessons(Dataset[Painted]):
         timesteps = [draw_timestep(rng) for _ in range(stage.batch)]
         draw = canvas_example if stage.kind == "canvas" else window_example
         examples = [draw(self.painter, rng, draw_lesson(rng, t), stage.size_px) for t in timesteps]
+        for n, timestep in enumerate(timesteps):
+            if timestep >= FIRST_SLOT[1]:  # no first slot of ours: there the noise is a picture's
+                examples[n] = replace(examples[n], free=None)
         dropout = self.settings.caption_dropout
         prompts = ["" if rng.random() < dropout else e.caption for e in examples]
         return Painted(step, timesteps, examples, prompts)
@@ -236,12 +250,19 @@ class Teacher:
             weight.to(self.device),
             tokenize(self.tokenizer, painted.prompts).to(self.device),
             torch.tensor(plain, device=self.device),
+            self._boxes(painted).to(self.device),
         )
 
     def levels(self, timesteps: Tensor) -> tuple[Tensor, Tensor]:
         """Signal and noise (N, 1, 1, 1) at timesteps (N,)."""
         power = self.alphas_cumprod[timesteps][:, None, None, None]
         return power.sqrt(), (1 - power).sqrt()
+
+    @staticmethod
+    def _boxes(painted: Painted) -> Tensor:
+        """Where the objects are of which the prompts tell."""
+        pairs = zip(painted.examples, painted.prompts, strict=True)
+        return torch.tensor([e.box if prompt else (0, 0, 0) for e, prompt in pairs])
 
     def _latents(self, pictures: list[Any]) -> Tensor:
         latents: Tensor = self.codec.encode(to_signed(pictures).to(self.device)).latents
@@ -267,13 +288,14 @@ class Student:
     text_encoder: Any = field(default_factory=lambda: build_text_encoder(build_tokenizer()))
 
     def __post_init__(self) -> None:
+        self.missed = torch.zeros(())
         self.module = nn.ModuleList([self.unet, self.text_encoder]).to(self.device)
         self.restart_average()
 
     def restart_average(self) -> None:
         """Forget the averaged weights and start from the present ones."""
         self.ema: Any = EMAModel(
-            self.module.parameters(), decay=0.998, use_ema_warmup=True, power=0.75
+            self.module.parameters(), decay=0.998, use_ema_warmup=True, power=0.75, foreach=True
         )
 
     def autocast(self) -> Any:
@@ -282,32 +304,22 @@ class Student:
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=half)
 
     def loss(self, batch: Batch) -> Tensor:
-        """Weighted mean square error of the velocity."""
-        with self.autocast():
+        """Weighted mean square error of the velocity; a share for where the words are sought."""
+        with self.autocast(), pointing(self.unet) as kept:
             embeddings = self.text_encoder(batch.tokens).last_hidden_state
             found = self.unet(batch.noised, batch.timesteps, embeddings).sample
         error = (found.float() - batch.velocity).square() * batch.weight
-        loss: Tensor = error.mean() / batch.weight.mean()
+        self.missed = pointing_loss(kept, batch.boxes, batch.noised.shape[-1])
+        loss: Tensor = error.mean() / batch.weight.mean() + POINTING * self.missed
         return loss
 
-    def start_from(self, folder: Path) -> None:
-        """Take over every weight of an older model's denoiser that has the same shape here."""
-        older = UNet2DConditionModel.from_pretrained(folder / "unet", torch_dtype=torch.float32)
-        own = self.unet.state_dict()
-        fitting = {
-            name: weight
-            for name, weight in older.state_dict().items()
-            if name in own and own[name].shape == weight.shape
-        }
-        self.unet.load_state_dict(own | fitting)
-        log.info("took over %d of %d weights", len(fitting), len(own))
-
     def load(self, folder: Path) -> None:
-        """Become the model in a folder."""
+        """Become the model in a folder, and average anew."""
         unet = UNet2DConditionModel.from_pretrained(folder / "unet", torch_dtype=torch.float32)
         text_encoder = CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=torch.float32)
         self.unet.load_state_dict(unet.state_dict())
         self.text_encoder.load_state_dict(text_encoder.state_dict())
+        self.restart_average()
 
 
 class Training:
@@ -322,9 +334,13 @@ class Training:
         settings: Settings,
         painter: Painter,
         device: torch.device = CPU,
+        older: Path | None = None,
     ) -> None:
+        """`older` is the folder of a training whose codec is taken over."""
         out.mkdir(parents=True, exist_ok=True)
-        self.out, self.settings = out, settings
+        self.out, self.settings, self.older = out, settings, older
+        if older and not (out / "codec").exists():
+            shutil.copytree(older / "codec", out / "codec")
         codec = load_or_train_codec(painter, out / "codec", settings.seed, settings.codec_steps)
         self.codec = codec.to(device)
         self.teacher = Teacher(painter, self.codec, settings, device)
@@ -333,7 +349,7 @@ class Training:
         self.weights = list(self.student.module.parameters())
         parts = (self.student.unet, self.student.text_encoder)
         groups = [{"params": list(part.parameters())} for part in parts]
-        self.optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=0.01)
+        self.optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
         self.step, self.pictures, self.spent_s = 0, 0, 0.0
 
     @property
@@ -346,11 +362,12 @@ class Training:
         warm = min(1.0, (self.step + 1) / self.settings.warmup_steps)
         return self.settings.rate * warm * max(0.0, 1 - self.progress)
 
-    def begin(self, start: Path | None = None) -> None:
-        """Teach the text encoder its words; let the denoiser start from an older model's."""
+    def begin(self) -> None:
+        """Become the older training's model; without one, teach the text encoder its words."""
         student, settings = self.student, self.settings
-        if start:
-            student.start_from(start)
+        if self.older:
+            student.load(self.older / "weights")
+            return
         look = Looks(self.teacher.lessons.painter, self.codec).of
         losses = teach_words(
             student.text_encoder, self.teacher.tokenizer, look, settings.seed, settings.word_steps
@@ -368,6 +385,7 @@ class Training:
 
     def run(self) -> None:
         """Train until the budget is spent, saving on the way, then export."""
+        self.student.text_encoder.requires_grad_(self.settings.text_rate_share > 0)
         saved, losses = self.progress, []
         clock = time.monotonic()
         for batch in self.teacher.batches(self.plan()):
@@ -377,8 +395,9 @@ class Training:
             clock = now
             if self.step % 50 == 0:
                 log.info(
-                    "step %d, %.1f%%, pictures %d, rate %.2e, loss %.4f",
+                    "step %d, %.1f%%, pictures %d, rate %.2e, loss %.4f, pointing %.3f",
                     *(self.step, 100 * self.progress, self.pictures, self.rate(), np.mean(losses)),
+                    self.student.missed,
                 )
                 losses = []
             if (self.progress - saved) * self.settings.minutes > self.settings.save_minutes:
@@ -487,11 +506,11 @@ def _settings(options: argparse.Namespace) -> Settings:
 def main(arguments: list[str] | None = None) -> None:
     """Train, or export what has been trained."""
     parser = arguments_of_training("smd_cli.starter.train", __doc__, Settings.minutes)
-    parser.add_argument("--start", type=Path, help="an older model's folder to begin from")
+    parser.add_argument("--start", type=Path, help="an older training's folder to go on from")
     options = parser.parse_args(arguments)
-    training = Training(options.out, *set_up(options))
+    training = Training(options.out, *set_up(options), options.start)
     if not (options.resume or options.export):
-        training.begin(options.start)
+        training.begin()
     carry_out(training, options)
 
 

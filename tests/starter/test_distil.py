@@ -36,6 +36,7 @@ def batch_of(run: Distillation, timestep: int, plain: bool) -> Batch:
         torch.ones(2, 1, 8, 8),
         tokenize(run.teacher.tokenizer, ["a fox", "grass"]),
         torch.tensor([plain, plain]),
+        torch.zeros(2, 3),
     )
 
 

@@ -170,6 +170,7 @@ class Constant(Judge):
         return words, colours
 
 
+@pytest.mark.slow
 def test_a_scene_is_rendered_and_judged(painter: Painter) -> None:
     evaluator = Evaluator(Constant(), {"model": str(STARTER), "sampler": {"timesteps": [999]}})
     wish = random_wish(1)

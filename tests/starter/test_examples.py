@@ -43,6 +43,21 @@ def test_only_early_canvases_show_something_else_than_their_target(painter: Pain
     assert all(np.array_equal(e.target, e.seen) for e in late)
 
 
+def test_a_first_slot_shows_an_object_on_what_its_prompt_names_or_on_white(
+    painter: Painter,
+) -> None:
+    examples = [e for e in draw(painter, "bootstrap", canvas=True) if e.free is not None]
+    alone = [
+        e
+        for e in examples
+        if bare(without_articles(e.caption)) in OBJECTS and e.free is not None and not e.free.all()
+    ]
+    assert len(alone) > 10
+    for example in alone:
+        assert (example.target[:16] > 0.95).all()
+    assert any(e.free.all() for e in examples if e.free is not None)
+
+
 def test_a_brush_prompt_may_or_may_not_name_what_is_around(painter: Painter) -> None:
     captions = [e.caption for e in draw(painter, "late", canvas=True)]
     objects = [c for c in captions if bare(without_articles(c).split(", ")[0]) in OBJECTS]

@@ -3,16 +3,16 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
-from diffusers import UNet2DConditionModel
 
 from smd_cli.starter.codec import PatchAutoencoder, patch_components
 from smd_cli.starter.distil import Distillation
 from smd_cli.starter.painter import Painter
-from smd_cli.starter.text import build_tokenizer, tokenize
 from smd_cli.starter.train import (
     CPU,
+    FIRST_SLOT,
     LONGEST_STEP_S,
     ODD_SIZES,
     STAGES,
@@ -91,33 +91,37 @@ def test_plain_examples_are_those_that_are_noise_and_picture_alone(
 
 
 @torch.no_grad()
-def test_a_model_starts_from_an_older_one_or_becomes_it(tmp_path: Path) -> None:
+def test_a_training_starts_from_an_older_one(
+    painter: Painter, codec: PatchAutoencoder, tmp_path: Path
+) -> None:
     torch.manual_seed(0)
-    old, young, twin = Student(), Student(), Student()
-    old.unet.save_pretrained(tmp_path / "unet")
-    old.text_encoder.save_pretrained(tmp_path / "text_encoder")
-    words = young.text_encoder.state_dict()
-    young.start_from(tmp_path)
-    twin.load(tmp_path)
-    for student in (young, twin):
-        same = zip(old.unet.parameters(), student.unet.parameters(), strict=True)
-        assert all(torch.equal(a, b) for a, b in same)
-    assert all(torch.equal(w, words[k]) for k, w in young.text_encoder.state_dict().items())
-    tokens = tokenize(build_tokenizer(), ["a fox, grass", "a red owl"])
-    theirs, ours = (m.text_encoder(tokens).last_hidden_state for m in (old, twin))
+    old, folder = Student(), tmp_path / "older"
+    codec.save_pretrained(folder / "codec")
+    old.unet.save_pretrained(folder / "weights" / "unet")
+    old.text_encoder.save_pretrained(folder / "weights" / "text_encoder")
+    training = Training(tmp_path / "young", Settings(), painter, older=folder)
+    training.begin()
+    student = training.student
+    same = zip(old.module.parameters(), student.module.parameters(), strict=True)
+    assert all(torch.equal(a, b) for a, b in same)
+    same = zip(old.module.parameters(), student.ema.shadow_params, strict=True)
+    assert all(torch.equal(a, b) for a, b in same)
+    picture = torch.rand(1, 3, 16, 16) * 2 - 1
+    theirs, ours = (c.encode(picture).latents for c in (codec, training.codec))
     assert torch.equal(theirs, ours)
 
 
-def test_of_an_older_model_of_another_shape_what_fits_is_taken(tmp_path: Path) -> None:
-    young = Student()
-    older = UNet2DConditionModel.from_config({**young.unet.config, "cross_attention_dim": 24})
-    older.save_pretrained(tmp_path / "unet")
-    before = {name: weight.clone() for name, weight in young.unet.state_dict().items()}
-    young.start_from(tmp_path)
-    after, old = young.unet.state_dict(), older.state_dict()
-    assert torch.equal(after["conv_in.weight"], old["conv_in.weight"])
-    narrow = next(name for name in after if name.endswith("attn2.to_k.weight"))
-    assert torch.equal(after[narrow], before[narrow])
+def test_first_slots_are_bootstrapped_and_noisier_ones_are_pictures(
+    painter: Painter, codec: PatchAutoencoder
+) -> None:
+    lessons = teacher_of(painter, codec).lessons
+    drawn = [lessons[Stage(1.0, "canvas", 128, 32), step] for step in range(12)]
+    pairs = [(t, e) for one in drawn for t, e in zip(one.timesteps, one.examples, strict=True)]
+    first = [e.free is not None for t, e in pairs if FIRST_SLOT[0] <= t < FIRST_SLOT[1]]
+    assert 0.8 < np.mean(first) < 1
+    assert 0.4 < len(first) / len(pairs) < 0.65
+    assert all(e.free is None for t, e in pairs if not FIRST_SLOT[0] <= t < FIRST_SLOT[1])
+    assert any(t >= FIRST_SLOT[1] for t, _ in pairs)
 
 
 def test_time_in_which_the_process_stood_still_is_not_charged(

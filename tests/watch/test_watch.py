@@ -132,6 +132,7 @@ def write_in_pieces(content: bytes, path: Path, rng: np.random.Generator) -> Non
             time.sleep(float(rng.uniform(0, 0.02)))
 
 
+@pytest.mark.slow
 def test_writes_in_pieces_are_read_when_they_are_whole(watched: Watched) -> None:
     rng = np.random.default_rng(7)
 
@@ -147,6 +148,7 @@ def test_writes_in_pieces_are_read_when_they_are_whole(watched: Watched) -> None
     assert "error" not in said
 
 
+@pytest.mark.slow
 def test_a_brush_is_added_renamed_and_removed(watched: Watched) -> None:
     cat = "brushes:\n  - {name: cat, prompt: a cat, mask: {rect: [2, 2, 30, 30]}}"
     texts = [
@@ -171,6 +173,7 @@ def test_a_brush_is_added_renamed_and_removed(watched: Watched) -> None:
         assert shown == watched.last_state()
 
 
+@pytest.mark.slow
 def test_what_is_broken_is_told_once_and_mended_quietly(watched: Watched) -> None:
     def edits(script: Script) -> None:
         script.until(changes(b""))
