@@ -75,7 +75,7 @@ _TRAILING: Mapping[str, Any] = {
 _ALL = (
     Preset(
         "starter",
-        "a small model that comes with smd: 40 things, 15 materials",
+        "a small model that comes with smd: 100 things, 26 materials",
         "MIT",
         folder=STARTER,
     ),
