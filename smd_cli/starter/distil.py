@@ -60,7 +60,7 @@ class Distillation(Training):
         """`teacher` is a training's folder."""
         settings.text_rate_share = 0.0
         super().__init__(out, settings, painter, device, teacher)
-        self.student.load(teacher / "weights")
+        self.begin()
         self.silence = self.words(tokenize(self.teacher.tokenizer, [""]).to(device))
         self.guide = frozen(self.student.unet)
         self.target = frozen(self.student.unet)

@@ -35,7 +35,7 @@ AREA = (0.05, 0.31)
 PAIRS = 0.12
 """How often a caption names two objects of a canvas that shows several."""
 
-UNGUIDED = 0.08
+UNBOOTSTRAPPED = 0.08
 """How often a first slot is pure noise all over, as without bootstrapping."""
 
 LARGEST_CELLS = 17
@@ -142,7 +142,7 @@ def canvas_example(painter: Painter, rng: Rng, lesson: Lesson, size_px: int = CA
     """A square canvas: what a brush, or the background, sees of a scene."""
     background = rng.random() < 0.3
     if lesson == "bootstrap":
-        if rng.random() < UNGUIDED:
+        if rng.random() < UNBOOTSTRAPPED:
             scene = _scene(painter, rng, size_px, background, patched=False)
             return replace(scene, free=np.ones_like(scene.weight, dtype=np.bool_))
         if background:
