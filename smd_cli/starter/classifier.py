@@ -25,6 +25,7 @@ from smd_cli.starter.examples import (
 )
 from smd_cli.starter.materials import Picture, Rng, as_floats
 from smd_cli.starter.painter import CELL_PX, Painter, draw_look, find_font, load_glyphs
+from smd_cli.starter.text import autocast
 from smd_cli.starter.vocabulary import COLOURS, MATERIALS, OBJECTS, Thing
 
 log = logging.getLogger("smd_cli.starter")
@@ -197,18 +198,21 @@ def disturb(x: Tensor, generator: torch.Generator) -> Tensor:
     return x + 0.04 * torch.randn(x.shape, generator=generator)
 
 
-def train_judge(data: Labelled, seed: int, epochs: int = 5, batch: int = 64) -> Judge:
+def train_judge(data: Labelled, seed: int, epochs: int = 8, batch: int = 64) -> Judge:
     """Plain cross entropy, one cycle of the learning rate."""
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     judge = Judge()
+    judge.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.AdamW(judge.parameters(), lr=2e-3, weight_decay=0.02)
     steps = epochs * (len(data.crops) // batch)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, steps, pct_start=0.15)
     for step in range(steps):
         chosen = torch.randint(len(data.crops), (batch,), generator=generator)
         x = disturb(data.crops[chosen].float() / 127.5 - 1, generator)
-        words, colours = judge(x)
+        with autocast(x.device):
+            words, colours = judge(x.to(memory_format=torch.channels_last))
+        words, colours = words.float(), colours.float()
         loss = F.cross_entropy(words, data.classes[chosen], label_smoothing=0.05)
         wanted = data.colours[chosen]
         loss = loss + 0.5 * F.cross_entropy(colours, wanted, ignore_index=UNTOLD)
@@ -218,6 +222,7 @@ def train_judge(data: Labelled, seed: int, epochs: int = 5, batch: int = 64) -> 
         schedule.step()
         if step % 100 == 0:
             log.info("judge step %d of %d: loss %.3f", step, steps, loss.item())
+    judge.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     return judge.eval()
 
 
@@ -243,7 +248,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="smd_cli.starter.classifier", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="a .safetensors file")
     parser.add_argument("--font", type=Path, help="NotoColorEmoji.ttf, if in no usual place")
-    parser.add_argument("--canvases", type=int, default=9000)
+    parser.add_argument("--canvases", type=int, default=14000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args(arguments)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from smd_cli.starter.export import SAMPLER
 from smd_cli.starter.painter import Painter
-from smd_cli.starter.text import tokenize
+from smd_cli.starter.text import autocast, tokenize
 from smd_cli.starter.train import (
     CPU,
     Batch,
@@ -40,7 +40,7 @@ LOWEST = 60
 TARGET_DECAY = 0.95
 """The averaged student moves by the rest of this share at each step."""
 
-STAGES = (Stage(0.4, "canvas", 192, 20), Stage(1.0, "canvas", 256, 16))
+STAGES = (Stage(0.4, 192, 20), Stage(1.0, 256, 12))
 
 
 class Distillation(Training):
@@ -102,7 +102,7 @@ class Distillation(Training):
     def loss(self, batch: Batch) -> Tensor:
         """Weighted mean square error of the velocity against what is wanted."""
         student = self.student
-        with student.autocast():
+        with autocast(student.device):
             words = self.words(batch.tokens)
             wanted = self.wanted(batch, words)
             found = student.unet(batch.noised, batch.timesteps, words).sample

@@ -1,8 +1,8 @@
 """Training examples: the pictures that the region sampler will ask for, in the order of a lesson.
 
-`window` examples are small squares with one object about the middle, or none. `canvas` examples are
-whole canvases of 128 to 512 pixels as a scene shows them: objects in regions anywhere, on one
-material or two, of which the caption names one object, two, or the material alone.
+In a first slot a brush sees noise in its region and noised white around it. Later it sees a canvas
+of 128 to 512 pixels as a scene shows it: objects in regions anywhere, on one material or two, of
+which the prompt names one object, two, or a material alone.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ import numpy.typing as npt
 from PIL import Image, ImageFilter
 
 from smd_cli.starter.materials import Picture, Rng, as_floats
-from smd_cli.starter.painter import CELL_PX, Painter, draw_look
+from smd_cli.starter.painter import CELL_PX, Look, Painter, draw_look
 from smd_cli.starter.shapes import Cells, Region, draw_region
 from smd_cli.starter.vocabulary import (
     BACKGROUND,
@@ -41,6 +41,15 @@ UNBOOTSTRAPPED = 0.08
 LARGEST_CELLS = 17
 """Objects are at most so many cells across."""
 
+ALONE = 0.08
+"""How often a canvas shows a material and nothing else."""
+
+BACKGROUNDS = 0.33
+"""How often a prompt is a background's."""
+
+BLURRED = 0.35
+"""How often an early slot is seen through a blur."""
+
 ASIDE = 0.25
 """The weight of cells that a brush prompt says nothing about."""
 
@@ -59,7 +68,8 @@ class Example:
     cell's error counts. `free` is (H/8, W/8), True in the cells that hold nothing but noise while
     the others hold noised white, as a bootstrapped brush sees them; None for a noised picture.
     `box` is where the first object of the caption is: top, left and side in cells; the side is 0
-    where the caption names none.
+    where the caption names none. `chances` are the draws that made its look; the noise in `free` is
+    to tell them.
     """
 
     caption: str
@@ -68,6 +78,7 @@ class Example:
     weight: Weights
     free: Cells | None = None
     box: tuple[int, int, int] = (0, 0, 0)
+    chances: tuple[float, ...] = ()
 
 
 COLOURED = 0.35
@@ -110,24 +121,16 @@ def weigh(inside: Cells) -> Weights:
     return np.asarray(np.where(inside, 1, ASIDE), dtype=np.float32)
 
 
-def window_example(painter: Painter, rng: Rng, lesson: Lesson, size_px: int) -> Example:
-    """A square: a material alone, or one object about the middle of white or a material."""
-    if lesson == "bootstrap":
-        return _bootstrapped_object(painter, rng, size_px, (0.3, 0.85))
-    if rng.random() < 0.15:
-        return material_example(painter, rng, size_px)
-    material, thing = draw_material(rng, white=0.3), draw_object(rng)
-    side = size_px // CELL_PX
-    look = draw_look(rng, int(rng.integers(7, min(side, LARGEST_CELLS) + 1)))
-    size = look.size_cells
-    corner = [int(n) // 2 for n in rng.integers(0, side - size + 1, (2, 2)).sum(0)]
-    picture = painter.material(material, rng, size_px).copy()
-    painter.put(picture, thing, look, (corner[0], corner[1]))
-    named = material if rng.random() < 0.25 else None
-    inside = np.zeros((side, side), dtype=np.bool_)
-    inside[corner[0] : corner[0] + size, corner[1] : corner[1] + size] = True
-    prompt, box = draw_prompt(rng, [thing], named), (corner[0], corner[1], size)
-    return Example(prompt, picture, picture, weigh(inside), box=box)
+def window_example(painter: Painter, rng: Rng, size_px: int) -> Picture:
+    """A small square as the codec learns it: a material, mostly with an object about the middle."""
+    material = draw_material(rng, white=0.3)
+    picture: Picture = painter.material(material, rng, size_px).copy()
+    if rng.random() < 0.85:
+        side = size_px // CELL_PX
+        look = draw_look(rng, int(rng.integers(7, min(side, LARGEST_CELLS) + 1)))
+        corner = [int(n) // 2 for n in rng.integers(0, side - look.size_cells + 1, (2, 2)).sum(0)]
+        painter.put(picture, draw_object(rng), look, (corner[0], corner[1]))
+    return picture
 
 
 def material_example(painter: Painter, rng: Rng, size_px: int) -> Example:
@@ -138,19 +141,15 @@ def material_example(painter: Painter, rng: Rng, size_px: int) -> Example:
     return Example(draw_prompt(rng, [material]), picture, picture, weight)
 
 
-def canvas_example(painter: Painter, rng: Rng, lesson: Lesson, size_px: int = CANVAS_PX) -> Example:
-    """A square canvas: what a brush, or the background, sees of a scene."""
-    background = rng.random() < 0.3
-    if lesson == "bootstrap":
-        if rng.random() < UNBOOTSTRAPPED:
-            scene = _scene(painter, rng, size_px, background, patched=False)
-            return replace(scene, free=np.ones_like(scene.weight, dtype=np.bool_))
-        if background:
-            return _bootstrapped_background(painter, rng, size_px)
-        return _bootstrapped_object(painter, rng, size_px, region_area(size_px))
-    if rng.random() < 0.08:
-        return material_example(painter, rng, size_px)
-    return _scene(painter, rng, size_px, background, patched=lesson == "early")
+def first_example(painter: Painter, rng: Rng, size_px: int = CANVAS_PX) -> Example:
+    """What a brush, or the background, sees in a first slot."""
+    background = rng.random() < BACKGROUNDS
+    if rng.random() < UNBOOTSTRAPPED:
+        scene = ask(paint_canvas(painter, rng, "late", size_px), rng)
+        return replace(scene, free=np.ones_like(scene.weight, dtype=np.bool_))
+    if background:
+        return _bootstrapped_background(painter, rng, size_px)
+    return _bootstrapped_object(painter, rng, size_px)
 
 
 def region_area(size_px: int) -> tuple[float, float]:
@@ -159,22 +158,21 @@ def region_area(size_px: int) -> tuple[float, float]:
     return AREA[0] * scale, min(AREA[1] * scale, 0.5)
 
 
-def _bootstrapped_object(
-    painter: Painter, rng: Rng, size_px: int, area: tuple[float, float]
-) -> Example:
+def _bootstrapped_object(painter: Painter, rng: Rng, size_px: int) -> Example:
     """An object fitted to a region in the middle; all that the network sees is where it is.
 
     It stands on what its prompt names, else on white: nothing that is left to chance is to be
     guessed, so that the first guess is a whole object and no mean of many.
     """
-    region = draw_region(rng, size_px // CELL_PX, area).centred()
+    region = draw_region(rng, size_px // CELL_PX, region_area(size_px)).centred()
     thing, named = draw_object(rng), draw_material(rng) if rng.random() < 0.2 else None
     picture = painter.material(named or WHITE, rng, size_px).copy()
     look = draw_look(rng, region.object_cells)
     corner = region.corner(look.size_cells)
     painter.put(picture, thing, look, corner)
     prompt, box = draw_prompt(rng, [thing], named), (*corner, look.size_cells)
-    return Example(prompt, picture, picture, weigh(region.cells), region.cells, box)
+    weight = weigh(region.cells)
+    return Example(prompt, picture, picture, weight, region.cells, box, look.chances)
 
 
 def _bootstrapped_background(painter: Painter, rng: Rng, size_px: int) -> Example:
@@ -189,41 +187,73 @@ def _bootstrapped_background(painter: Painter, rng: Rng, size_px: int) -> Exampl
     return Example(plain.caption, plain.target, plain.seen, weigh(free), free)
 
 
-def _scene(painter: Painter, rng: Rng, size_px: int, background: bool, patched: bool) -> Example:
-    """Objects in their regions, seen with what early slots leave if `patched`.
+@dataclass(frozen=True, eq=False)
+class Canvas:
+    """A painted canvas, what is seen of it, and what is on it: things with their looks in their
+    regions on a material, and below a horizon (`ground`, in cells) on another."""
 
-    They stand on one material, or before a horizon between two.
+    target: Picture
+    seen: Picture
+    material: Thing
+    lower: Thing
+    ground: Cells
+    regions: tuple[Region, ...] = ()
+    things: tuple[Thing, ...] = ()
+    looks: tuple[Look, ...] = ()
+
+
+def paint_canvas(painter: Painter, rng: Rng, lesson: Lesson, size_px: int = CANVAS_PX) -> Canvas:
+    """Objects in their regions, seen with what early slots leave where the lesson is an early one.
+
+    They stand on one material, or before a horizon between two; now and then there are none.
     """
-    material = draw_material(rng, white=0.12)
+    if rng.random() < ALONE:
+        return _bare_canvas(painter, rng, size_px)
+    material, lower = draw_material(rng, white=0.12), draw_material(rng)
     target = painter.material(material, rng, size_px).copy()
     ground = np.zeros((size_px, size_px), dtype=np.bool_)
-    lower = draw_material(rng)
     if rng.random() < 0.4:
         ground = draw_ground(rng, size_px)
         target[ground] = painter.material(lower, rng, size_px)[ground]
     regions = draw_regions(rng, int(rng.integers(1, 5)), size_px)
     things = [draw_object(rng) for _ in regions]
     looks = [draw_look(rng, region.object_cells) for region in regions]
-    seen = target.copy() if patched else target
-    if patched:
+    early = lesson == "early"
+    seen = target.copy() if early else target
+    if early:
         for region in regions:
             lay_patch(seen, rng, region.cells)
-    for picture in (target, seen) if patched else (target,):
+    for picture in (target, seen) if early else (target,):
         for thing, look, region in zip(things, looks, regions, strict=True):
             painter.put(picture, thing, look, region.corner(look.size_cells))
-    if patched and rng.random() < 0.7:
-        seen = _blurred(seen, rng.uniform(0.5, 8))
-    if background:
-        below = ground[::CELL_PX, ::CELL_PX]
-        asked, place = (lower, below) if ground.any() and rng.random() < 0.5 else (material, ~below)
-        outside = place & ~np.logical_or.reduce([region.cells for region in regions])
-        return Example(draw_prompt(rng, [asked]), target, seen, weigh(outside))
-    told = 2 if len(things) > 1 and rng.random() < PAIRS else 1
-    named = material if rng.random() < 0.25 and not ground.any() else None
-    inside = np.logical_or.reduce([region.cells for region in regions[-told:]])
-    prompt, size = draw_prompt(rng, things[-told:], named), looks[-told].size_cells
-    box = (*regions[-told].corner(size), size)
-    return Example(prompt, target, seen, weigh(inside), box=box)
+    if early and rng.random() < BLURRED:
+        seen = _blurred(seen, rng.uniform(0.5, 6))
+    below = ground[::CELL_PX, ::CELL_PX]
+    return Canvas(target, seen, material, lower, below, tuple(regions), tuple(things), tuple(looks))
+
+
+def _bare_canvas(painter: Painter, rng: Rng, size_px: int) -> Canvas:
+    material, side = draw_material(rng), size_px // CELL_PX
+    picture = painter.material(material, rng, size_px)
+    return Canvas(picture, picture, material, material, np.zeros((side, side), dtype=np.bool_))
+
+
+def ask(canvas: Canvas, rng: Rng) -> Example:
+    """A prompt for what is on a canvas: one of its objects, or two, or one of its materials."""
+    regions, ground = canvas.regions, canvas.ground
+    if not regions or rng.random() < BACKGROUNDS:
+        lower = bool(ground.any()) and rng.random() < 0.5
+        place = ground if lower else ~ground
+        outside = place & ~np.logical_or.reduce([place & False, *(r.cells for r in regions)])
+        prompt = draw_prompt(rng, [canvas.lower if lower else canvas.material])
+        return Example(prompt, canvas.target, canvas.seen, weigh(outside))
+    told = rng.permutation(len(regions))[: 2 if rng.random() < PAIRS else 1]
+    named = canvas.material if rng.random() < 0.25 and not ground.any() else None
+    inside = np.logical_or.reduce([regions[n].cells for n in told])
+    prompt = draw_prompt(rng, [canvas.things[n] for n in told], named)
+    size = canvas.looks[told[0]].size_cells
+    box = (*regions[told[0]].corner(size), size)
+    return Example(prompt, canvas.target, canvas.seen, weigh(inside), box=box)
 
 
 def draw_ground(rng: Rng, size_px: int) -> npt.NDArray[np.bool_]:
@@ -256,8 +286,9 @@ def lay_patch(picture: Picture, rng: Rng, cells: Cells) -> None:
     white = rng.random() < 0.6
     grey = 1.0 if white else rng.uniform(0.3, 1.0)
     colour = np.clip(grey + rng.normal(0, 0.02 if white else 0.08, 3), 0, 1).astype(np.float32)
-    sides = (picture.shape[1], picture.shape[0])
-    mask = Image.fromarray(cells.astype(np.uint8) * 255).resize(sides, Image.Resampling.BILINEAR)
-    soft = as_floats(mask.filter(ImageFilter.GaussianBlur(rng.uniform(1, 5))))
+    coarse, sides = (cells.shape[1] * 2, cells.shape[0] * 2), (picture.shape[1], picture.shape[0])
+    mask = Image.fromarray(cells.astype(np.uint8) * 255).resize(coarse, Image.Resampling.BILINEAR)
+    blurred = mask.filter(ImageFilter.GaussianBlur(2 / CELL_PX * rng.uniform(1, 5)))
+    soft = as_floats(blurred.resize(sides, Image.Resampling.BILINEAR))
     cover = (soft * np.float32(rng.uniform(0.7, 1) if white else rng.uniform(0, 1)))[..., None]
     picture[:] = picture * (1 - cover) + colour * cover

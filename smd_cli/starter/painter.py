@@ -5,6 +5,7 @@ the same thing at the same size always falls into the same latent pattern. Every
 numpy generator that the caller passes.
 """
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,20 +68,35 @@ def _glyph(font: ImageFont.FreeTypeFont, char: str) -> Image.Image:
 
 @dataclass(frozen=True)
 class Look:
-    """How an object is drawn: whole cells across, lean (degrees), light (1: as is), shadow 0..1."""
+    """How an object is drawn: whole cells across, lean (degrees), light (1: as is), shadow 0..1.
+
+    `chances` are the standard normal draws that lean, light and shadow were made of.
+    """
 
     size_cells: int
     lean_deg: int = 0
     light: float = 1.0
     shadow: float = 0.0
+    chances: tuple[float, float, float] = (0.0, 0.0, 0.0)
+
+
+UNSHADED = 0.65
+"""How often an object casts no shadow."""
 
 
 def draw_look(rng: Rng, room_cells: int) -> Look:
     """A modest variation: as large as there is room, mostly upright, lighter or darker, sometimes
     with a soft shadow."""
-    lean = int(np.clip(np.round(rng.normal(0, 2.5)), -6, 6))
-    shadow = float(rng.uniform(0.2, 0.4)) if rng.random() < 0.35 else 0.0
-    return Look(max(room_cells, 4), lean, float(rng.uniform(0.88, 1.07)), shadow)
+    leaning, lit, shading = (float(n) for n in rng.standard_normal(3))
+    lean = int(np.clip(round(2.5 * leaning), -6, 6))
+    light, dark = 0.88 + 0.19 * _share_below(lit), _share_below(shading) - UNSHADED
+    shadow = 0.2 + 0.2 * dark / (1 - UNSHADED) if dark > 0 else 0.0
+    return Look(max(room_cells, 4), lean, light, shadow, (leaning, lit, shading))
+
+
+def _share_below(chance: float) -> float:
+    """The share, 0..1, of standard normal draws that are smaller."""
+    return 0.5 * (1 + math.erf(chance / math.sqrt(2)))
 
 
 class Painter:

@@ -5,7 +5,8 @@ what they look like. Then denoiser and text encoder learn together, on larger an
 from nothing or, with --start, from what an older training made. A training is a folder: it is saved
 every few minutes and goes on from there with --resume. Its budget is minutes of work: while the
 process is stopped, the clock stands still.
-On a CUDA GPU batches are larger and run in bfloat16, and pictures are painted by worker processes.
+Networks run in bfloat16 where the machine computes in it. On a CUDA GPU batches are larger, and
+pictures are painted by worker processes.
 `smd_cli.starter.distil` makes the few-step model that ships of what is trained here.
 """
 
@@ -13,14 +14,15 @@ import argparse
 import logging
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from diffusers import DDIMScheduler, UNet2DConditionModel
+from diffusers.models.attention_processor import AttnProcessor
 from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
@@ -29,10 +31,12 @@ from transformers import CLIPTextModel
 from smd_cli.starter.codec import PatchAutoencoder
 from smd_cli.starter.examples import (
     CANVAS_PX,
+    Canvas,
     Example,
     Lesson,
-    canvas_example,
-    window_example,
+    ask,
+    first_example,
+    paint_canvas,
 )
 from smd_cli.starter.export import SCHEDULER, TEACHER_SAMPLER, export
 from smd_cli.starter.looks import Looks
@@ -41,6 +45,7 @@ from smd_cli.starter.painter import Painter, find_font, load_glyphs
 from smd_cli.starter.pointing import pointing, pointing_loss
 from smd_cli.starter.text import (
     WIDTH,
+    autocast,
     build_text_encoder,
     build_tokenizer,
     teach_words,
@@ -68,33 +73,31 @@ LATE = 200
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of the training, up to a share of its budget: what is shown, and how many at once.
+    """A part of the training, up to a share of its budget: canvases of a size, so many at once.
 
-    Of canvases every eighth batch has one of the odd sizes, and fewer or more pictures by area.
+    Of whole canvases every eighth batch has one of the odd sizes, and fewer or more by area.
     """
 
     until: float
-    kind: Literal["window", "canvas"]
     size_px: int
     batch: int
 
     def at(self, step: int, factor: int) -> "Stage":
         """This stage with the size and the batch of a step; `factor` times as many pictures."""
         size = self.size_px
-        if self.kind == "canvas" and size == CANVAS_PX and step % 8 == 7:
+        if size == CANVAS_PX and step % 8 == 7:
             size = ODD_SIZES[step // 8 % len(ODD_SIZES)]
         batch = max(round(self.batch * (self.size_px / size) ** 2), 4) * factor
-        return Stage(self.until, self.kind, size, min(batch, 64 * factor))
+        return Stage(self.until, size, min(batch, 64 * factor))
 
 
 ODD_SIZES = (128, 384, 160, 192, 512)
 """Sides of canvases, in pixels, that a model for 256 must draw too."""
 
 STAGES = (
-    Stage(0.4, "canvas", 128, 32),
-    Stage(0.6, "canvas", 160, 24),
-    Stage(0.7, "canvas", 192, 18),
-    Stage(1.0, "canvas", 256, 12),
+    Stage(0.4, 128, 32),
+    Stage(0.6, 192, 16),
+    Stage(1.0, 256, 12),
 )
 
 
@@ -108,7 +111,7 @@ class Settings:
     minutes: float = 155.0
     seed: int = 0
     codec_steps: int = 2000
-    word_steps: int = 1600
+    word_steps: int = 3000
     rate: float = 1.2e-3
     text_rate_share: float = 0.0
     warmup_steps: int = 100
@@ -189,8 +192,17 @@ class Lessons(Dataset[Painted]):
         stage, step = item
         rng = np.random.default_rng([self.settings.seed, 2, step])
         timesteps = [draw_timestep(rng) for _ in range(stage.batch)]
-        draw = canvas_example if stage.kind == "canvas" else window_example
-        examples = [draw(self.painter, rng, draw_lesson(rng, t), stage.size_px) for t in timesteps]
+        examples, waiting = [], dict[Lesson, Canvas]()
+        for timestep in timesteps:
+            lesson = draw_lesson(rng, timestep)
+            if lesson == "bootstrap":
+                examples.append(first_example(self.painter, rng, stage.size_px))
+                continue
+            canvas = waiting.pop(lesson, None)
+            if canvas is None:  # painted for two
+                canvas = paint_canvas(self.painter, rng, lesson, stage.size_px)
+                waiting[lesson] = canvas
+            examples.append(ask(canvas, rng))
         for n, timestep in enumerate(timesteps):
             if timestep >= FIRST_SLOT[1]:  # no first slot of ours: there the noise is a picture's
                 examples[n] = replace(examples[n], free=None)
@@ -239,6 +251,7 @@ class Teacher:
         for i, example in enumerate(examples):
             if example.free is not None:
                 free = torch.from_numpy(example.free).to(self.device)
+                tell_chances(noise[1, i], free, example.chances)
                 outside = alpha[i] * white[0] + sigma[i] * noise[0, i]
                 noised[i] = torch.where(free, noise[1, i], outside)
         weight = torch.from_numpy(np.stack([e.weight for e in examples]))[:, None]
@@ -269,6 +282,18 @@ class Teacher:
         return latents
 
 
+def tell_chances(noise: Tensor, free: Tensor, chances: Sequence[float]) -> None:
+    """Let noise (C, h, w) in the free cells (h, w) tell standard normal draws, in place.
+
+    The mean of channel k becomes what it is when chance k is its value in standard deviations. It
+    stays standard normal noise; but a first guess can take from it how to vary, where it would else
+    be the mean of all variations. (Couplings of noise and picture: arXiv 2304.14772.)
+    """
+    for channel, chance in zip(noise, chances, strict=False):
+        inside = channel[free]
+        channel[free] = inside - inside.mean() + chance / inside.numel() ** 0.5
+
+
 class _Pairs(torch.utils.data.Sampler[tuple[Stage, int]]):
     """A sampler that reads what to show next from an iterator."""
 
@@ -289,6 +314,8 @@ class Student:
 
     def __post_init__(self) -> None:
         self.missed = torch.zeros(())
+        if self.device.type == "cpu":  # where the fused attention's way back is slow in bfloat16
+            self.unet.set_attn_processor(AttnProcessor())
         self.module = nn.ModuleList([self.unet, self.text_encoder]).to(self.device)
         self.restart_average()
 
@@ -298,14 +325,9 @@ class Student:
             self.module.parameters(), decay=0.998, use_ema_warmup=True, power=0.75, foreach=True
         )
 
-    def autocast(self) -> Any:
-        """bfloat16 on a GPU, float32 elsewhere."""
-        half = self.device.type == "cuda"
-        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=half)
-
     def loss(self, batch: Batch) -> Tensor:
         """Weighted mean square error of the velocity; a share for where the words are sought."""
-        with self.autocast(), pointing(self.unet) as kept:
+        with autocast(self.device), pointing(self.unet) as kept:
             embeddings = self.text_encoder(batch.tokens).last_hidden_state
             found = self.unet(batch.noised, batch.timesteps, embeddings).sample
         error = (found.float() - batch.velocity).square() * batch.weight

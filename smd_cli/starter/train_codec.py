@@ -1,6 +1,7 @@
 """Trains the picture codec: principal components first, then the decoder by gradient."""
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from smd_cli.starter.codec import PatchAutoencoder, patch_components
 from smd_cli.starter.examples import window_example
 from smd_cli.starter.materials import Picture
 from smd_cli.starter.painter import Painter
+from smd_cli.starter.text import autocast
 
 log = logging.getLogger(__name__)
 
@@ -28,16 +30,32 @@ def picture_loss(made: Tensor, wanted: Tensor) -> Tensor:
     return F.l1_loss(made, wanted) + 0.5 * (down + across)
 
 
+DISTURBED = 0.35
+"""The largest standard deviation of the noise from which the decoder learns to tell pictures."""
+
+
 def train_codec(painter: Painter, seed: int, steps: int, batch: int = 8) -> PatchAutoencoder:
-    """A codec fitted to the painter's windows; the encoder is what its components make it."""
+    """A codec fitted to the painter's windows; the encoder is what its components make it.
+
+    The decoder is shown disturbed latents too: those that a denoiser leaves are never quite clean,
+    and every cell's own error would show as a seam.
+    """
     rng = np.random.default_rng([seed, 1])
 
     def draw(count: int) -> Tensor:
-        return to_signed([window_example(painter, rng, "late", 128).target for _ in range(count)])
+        return to_signed([window_example(painter, rng, 128) for _ in range(count)])
 
     torch.manual_seed(seed)
     codec: PatchAutoencoder = PatchAutoencoder()
     codec.set_components(*patch_components(draw(1500), codec.config.latent_channels))
+    teach_decoder(codec, draw, steps, batch)
+    return codec
+
+
+def teach_decoder(
+    codec: PatchAutoencoder, draw: Callable[[int], Tensor], steps: int, batch: int
+) -> None:
+    """Fit the decoder to drawn windows (N, 3, H, W), in place."""
     codec.analysis.requires_grad_(False)
     codec.train()
     weights = [p for p in codec.parameters() if p.requires_grad]
@@ -45,7 +63,10 @@ def train_codec(painter: Painter, seed: int, steps: int, batch: int = 8) -> Patc
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1.5e-3, steps, pct_start=0.05)
     for step in range(steps):
         wanted = draw(batch)
-        made = codec(wanted).sample
+        latents = codec.encode(wanted).latents
+        spread = DISTURBED * torch.rand(batch, 1, 1, 1).square()
+        with autocast(codec.device):
+            made = codec.decode(latents + spread * torch.randn_like(latents)).sample
         loss = picture_loss(made, wanted)
         optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
@@ -53,11 +74,8 @@ def train_codec(painter: Painter, seed: int, steps: int, batch: int = 8) -> Patc
         optimizer.step()
         schedule.step()
         if step % 100 == 0:
-            psnr = -10 * torch.log10(F.mse_loss(made.clamp(-1, 1), wanted) / 4)
-            log.info(
-                "codec step %d of %d: loss %.4f, %.2f dB", step, steps, loss.item(), psnr.item()
-            )
-    return codec
+            psnr = -10 * torch.log10(F.mse_loss(made.float().clamp(-1, 1), wanted) / 4)
+            log.info("codec step %d of %d: loss %.4f, %.2f dB", step, steps, loss, psnr)
 
 
 def load_or_train_codec(painter: Painter, folder: Path, seed: int, steps: int) -> PatchAutoencoder:

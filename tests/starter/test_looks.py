@@ -6,6 +6,7 @@ import torch
 from smd_cli.starter.codec import PatchAutoencoder, patch_components
 from smd_cli.starter.looks import Looks
 from smd_cli.starter.painter import Painter
+from smd_cli.starter.text import PARTS
 from smd_cli.starter.vocabulary import Thing
 
 
@@ -18,16 +19,16 @@ def looks(painter: Painter) -> Looks:
 
 
 def cover(look: torch.Tensor) -> torch.Tensor:
-    """Where the object is: 8 x 8 cells."""
-    return look[:, -1].reshape(8, 8)
+    """Where the object is, part by part."""
+    return look[:, -1].reshape(PARTS, PARTS)
 
 
 def test_a_look_has_a_row_for_each_part_from_the_top_left(looks: Looks) -> None:
     look = looks.of(Thing("fox"))
-    assert look.shape == (64, 5)
+    assert look.shape == (PARTS**2, 5)
     found = cover(look)
-    assert found[3:5, 3:5].min() > 0.99
-    assert found[[0, 0, 7, 7], [0, 7, 0, 7]].max() < 0.5
+    assert found[4:6, 4:6].min() > 0.99
+    assert found[[0, 0, -1, -1], [0, -1, 0, -1]].max() < 0.5
     assert torch.allclose(found, found.T, atol=0.05)
 
 

@@ -67,6 +67,17 @@ def test_variation_is_modest() -> None:
     assert all(0.85 < look.light < 1.1 for look in looks)
     assert {look.size_cells for look in looks} == {9}
     assert 0.2 < np.mean([look.shadow > 0 for look in looks]) < 0.5
+    assert all(0.2 <= look.shadow <= 0.4 for look in looks if look.shadow)
+
+
+def test_a_look_follows_from_its_chances() -> None:
+    looks = [draw_look(np.random.default_rng(n), 9) for n in range(200)]
+    leaning, lit, shading = np.array([look.chances for look in looks]).T
+    light, shadow = (np.array([getattr(k, name) for k in looks]) for name in ("light", "shadow"))
+    assert [look.lean_deg for look in looks] == list(np.clip(np.round(2.5 * leaning), -6, 6))
+    assert (np.diff(light[lit.argsort()]) > 0).all()
+    assert (np.diff(shadow[shading.argsort()]) >= 0).all()
+    assert abs(light[abs(lit) < 0.2].mean() - 0.975) < 0.01
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from smd_cli.starter.train import (
     Student,
     Teacher,
     Training,
+    tell_chances,
 )
 from smd_cli.starter.train_codec import train_codec
 
@@ -62,7 +63,7 @@ def test_a_step_draws_the_same_whenever_it_comes(painter: Painter, codec: PatchA
 
 
 def test_worker_processes_paint_the_same(painter: Painter, codec: PatchAutoencoder) -> None:
-    plan = [(Stage(1.0, "window", 96, 4), step) for step in range(3)]
+    plan = [(Stage(1.0, 96, 4), step) for step in range(3)]
     at_home = list(teacher_of(painter, codec).batches(iter(plan)))
     abroad = list(teacher_of(painter, codec, workers=1).batches(iter(plan)))
     assert len(at_home) == len(abroad) == 3
@@ -115,13 +116,33 @@ def test_first_slots_are_bootstrapped_and_noisier_ones_are_pictures(
     painter: Painter, codec: PatchAutoencoder
 ) -> None:
     lessons = teacher_of(painter, codec).lessons
-    drawn = [lessons[Stage(1.0, "canvas", 128, 32), step] for step in range(12)]
+    drawn = [lessons[Stage(1.0, 128, 32), step] for step in range(12)]
     pairs = [(t, e) for one in drawn for t, e in zip(one.timesteps, one.examples, strict=True)]
     first = [e.free is not None for t, e in pairs if FIRST_SLOT[0] <= t < FIRST_SLOT[1]]
     assert 0.8 < np.mean(first) < 1
     assert 0.4 < len(first) / len(pairs) < 0.65
     assert all(e.free is None for t, e in pairs if not FIRST_SLOT[0] <= t < FIRST_SLOT[1])
     assert any(t >= FIRST_SLOT[1] for t, _ in pairs)
+
+
+def test_noise_tells_chances_and_stays_standard_normal() -> None:
+    torch.manual_seed(0)
+    free = torch.zeros(8, 8, dtype=torch.bool)
+    free[2:6, 1:7] = True
+    noises = torch.randn(4000, 3, 8, 8)
+    chances = torch.randn(4000, 2)
+    before = noises.clone()
+    for noise, pair in zip(noises, chances.tolist(), strict=True):
+        tell_chances(noise, free, pair)
+    assert torch.equal(noises[:, 2], before[:, 2])
+    assert torch.equal(noises[:, :, ~free], before[:, :, ~free])
+    told = noises[:, :2, free].mean(2) * free.sum().sqrt()
+    assert torch.allclose(told, chances, atol=1e-4)
+    values = noises[:, :2, free]
+    assert abs(values.mean()) < 0.01
+    assert abs(values.std() - 1) < 0.01
+    covariance = torch.cov(values[:, 0].T) - torch.eye(int(free.sum()))
+    assert covariance.abs().max() < 0.1
 
 
 def test_time_in_which_the_process_stood_still_is_not_charged(
@@ -133,7 +154,7 @@ def test_time_in_which_the_process_stood_still_is_not_charged(
     monkeypatch.setattr("smd_cli.starter.train.time.monotonic", lambda: float(next(hours)))
     monkeypatch.setattr(training, "_advance", lambda _: 0.0)
     monkeypatch.setattr(training, "export", lambda: None)
-    stage = Stage(1.0, "window", 64, 1)
+    stage = Stage(1.0, 96, 1)
     training.stages = (stage,)
     training.run()
     assert training.spent_s == 3 * LONGEST_STEP_S
