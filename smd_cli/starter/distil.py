@@ -1,22 +1,21 @@
 """Makes the few-step model that ships: `python -m smd_cli.starter.distil --teacher RUN --out DIR`.
 
-Latent consistency distillation with guidance baked in (LCM, arXiv 2310.04378): the student's
-estimate of the picture at one noise level is drawn to its own averaged estimate at a lower one, one
-guided DDIM step of the teacher further. Where an example is no noised picture (a bootstrapped first
-slot, patches of an early one) there is no such path: there it learns the teacher's guided estimate
-(arXiv 2210.03142). Afterwards four slots without guidance rows do.
+The student starts as its teacher and learns on from the painter's pictures, with guidance in what
+it is taught (model guidance, arXiv 2502.12154): the velocity that it should find lies beyond the
+true one, by a share of how far the prompt moves its own estimate from the teacher's without a
+prompt. In early slots it sees its own first guesses, as in sampling. Afterwards four slots without
+guidance rows do.
 """
 
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from smd_cli.starter.export import SAMPLER
 from smd_cli.starter.painter import Painter
-from smd_cli.starter.text import autocast, tokenize
+from smd_cli.starter.text import tokenize
 from smd_cli.starter.train import (
     CPU,
     Batch,
@@ -28,23 +27,14 @@ from smd_cli.starter.train import (
     set_up,
 )
 
-GUIDANCE = 3.0
-"""The teacher's guidance scale."""
+GUIDANCE = 2.0
+"""The guidance scale that is baked in."""
 
-SKIP = (50, 220)
-"""The teacher's step is so many timesteps long."""
-
-LOWEST = 60
-"""Below this timestep the teacher's own estimate is taken."""
-
-TARGET_DECAY = 0.95
-"""The averaged student moves by the rest of this share at each step."""
-
-STAGES = (Stage(0.4, 192, 20), Stage(1.0, 256, 12))
+STAGES = (Stage(1.0, 256, 12),)
 
 
 class Distillation(Training):
-    """A run whose student starts as its teacher and learns from it; words stay as they are."""
+    """A run whose student starts as its teacher and learns to do without guidance."""
 
     stages: tuple[Stage, ...] = STAGES
     sampler = SAMPLER
@@ -58,69 +48,28 @@ class Distillation(Training):
         device: torch.device = CPU,
     ) -> None:
         """`teacher` is a training's folder."""
-        settings.text_rate_share = 0.0
+        settings.text_rate_share, settings.guesses_from = 0.0, 0.0
         super().__init__(out, settings, painter, device, teacher)
         self.begin()
-        self.silence = self.words(tokenize(self.teacher.tokenizer, [""]).to(device))
-        self.guide = frozen(self.student.unet)
-        self.target = frozen(self.student.unet)
+        self.silence = tokenize(self.teacher.tokenizer, [""]).to(device)
+        self.guide = deepcopy(self.student)
 
     @torch.no_grad()
-    def words(self, tokens: Tensor) -> Tensor:
-        """Text states (N, L, D) of tokens (N, L)."""
-        states: Tensor = self.student.text_encoder(tokens).last_hidden_state
-        return states
+    def wanted(self, batch: Batch, found: Tensor) -> Tensor:
+        """The velocities that the student should find, which finds these now.
 
-    @torch.no_grad()
-    def guided(self, batch: Batch, words: Tensor) -> Tensor:
-        """The teacher's velocity with guidance."""
-        both = self.guide(
-            torch.cat([batch.noised] * 2),
-            torch.cat([batch.timesteps] * 2),
-            torch.cat([words, self.silence.expand_as(words)]),
-        ).sample.float()
-        said, unsaid = both.chunk(2)
-        guided: Tensor = unsaid + GUIDANCE * (said - unsaid)
-        return guided
-
-    @torch.no_grad()
-    def wanted(self, batch: Batch, words: Tensor) -> Tensor:
-        """The velocities that the student should find."""
-        velocity = self.guided(batch, words)
-        alpha, sigma = self.teacher.levels(batch.timesteps)
-        guess = alpha * batch.noised - sigma * velocity
-        noise = sigma * batch.noised + alpha * velocity
-        later = batch.timesteps - torch.randint_like(batch.timesteps, *SKIP)
-        follows = batch.plain & (later >= LOWEST)
-        later = later.clamp_min(LOWEST)
-        alpha_s, sigma_s = self.teacher.levels(later)
-        moved = alpha_s * guess + sigma_s * noise
-        further = alpha_s * moved - sigma_s * self.target(moved, later, words).sample.float()
-        goal = torch.where(follows[:, None, None, None], further, guess)
-        return (alpha * batch.noised - goal) / sigma
+        The share is such that what it settles at is guided at the scale: v = true + s (v - unsaid)
+        gives v = unsaid + (true - unsaid) / (1 - s).
+        """
+        silence = self.silence.expand_as(batch.tokens)
+        unsaid = self.guide.guess(batch.noised, batch.timesteps, silence)
+        told = (batch.tokens != silence).any(1)[:, None, None, None]
+        wanted: Tensor = batch.velocity + (1 - 1 / GUIDANCE) * told * (found - unsaid)
+        return wanted
 
     def loss(self, batch: Batch) -> Tensor:
-        """Weighted mean square error of the velocity against what is wanted."""
-        student = self.student
-        with autocast(student.device):
-            words = self.words(batch.tokens)
-            wanted = self.wanted(batch, words)
-            found = student.unet(batch.noised, batch.timesteps, words).sample
-        for slow, fast in zip(self.target.parameters(), student.unet.parameters(), strict=True):
-            slow.lerp_(fast.detach(), 1 - TARGET_DECAY)
-        error = (found.float() - wanted).square() * batch.weight
-        loss: Tensor = error.mean() / batch.weight.mean()
-        return loss
-
-    def resume(self) -> None:
-        """Go on from the last save; the averaged student starts again from the present one."""
-        super().resume()
-        self.target = frozen(self.student.unet)
-
-
-def frozen(unet: Any) -> Any:
-    """A copy that does not learn."""
-    return deepcopy(unet).eval().requires_grad_(False)
+        """What the student's loss is against what is wanted."""
+        return self.student.loss(batch, lambda found: self.wanted(batch, found))
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -129,7 +78,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--teacher", type=Path, required=True, help="a training's folder")
     options = parser.parse_args(arguments)
     settings, painter, device = set_up(options)
-    settings.rate, settings.caption_dropout = 0.25 * settings.rate, 0.04
+    settings.rate, settings.caption_dropout = 0.4 * settings.rate, 0.04
+    settings.first_share = 0.3
     run = Distillation(options.teacher, options.out, settings, painter, device)
     carry_out(run, options)
 

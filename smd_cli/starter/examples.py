@@ -47,8 +47,11 @@ ALONE = 0.08
 BACKGROUNDS = 0.33
 """How often a prompt is a background's."""
 
-BLURRED = 0.35
-"""How often an early slot is seen through a blur."""
+PATCHED = 0.85
+"""How often objects of an early slot are seen on white patches."""
+
+BLURRED = 0.8
+"""How often they are blurred; now and then all that is seen is."""
 
 ASIDE = 0.25
 """The weight of cells that a brush prompt says nothing about."""
@@ -60,6 +63,26 @@ blur of the first guess, or a later one."""
 Weights = npt.NDArray[np.float32]
 
 
+@dataclass(frozen=True, eq=False)
+class Canvas:
+    """A painted canvas, what is seen of it, and what is on it: things with their looks in their
+    regions on a material, and below a horizon (`ground`, in cells) on another."""
+
+    target: Picture
+    seen: Picture
+    material: Thing
+    lower: Thing
+    ground: Cells
+    regions: tuple[Region, ...] = ()
+    things: tuple[Thing, ...] = ()
+    looks: tuple[Look, ...] = ()
+
+    @property
+    def patched(self) -> bool:
+        """Whether it is seen as early slots leave it."""
+        return self.seen is not self.target
+
+
 @dataclass(frozen=True)
 class Example:
     """What the network is taught: from a noised `seen` (or, inside `free`, from noise) to `target`.
@@ -69,7 +92,7 @@ class Example:
     the others hold noised white, as a bootstrapped brush sees them; None for a noised picture.
     `box` is where the first object of the caption is: top, left and side in cells; the side is 0
     where the caption names none. `chances` are the draws that made its look; the noise in `free` is
-    to tell them.
+    to tell them. `canvas` is what the example is of, None in a first slot.
     """
 
     caption: str
@@ -79,6 +102,7 @@ class Example:
     free: Cells | None = None
     box: tuple[int, int, int] = (0, 0, 0)
     chances: tuple[float, ...] = ()
+    canvas: Canvas | None = None
 
 
 COLOURED = 0.35
@@ -146,7 +170,7 @@ def first_example(painter: Painter, rng: Rng, size_px: int = CANVAS_PX) -> Examp
     background = rng.random() < BACKGROUNDS
     if rng.random() < UNBOOTSTRAPPED:
         scene = ask(paint_canvas(painter, rng, "late", size_px), rng)
-        return replace(scene, free=np.ones_like(scene.weight, dtype=np.bool_))
+        return replace(scene, free=np.ones_like(scene.weight, dtype=np.bool_), canvas=None)
     if background:
         return _bootstrapped_background(painter, rng, size_px)
     return _bootstrapped_object(painter, rng, size_px)
@@ -187,21 +211,6 @@ def _bootstrapped_background(painter: Painter, rng: Rng, size_px: int) -> Exampl
     return Example(plain.caption, plain.target, plain.seen, weigh(free), free)
 
 
-@dataclass(frozen=True, eq=False)
-class Canvas:
-    """A painted canvas, what is seen of it, and what is on it: things with their looks in their
-    regions on a material, and below a horizon (`ground`, in cells) on another."""
-
-    target: Picture
-    seen: Picture
-    material: Thing
-    lower: Thing
-    ground: Cells
-    regions: tuple[Region, ...] = ()
-    things: tuple[Thing, ...] = ()
-    looks: tuple[Look, ...] = ()
-
-
 def paint_canvas(painter: Painter, rng: Rng, lesson: Lesson, size_px: int = CANVAS_PX) -> Canvas:
     """Objects in their regions, seen with what early slots leave where the lesson is an early one.
 
@@ -220,14 +229,14 @@ def paint_canvas(painter: Painter, rng: Rng, lesson: Lesson, size_px: int = CANV
     looks = [draw_look(rng, region.object_cells) for region in regions]
     early = lesson == "early"
     seen = target.copy() if early else target
-    if early:
+    if early and rng.random() < PATCHED:
         for region in regions:
-            lay_patch(seen, rng, region.cells)
+            lay_patch(seen, rng, region.cells, white=1.0)
     for picture in (target, seen) if early else (target,):
         for thing, look, region in zip(things, looks, regions, strict=True):
             painter.put(picture, thing, look, region.corner(look.size_cells))
     if early and rng.random() < BLURRED:
-        seen = _blurred(seen, rng.uniform(0.5, 6))
+        _blur(seen, rng, regions)
     below = ground[::CELL_PX, ::CELL_PX]
     return Canvas(target, seen, material, lower, below, tuple(regions), tuple(things), tuple(looks))
 
@@ -246,14 +255,14 @@ def ask(canvas: Canvas, rng: Rng) -> Example:
         place = ground if lower else ~ground
         outside = place & ~np.logical_or.reduce([place & False, *(r.cells for r in regions)])
         prompt = draw_prompt(rng, [canvas.lower if lower else canvas.material])
-        return Example(prompt, canvas.target, canvas.seen, weigh(outside))
+        return Example(prompt, canvas.target, canvas.seen, weigh(outside), canvas=canvas)
     told = rng.permutation(len(regions))[: 2 if rng.random() < PAIRS else 1]
     named = canvas.material if rng.random() < 0.25 and not ground.any() else None
     inside = np.logical_or.reduce([regions[n].cells for n in told])
     prompt = draw_prompt(rng, [canvas.things[n] for n in told], named)
     size = canvas.looks[told[0]].size_cells
     box = (*regions[told[0]].corner(size), size)
-    return Example(prompt, canvas.target, canvas.seen, weigh(inside), box=box)
+    return Example(prompt, canvas.target, canvas.seen, weigh(inside), box=box, canvas=canvas)
 
 
 def draw_ground(rng: Rng, size_px: int) -> npt.NDArray[np.bool_]:
@@ -275,20 +284,32 @@ def draw_regions(rng: Rng, count: int, size_px: int = CANVAS_PX) -> list[Region]
     return chosen
 
 
-def _blurred(picture: Picture, radius_px: float) -> Picture:
+def _blur(picture: Picture, rng: Rng, regions: Sequence[Region]) -> None:
+    """Blur a picture in its regions as a first guess is, in place; one in three all over."""
     image = Image.fromarray((picture * 255).astype(np.uint8))
-    return as_floats(image.filter(ImageFilter.GaussianBlur(radius_px)))
+    blurred = as_floats(image.filter(ImageFilter.GaussianBlur(rng.uniform(1, 6))))
+    if rng.random() < 1 / 3:
+        picture[:] = blurred
+        return
+    for region in regions:
+        cover = _soft(region.cells, picture.shape[1], 1.0)[..., None]
+        picture[:] += cover * (blurred - picture)
 
 
-def lay_patch(picture: Picture, rng: Rng, cells: Cells) -> None:
-    """A soft patch over the cells, in place: the white that an early slot's guess stands on, or a
-    pale or greyish colour."""
-    white = rng.random() < 0.6
-    grey = 1.0 if white else rng.uniform(0.3, 1.0)
-    colour = np.clip(grey + rng.normal(0, 0.02 if white else 0.08, 3), 0, 1).astype(np.float32)
-    coarse, sides = (cells.shape[1] * 2, cells.shape[0] * 2), (picture.shape[1], picture.shape[0])
+def _soft(cells: Cells, side_px: int, blur_px: float) -> npt.NDArray[np.float32]:
+    """Cells as a mask (side, side) of soft edges, made at a quarter of the picture's sides."""
+    coarse = (cells.shape[1] * 2, cells.shape[0] * 2)
     mask = Image.fromarray(cells.astype(np.uint8) * 255).resize(coarse, Image.Resampling.BILINEAR)
-    blurred = mask.filter(ImageFilter.GaussianBlur(2 / CELL_PX * rng.uniform(1, 5)))
-    soft = as_floats(blurred.resize(sides, Image.Resampling.BILINEAR))
-    cover = (soft * np.float32(rng.uniform(0.7, 1) if white else rng.uniform(0, 1)))[..., None]
+    mask = mask.filter(ImageFilter.GaussianBlur(2 / CELL_PX * blur_px))
+    return as_floats(mask.resize((side_px, side_px), Image.Resampling.BILINEAR))
+
+
+def lay_patch(picture: Picture, rng: Rng, cells: Cells, white: float = 0.6) -> None:
+    """A soft patch over the cells, in place: the white that an early slot's guess stands on, or a
+    pale or greyish colour; `white` says how often which."""
+    is_white = rng.random() < white
+    grey = 1.0 if is_white else rng.uniform(0.3, 1.0)
+    colour = np.clip(grey + rng.normal(0, 0.02 if is_white else 0.08, 3), 0, 1).astype(np.float32)
+    soft = _soft(cells, picture.shape[1], rng.uniform(1, 5))
+    cover = (soft * np.float32(rng.uniform(0.7, 1) if is_white else rng.uniform(0, 1)))[..., None]
     picture[:] = picture * (1 - cover) + colour * cover

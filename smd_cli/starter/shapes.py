@@ -31,12 +31,16 @@ class Region:
         top, left, bottom, right = self.box
         return (top + bottom - size_cells) // 2, (left + right - size_cells) // 2
 
-    def centred(self) -> "Region":
-        """The region rolled so that its box is in the middle of the square."""
+    @property
+    def shift(self) -> tuple[int, int]:
+        """How far (down, across) the region has to roll for its box to be in the middle."""
         top, left, bottom, right = self.box
         middle = self.cells.shape[0] // 2
-        shift = (middle - (top + bottom) // 2, middle - (left + right) // 2)
-        return replace(self, cells=np.roll(self.cells, shift, (0, 1)))
+        return middle - (top + bottom) // 2, middle - (left + right) // 2
+
+    def centred(self) -> "Region":
+        """The region rolled so that its box is in the middle of the square."""
+        return replace(self, cells=np.roll(self.cells, self.shift, (0, 1)))
 
 
 def outline(

@@ -14,7 +14,7 @@ import argparse
 import logging
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,7 @@ from smd_cli.starter.looks import Looks
 from smd_cli.starter.materials import Rng
 from smd_cli.starter.painter import Painter, find_font, load_glyphs
 from smd_cli.starter.pointing import pointing, pointing_loss
+from smd_cli.starter.shapes import Cells
 from smd_cli.starter.text import (
     WIDTH,
     autocast,
@@ -52,6 +53,7 @@ from smd_cli.starter.text import (
     tokenize,
 )
 from smd_cli.starter.train_codec import load_or_train_codec, to_signed
+from smd_cli.starter.vocabulary import caption
 
 log = logging.getLogger("smd_cli.starter")
 
@@ -60,6 +62,12 @@ CPU = torch.device("cpu")
 FIRST_SLOT = (520, 640)
 """Timesteps of a first slot. Noise tells nothing at any of them; but at these the white around a
 bootstrapped region can be told from it, so that the first guess knows where its object is."""
+
+FIRST_GUESS = TEACHER_SAMPLER["timesteps"][0]
+"""The timestep of the sampler's first slot."""
+
+Guess = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""The velocities (N, C, h, w) that a model finds in latents at timesteps (N,), from token ids."""
 
 LONGEST_STEP_S = 20.0
 """A step that seems to take longer was interrupted: the budget is charged this much."""
@@ -106,6 +114,8 @@ class Settings:
     """The numbers of a training run; `factor` multiplies batches, on a GPU.
 
     The text encoder learns at a share of the denoiser's rate; at 0 it stays what it was taught.
+    `first_share` is that of first slots among the examples. From a share `guesses_from` of the
+    budget on, early slots show what the model itself guessed.
     """
 
     minutes: float = 155.0
@@ -114,6 +124,8 @@ class Settings:
     word_steps: int = 3000
     rate: float = 1.2e-3
     text_rate_share: float = 0.0
+    first_share: float = 0.5
+    guesses_from: float = 0.5
     warmup_steps: int = 100
     caption_dropout: float = 0.09
     save_minutes: float = 4.0
@@ -140,10 +152,10 @@ def build_unet() -> Any:
     )
 
 
-def draw_timestep(rng: Rng) -> int:
+def draw_timestep(rng: Rng, first_share: float) -> int:
     """A timestep of 0..999: the first slot, the range of the others, and now and then any."""
     kind = rng.random()
-    if kind < 0.5:
+    if kind < first_share:
         return int(rng.integers(*FIRST_SLOT))
     return int(rng.integers(60, FIRST_SLOT[0])) if kind < 0.93 else int(rng.integers(0, 1000))
 
@@ -159,8 +171,7 @@ def draw_lesson(rng: Rng, timestep: int) -> Lesson:
 class Batch:
     """N examples as tensors: noised latents, velocities to find, cell weights, token ids.
 
-    `plain` (N,) says which are pictures with noise and nothing else; `boxes` (N, 3) where their
-    objects are, in cells: top, left, side.
+    `boxes` (N, 3) says where their objects are, in cells: top, left, side.
     """
 
     noised: Tensor
@@ -168,7 +179,6 @@ class Batch:
     velocity: Tensor
     weight: Tensor
     tokens: Tensor
-    plain: Tensor
     boxes: Tensor
 
 
@@ -191,7 +201,8 @@ class Lessons(Dataset[Painted]):
     def __getitem__(self, item: tuple[Stage, int]) -> Painted:
         stage, step = item
         rng = np.random.default_rng([self.settings.seed, 2, step])
-        timesteps = [draw_timestep(rng) for _ in range(stage.batch)]
+        share = self.settings.first_share
+        timesteps = [draw_timestep(rng, share) for _ in range(stage.batch)]
         examples, waiting = [], dict[Lesson, Canvas]()
         for timestep in timesteps:
             lesson = draw_lesson(rng, timestep)
@@ -223,7 +234,9 @@ class Teacher:
         powers: Tensor = DDIMScheduler.from_config(SCHEDULER).alphas_cumprod
         self.alphas_cumprod = powers.to(device)
 
-    def batches(self, plan: Iterator[tuple[Stage, int]]) -> Iterator[Batch]:
+    def batches(
+        self, plan: Iterator[tuple[Stage, int]], guess: Callable[[], Guess | None] = lambda: None
+    ) -> Iterator[Batch]:
         """The batches of (stage, step) pairs; worker processes paint ahead where there are any."""
         workers = self.settings.workers
         loader: DataLoader[Painted] = DataLoader(
@@ -235,36 +248,78 @@ class Teacher:
             multiprocessing_context="fork" if workers else None,
         )
         for painted in loader:
-            yield self.batch(painted)
+            yield self.batch(painted, guess())
 
     @torch.no_grad()
-    def batch(self, painted: Painted) -> Batch:
-        """Painted examples as tensors on the device."""
+    def batch(self, painted: Painted, guess: Guess | None = None) -> Batch:
+        """Painted examples as tensors on the device; with `guess`, early slots show what it says of
+        their objects in place of blurred ones."""
         examples, timesteps = painted.examples, torch.tensor(painted.timesteps, device=self.device)
         target = self._latents([e.target for e in examples])
         seen = self._latents([e.seen for e in examples])
         generator = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + painted.step)
         noise = torch.randn(2, *target.shape, generator=generator).to(self.device)
+        if guess is not None:
+            self._show_guesses(seen, examples, guess, generator)
         alpha, sigma = self.levels(timesteps)
         noised = alpha * seen + sigma * noise[0]
-        white = self.codec.encode(torch.ones(1, 3, 8, 8, device=self.device)).latents
         for i, example in enumerate(examples):
             if example.free is not None:
-                free = torch.from_numpy(example.free).to(self.device)
-                tell_chances(noise[1, i], free, example.chances)
-                outside = alpha[i] * white[0] + sigma[i] * noise[0, i]
-                noised[i] = torch.where(free, noise[1, i], outside)
+                noised[i] = self._bootstrapped(
+                    noise[:, i], timesteps[i : i + 1], example.free, example.chances
+                )
         weight = torch.from_numpy(np.stack([e.weight for e in examples]))[:, None]
-        plain = [e.free is None and e.seen is e.target for e in examples]
         return Batch(
             noised,
             timesteps,
             (alpha * noised - target) / sigma,
             weight.to(self.device),
             tokenize(self.tokenizer, painted.prompts).to(self.device),
-            torch.tensor(plain, device=self.device),
             self._boxes(painted).to(self.device),
         )
+
+    def _bootstrapped(
+        self, noise: Tensor, timestep: Tensor, free: Cells, chances: Sequence[float]
+    ) -> Tensor:
+        """What a bootstrapped brush sees, (C, h, w): noise in the free cells, which tells chances,
+        and noised white around them. `noise` (2, C, h, w) is that around and that within."""
+        inside = torch.from_numpy(free).to(self.device)
+        tell_chances(noise[1], inside, chances)
+        alpha, sigma = (level[0] for level in self.levels(timestep))
+        white = self.codec.encode(torch.ones(1, 3, 8, 8, device=self.device)).latents[0]
+        return torch.where(inside, noise[1], alpha * white + sigma * noise[0])
+
+    def _show_guesses(
+        self, seen: Tensor, examples: Sequence[Example], guess: Guess, generator: torch.Generator
+    ) -> None:
+        """Put first guesses of their objects into the regions of patched canvases, in place."""
+        canvases = {id(e.canvas): e.canvas for e in examples if e.canvas and e.canvas.patched}
+        views = [
+            (canvas, *view)
+            for canvas in canvases.values()
+            for view in zip(canvas.regions, canvas.things, canvas.looks, strict=True)
+        ]
+        if not views:
+            return
+        timestep = torch.tensor([FIRST_GUESS], device=self.device)
+        noise = torch.randn(len(views), 2, *seen.shape[1:], generator=generator).to(self.device)
+        noised = torch.stack(
+            [
+                self._bootstrapped(own, timestep, region.centred().cells, look.chances)
+                for own, (_, region, _, look) in zip(noise, views, strict=True)
+            ]
+        )
+        prompts = [caption([thing]) for _, _, thing, _ in views]
+        tokens = tokenize(self.tokenizer, prompts).to(self.device)
+        alpha, sigma = self.levels(timestep)
+        found = alpha * noised - sigma * guess(noised, timestep.expand(len(views)), tokens)
+        for (canvas, region, _, _), one in zip(views, found, strict=True):
+            down, across = region.shift
+            back = one.roll((-down, -across), (1, 2))
+            cells = torch.from_numpy(region.cells).to(self.device)
+            for i, example in enumerate(examples):
+                if example.canvas is canvas:
+                    seen[i] = torch.where(cells, back, seen[i])
 
     def levels(self, timesteps: Tensor) -> tuple[Tensor, Tensor]:
         """Signal and noise (N, 1, 1, 1) at timesteps (N,)."""
@@ -325,15 +380,27 @@ class Student:
             self.module.parameters(), decay=0.998, use_ema_warmup=True, power=0.75, foreach=True
         )
 
-    def loss(self, batch: Batch) -> Tensor:
-        """Weighted mean square error of the velocity; a share for where the words are sought."""
+    def loss(self, batch: Batch, wanted: Callable[[Tensor], Tensor] | None = None) -> Tensor:
+        """Weighted mean square error of the velocity; a share for where the words are sought.
+
+        `wanted` says, of the velocities found, which should have been; without it the true ones.
+        """
         with autocast(self.device), pointing(self.unet) as kept:
             embeddings = self.text_encoder(batch.tokens).last_hidden_state
-            found = self.unet(batch.noised, batch.timesteps, embeddings).sample
-        error = (found.float() - batch.velocity).square() * batch.weight
+            found = self.unet(batch.noised, batch.timesteps, embeddings).sample.float()
+        velocity = wanted(found.detach()) if wanted else batch.velocity
+        error = (found - velocity).square() * batch.weight
         self.missed = pointing_loss(kept, batch.boxes, batch.noised.shape[-1])
         loss: Tensor = error.mean() / batch.weight.mean() + POINTING * self.missed
         return loss
+
+    @torch.no_grad()
+    def guess(self, noised: Tensor, timesteps: Tensor, tokens: Tensor) -> Tensor:
+        """The velocities that the present weights find."""
+        with autocast(self.device):
+            embeddings = self.text_encoder(tokens).last_hidden_state
+            found: Tensor = self.unet(noised, timesteps, embeddings).sample
+        return found.float()
 
     def load(self, folder: Path) -> None:
         """Become the model in a folder, and average anew."""
@@ -410,7 +477,7 @@ class Training:
         self.student.text_encoder.requires_grad_(self.settings.text_rate_share > 0)
         saved, losses = self.progress, []
         clock = time.monotonic()
-        for batch in self.teacher.batches(self.plan()):
+        for batch in self.teacher.batches(self.plan(), self.guesser):
             losses.append(self._advance(batch))
             now = time.monotonic()
             self.spent_s += min(now - clock, LONGEST_STEP_S)
@@ -427,6 +494,10 @@ class Training:
                 saved = self.progress
         self.save()
         self.export()
+
+    def guesser(self) -> Guess | None:
+        """What makes the first guesses that early slots show, once it is time."""
+        return self.student.guess if self.progress >= self.settings.guesses_from else None
 
     def loss(self, batch: Batch) -> Tensor:
         """What is made small."""

@@ -12,10 +12,12 @@ from smd_cli.starter.distil import Distillation
 from smd_cli.starter.painter import Painter
 from smd_cli.starter.train import (
     CPU,
+    FIRST_GUESS,
     FIRST_SLOT,
     LONGEST_STEP_S,
     ODD_SIZES,
     STAGES,
+    Painted,
     Settings,
     Stage,
     Student,
@@ -54,6 +56,45 @@ def test_the_velocity_leads_to_the_target(
     assert found.std() < 3
 
 
+def latents_of(painted: Painted, codec: PatchAutoencoder) -> torch.Tensor:
+    pictures = np.stack([example.seen for example in painted.examples])
+    signed = torch.from_numpy(pictures).movedim(-1, 1) * 2 - 1
+    latents: torch.Tensor = codec.encode(signed).latents
+    return latents
+
+
+def test_early_slots_show_guesses_where_their_objects_are(
+    painter: Painter, codec: PatchAutoencoder
+) -> None:
+    teacher = teacher_of(painter, codec)
+    painted = teacher.lessons[Stage(1.0, 256, 12), 1]
+    asked: list[torch.Tensor] = []
+
+    def guess(noised: torch.Tensor, timesteps: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+        """The velocity that makes every guess a picture of nothing but 3."""
+        asked.append(noised)
+        assert set(timesteps.tolist()) == {FIRST_GUESS}
+        assert len(tokens) == len(noised)
+        alpha, sigma = teacher.levels(timesteps)
+        return (alpha * noised - 3) / sigma
+
+    plain, guessed = teacher.batch(painted), teacher.batch(painted, guess)
+    canvases = {id(e.canvas): e.canvas for e in painted.examples if e.canvas and e.canvas.patched}
+    assert sum(len(canvas.regions) for canvas in canvases.values()) == len(asked[0]) > 1
+    alpha, _ = teacher.levels(plain.timesteps)
+    for n, example in enumerate(painted.examples):
+        moved = (guessed.noised - plain.noised)[n].abs().amax(0) > 1e-4
+        regions = example.canvas.regions if example.canvas and example.canvas.patched else ()
+        inside = np.logical_or.reduce([np.zeros((32, 32), bool), *(r.cells for r in regions)])
+        assert not moved[torch.from_numpy(~inside)].any()
+        if regions:
+            assert moved[torch.from_numpy(inside)].float().mean() > 0.95
+            noise = (plain.noised - alpha * latents_of(painted, codec))[n]
+            shown = (guessed.noised[n] - noise) / alpha[n]
+            assert torch.allclose(shown[:, torch.from_numpy(inside)], torch.tensor(3.0), atol=1e-3)
+    assert torch.equal(guessed.weight, plain.weight)
+
+
 def test_a_step_draws_the_same_whenever_it_comes(painter: Painter, codec: PatchAutoencoder) -> None:
     teacher = teacher_of(painter, codec)
     first, again, other = teacher.batches(iter([(STAGES[0], 3), (STAGES[0], 3), (STAGES[0], 4)]))
@@ -79,16 +120,6 @@ def test_canvases_come_in_odd_sizes_too_with_fewer_pictures_where_they_are_large
     cells = [stage.batch * stage.size_px**2 for stage in stages]
     assert max(cells) <= 1.01 * 16 * 256**2
     assert STAGES[0].at(7, factor=8).batch == 8 * STAGES[0].batch
-
-
-def test_plain_examples_are_those_that_are_noise_and_picture_alone(
-    painter: Painter, codec: PatchAutoencoder
-) -> None:
-    teacher = teacher_of(painter, codec)
-    painted = teacher.lessons[STAGES[-1], 1]
-    plain = teacher.batch(painted).plain.tolist()
-    assert plain == [e.free is None and e.seen is e.target for e in painted.examples]
-    assert 0 < sum(plain) < len(plain)
 
 
 @torch.no_grad()
