@@ -18,6 +18,7 @@ from smd_cli.starter.painter import Painter
 from smd_cli.starter.text import tokenize
 from smd_cli.starter.train import (
     CPU,
+    FIRST_SLOT,
     Batch,
     Settings,
     Stage,
@@ -59,12 +60,15 @@ class Distillation(Training):
         """The velocities that the student should find, which finds these now.
 
         The share is such that what it settles at is guided at the scale: v = true + s (v - unsaid)
-        gives v = unsaid + (true - unsaid) / (1 - s).
+        gives v = unsaid + (true - unsaid) / (1 - s). Objects in first slots alone are guided. Where
+        a first guess is shown, that guess is what the teacher finds without a prompt: guidance
+        would lead away from it, and fade it.
         """
         silence = self.silence.expand_as(batch.tokens)
         unsaid = self.guide.guess(batch.noised, batch.timesteps, silence)
-        told = (batch.tokens != silence).any(1)[:, None, None, None]
-        wanted: Tensor = batch.velocity + (1 - 1 / GUIDANCE) * told * (found - unsaid)
+        first = (batch.timesteps >= FIRST_SLOT[0]) & (batch.boxes[:, 2] > 0)
+        leaning = first[:, None, None, None] * (found - unsaid)
+        wanted: Tensor = batch.velocity + (1 - 1 / GUIDANCE) * leaning
         return wanted
 
     def loss(self, batch: Batch) -> Tensor:
@@ -79,7 +83,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     settings, painter, device = set_up(options)
     settings.rate, settings.caption_dropout = 0.4 * settings.rate, 0.04
-    settings.first_share = 0.3
+    settings.first_share = 0.2
     run = Distillation(options.teacher, options.out, settings, painter, device)
     carry_out(run, options)
 

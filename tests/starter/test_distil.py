@@ -28,33 +28,33 @@ def run(painter: Painter, tmp_path_factory: pytest.TempPathFactory) -> Distillat
 
 def batch_of(run: Distillation) -> Batch:
     generator = torch.Generator().manual_seed(3)
-    noised, velocity = torch.randn(2, 2, 16, 8, 8, generator=generator)
+    noised, velocity = torch.randn(2, 3, 16, 8, 8, generator=generator)
     return Batch(
         noised,
-        torch.tensor([500, 300]),
+        torch.tensor([600, 600, 400]),
         velocity,
-        torch.ones(2, 1, 8, 8),
-        tokenize(run.teacher.tokenizer, ["a fox", ""]),
-        torch.zeros(2, 3),
+        torch.ones(3, 1, 8, 8),
+        tokenize(run.teacher.tokenizer, ["a fox", "grass", "a fox"]),
+        torch.tensor([[1, 1, 5], [0, 0, 0], [1, 1, 5]]),
     )
 
 
 @torch.no_grad()
-def test_what_is_wanted_is_the_true_velocity_and_a_share_of_what_the_prompt_moves(
+def test_what_is_wanted_is_true_but_for_objects_of_first_slots_which_lean_to_the_prompt(
     run: Distillation,
 ) -> None:
-    batch, found = batch_of(run), torch.randn(2, 16, 8, 8)
-    silent = tokenize(run.teacher.tokenizer, ["", ""])
+    batch, found = batch_of(run), torch.randn(3, 16, 8, 8)
+    silent = tokenize(run.teacher.tokenizer, ["", "", ""])
     unsaid = run.guide.guess(batch.noised, batch.timesteps, silent)
     wanted = run.wanted(batch, found)
     assert torch.allclose(wanted[0], batch.velocity[0] + 0.5 * (found - unsaid)[0], atol=1e-6)
-    assert torch.equal(wanted[1], batch.velocity[1])
+    assert torch.equal(wanted[1:], batch.velocity[1:])
 
 
 @torch.no_grad()
 def test_a_student_that_finds_what_is_guided_at_the_scale_is_at_rest(run: Distillation) -> None:
     batch = batch_of(run)
-    silent = tokenize(run.teacher.tokenizer, ["", ""])
+    silent = tokenize(run.teacher.tokenizer, ["", "", ""])
     unsaid = run.guide.guess(batch.noised, batch.timesteps, silent)
     guided = unsaid + GUIDANCE * (batch.velocity - unsaid)
     assert torch.allclose(run.wanted(batch, guided)[0], guided[0], atol=1e-5)
