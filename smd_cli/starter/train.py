@@ -233,6 +233,8 @@ class Teacher:
         self.tokenizer = build_tokenizer()
         powers: Tensor = DDIMScheduler.from_config(SCHEDULER).alphas_cumprod
         self.alphas_cumprod = powers.to(device)
+        with torch.no_grad():
+            self.white: Tensor = codec.encode(torch.ones(1, 3, 8, 8, device=device)).latents[0]
 
     def batches(
         self, plan: Iterator[tuple[Stage, int]], guess: Callable[[], Guess | None] = lambda: None
@@ -286,8 +288,7 @@ class Teacher:
         inside = torch.from_numpy(free).to(self.device)
         tell_chances(noise[1], inside, chances)
         alpha, sigma = (level[0] for level in self.levels(timestep))
-        white = self.codec.encode(torch.ones(1, 3, 8, 8, device=self.device)).latents[0]
-        return torch.where(inside, noise[1], alpha * white + sigma * noise[0])
+        return torch.where(inside, noise[1], alpha * self.white + sigma * noise[0])
 
     def _show_guesses(
         self, seen: Tensor, examples: Sequence[Example], guess: Guess, generator: torch.Generator
