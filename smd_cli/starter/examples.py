@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFilter
 
-from smd_cli.starter.materials import Picture, Rng, as_floats
+from smd_cli.starter.materials import ON_LATTICE, Picture, Rng, as_floats
 from smd_cli.starter.painter import CELL_PX, Look, Painter, draw_look
 from smd_cli.starter.shapes import Cells, Region, draw_region
 from smd_cli.starter.vocabulary import (
@@ -92,7 +92,8 @@ class Example:
     the others hold noised white, as a bootstrapped brush sees them; None for a noised picture.
     `box` is where the first object of the caption is: top, left and side in cells; the side is 0
     where the caption names none. `chances` are the draws that made its look; the noise in `free` is
-    to tell them. `canvas` is what the example is of, None in a first slot.
+    to tell them. `canvas` is what the example is of, None in a first slot. `texture` is whether the
+    noise is to tell the target's: it is that of a material without a lattice.
     """
 
     caption: str
@@ -103,6 +104,7 @@ class Example:
     box: tuple[int, int, int] = (0, 0, 0)
     chances: tuple[float, ...] = ()
     canvas: Canvas | None = None
+    texture: bool = False
 
 
 COLOURED = 0.35
@@ -161,8 +163,8 @@ def material_example(painter: Painter, rng: Rng, size_px: int) -> Example:
     """A material alone."""
     material, side = draw_material(rng), size_px // CELL_PX
     picture = painter.material(material, rng, size_px)
-    weight = np.ones((side, side), dtype=np.float32)
-    return Example(draw_prompt(rng, [material]), picture, picture, weight)
+    weight, texture = np.ones((side, side), dtype=np.float32), material.word not in ON_LATTICE
+    return Example(draw_prompt(rng, [material]), picture, picture, weight, texture=texture)
 
 
 def first_example(painter: Painter, rng: Rng, size_px: int = CANVAS_PX) -> Example:
@@ -208,7 +210,7 @@ def _bootstrapped_background(painter: Painter, rng: Rng, size_px: int) -> Exampl
     else:
         regions = draw_regions(rng, int(rng.integers(1, 4)), size_px)
         free = ~np.logical_or.reduce([region.cells for region in regions])
-    return Example(plain.caption, plain.target, plain.seen, weigh(free), free)
+    return replace(plain, weight=weigh(free), free=free)
 
 
 def paint_canvas(painter: Painter, rng: Rng, lesson: Lesson, size_px: int = CANVAS_PX) -> Canvas:

@@ -137,16 +137,13 @@ def forest(rng: Rng, height: int, width: int) -> Picture:
 
 
 def brick_wall(rng: Rng, height: int, width: int) -> Picture:
-    """Red bricks of 28 by 14 pixels in running bond, grey mortar."""
+    """Red bricks of 32 by 16 pixels in running bond, grey mortar."""
     image = Image.new("RGB", (width, height), (190, 172, 160))
     draw = ImageDraw.Draw(image)
-    top, left = rng.integers(0, 14), rng.integers(0, 28)
-    for row in range(-1, height // 14 + 1):
-        for column in range(-2, width // 28 + 2):
-            y = int(top) + 14 * row
-            x = int(left) + 28 * column + 14 * (row % 2)
+    for row, y in enumerate(range(0, height, 16)):
+        for x in range(-16 * (row % 2), width, 32):
             red = (int(rng.uniform(130, 200)), int(rng.uniform(36, 80)), int(rng.uniform(28, 66)))
-            draw.rectangle((x, y, x + 25, y + 11), fill=red)
+            draw.rectangle((x + 1, y + 1, x + 30, y + 14), fill=red)
     return as_floats(image)
 
 
@@ -262,34 +259,29 @@ def soil(rng: Rng, height: int, width: int) -> Picture:
 
 
 def cobblestone(rng: Rng, height: int, width: int) -> Picture:
-    """Rounded grey stones in rows, dark joints."""
+    """Rounded grey stones of 16 pixels in rows, dark joints."""
     image = Image.new("RGB", (width, height), (62, 60, 62))
     draw = ImageDraw.Draw(image)
-    top, left = rng.integers(0, 20), rng.integers(0, 24)
-    for row in range(-1, height // 20 + 2):
-        for column in range(-2, width // 24 + 2):
-            y = int(top) + 20 * row + rng.uniform(-1.5, 1.5)
-            x = int(left) + 24 * column + 12 * (row % 2) + rng.uniform(-1.5, 1.5)
+    for row, y in enumerate(range(0, height, 16)):
+        for x in range(-8 * (row % 2), width, 16):
             grey = int(rng.uniform(122, 178))
-            box = (x - 11, y - 9, x + 11, y + 9)
-            draw.rounded_rectangle(box, 7, fill=(grey, grey - 4, grey - 8))
+            draw.rounded_rectangle((x, y + 1, x + 15, y + 14), 6, fill=(grey, grey - 4, grey - 8))
             lit = (grey + 22, grey + 19, grey + 16)
-            draw.rounded_rectangle((x - 8, y - 7, x + 6, y - 1), 3, fill=lit)
+            draw.rounded_rectangle((x + 4, y + 3, x + 11, y + 7), 3, fill=lit)
     return as_floats(image)
 
 
 def tiles(rng: Rng, height: int, width: int) -> Picture:
-    """Square turquoise tiles of 28 pixels, white joints."""
+    """Square turquoise tiles of 32 pixels, white joints."""
     image = Image.new("RGB", (width, height), (236, 240, 240))
     draw = ImageDraw.Draw(image)
-    top, left = (int(n) for n in rng.integers(0, 28, 2))
-    for y in range(top - 28, height, 28):
-        for x in range(left - 28, width, 28):
+    for y in range(0, height, 32):
+        for x in range(0, width, 32):
             lit = rng.uniform(0.9, 1.1)
             fill = (int(64 * lit), int(164 * lit), int(176 * lit))
-            draw.rectangle((x, y, x + 24, y + 24), fill=fill)
+            draw.rectangle((x + 2, y + 2, x + 29, y + 29), fill=fill)
             pale = tuple(min(255, n + 34) for n in fill)
-            draw.line((x + 2, y + 3, x + 21, y + 3), fill=pale, width=2)
+            draw.line((x + 5, y + 6, x + 26, y + 6), fill=pale, width=2)
     return as_floats(image)
 
 
@@ -339,13 +331,14 @@ def city(rng: Rng, height: int, width: int) -> Picture:
     image = Image.new("RGB", (width, height), (70, 72, 112))
     draw = ImageDraw.Draw(image)
     for roof in np.sort(rng.uniform(-50, height, (height + 60) * (width + 40) // 1500)):
-        wide, x, lit = rng.uniform(24, 44), rng.uniform(-30, width), rng.uniform(0.75, 1.25)
+        wide, lit = 8 * int(rng.integers(3, 6)), rng.uniform(0.75, 1.25)
+        left, top = 8 * int(rng.integers(-4, width // 8)), 8 * round(roof / 8)
         wall = (int(46 * lit), int(52 * lit), int(80 * lit))
-        draw.rectangle((x, roof, x + wide, height + 1), fill=wall, outline=(26, 28, 46))
-        for y in np.arange(roof + 6, min(roof + 90, height), 10):
-            for w in np.arange(x + 5, x + wide - 6, 8):
+        draw.rectangle((left, top, left + wide - 1, height), fill=wall, outline=(26, 28, 46))
+        for y in range(top + 8, min(top + 96, height), 8):
+            for x in range(left, left + wide, 8):
                 if rng.random() < 0.55:
-                    draw.rectangle((w, y, w + 3, y + 4), fill=(248, 214, 112))
+                    draw.rectangle((x + 2, y + 1, x + 5, y + 5), fill=(248, 214, 112))
     return as_floats(image)
 
 
@@ -377,6 +370,12 @@ PAINTERS: dict[str, Callable[[Rng, int, int], Picture]] = {
     "marble": marble,
     "city": city,
 }
+
+LATTICE_PX = 32
+"""Masonry lies on a lattice of so many pixels, that is of whole latent cells, as objects do: where
+its joints are is then not left to chance."""
+
+ON_LATTICE = frozenset({"brick wall", "cobblestone", "tiles", "city"})
 
 SPANNING = frozenset({"sky", "night sky", "sunset", "aurora"})
 """Materials whose gradient spans the picture: they are painted at its size, never cropped."""

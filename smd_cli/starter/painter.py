@@ -13,7 +13,16 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from smd_cli.starter.materials import SPANNING, Picture, Rng, luma, paint_material, tint
+from smd_cli.starter.materials import (
+    LATTICE_PX,
+    ON_LATTICE,
+    SPANNING,
+    Picture,
+    Rng,
+    luma,
+    paint_material,
+    tint,
+)
 from smd_cli.starter.vocabulary import BACKGROUND, COLOURS, MATERIALS, OBJECTS, Thing
 
 Levels = npt.NDArray[np.uint8]
@@ -118,7 +127,8 @@ class Painter:
         side = size_px if word in SPANNING else SHEET_PX
         index = int(rng.integers(self.sheets))
         sheet, middle = self._sheet(material if drawn else Thing(word), side, index)
-        y, x = (int(n) for n in rng.integers(0, side - size_px + 1, 2))
+        step = LATTICE_PX if word in ON_LATTICE else 1
+        y, x = (step * int(n) for n in rng.integers(0, (side - size_px) // step + 1, 2))
         window = sheet[y : y + size_px, x : x + size_px].astype(np.float32) / np.float32(255)
         if colour is not None and not drawn:
             window = tint(window, colour, middle)

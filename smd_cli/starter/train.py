@@ -14,60 +14,36 @@ import argparse
 import logging
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from diffusers import DDIMScheduler, UNet2DConditionModel
+from diffusers import UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
 from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
 from transformers import CLIPTextModel
 
-from smd_cli.starter.codec import PatchAutoencoder
-from smd_cli.starter.examples import (
-    CANVAS_PX,
-    Canvas,
-    Example,
-    Lesson,
-    ask,
-    first_example,
-    paint_canvas,
-)
-from smd_cli.starter.export import SCHEDULER, TEACHER_SAMPLER, export
+from smd_cli.starter.export import TEACHER_SAMPLER, export
+from smd_cli.starter.lessons import Batch, Guess, Settings, Stage, Teacher
 from smd_cli.starter.looks import Looks
-from smd_cli.starter.materials import Rng
 from smd_cli.starter.painter import Painter, find_font, load_glyphs
-from smd_cli.starter.pointing import pointing, pointing_loss
-from smd_cli.starter.shapes import Cells
+from smd_cli.starter.pointing import Placing, pointing, pointing_loss
 from smd_cli.starter.text import (
     WIDTH,
     autocast,
     build_text_encoder,
     build_tokenizer,
     teach_words,
-    tokenize,
 )
-from smd_cli.starter.train_codec import load_or_train_codec, to_signed
-from smd_cli.starter.vocabulary import caption
+from smd_cli.starter.train_codec import load_or_train_codec
 
 log = logging.getLogger("smd_cli.starter")
 
 CPU = torch.device("cpu")
-
-FIRST_SLOT = (520, 640)
-"""Timesteps of a first slot. Noise tells nothing at any of them; but at these the white around a
-bootstrapped region can be told from it, so that the first guess knows where its object is."""
-
-FIRST_GUESS = TEACHER_SAMPLER["timesteps"][0]
-"""The timestep of the sampler's first slot."""
-
-Guess = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""The velocities (N, C, h, w) that a model finds in latents at timesteps (N,), from token ids."""
 
 LONGEST_STEP_S = 20.0
 """A step that seems to take longer was interrupted: the budget is charged this much."""
@@ -75,66 +51,22 @@ LONGEST_STEP_S = 20.0
 POINTING = 0.15
 """The share of the loss that shows the attention where its words are (nats)."""
 
-LATE = 200
-"""Below this timestep an example shows no traces of earlier slots."""
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A part of the training, up to a share of its budget: canvases of a size, so many at once.
-
-    Of whole canvases every eighth batch has one of the odd sizes, and fewer or more by area.
-    """
-
-    until: float
-    size_px: int
-    batch: int
-
-    def at(self, step: int, factor: int) -> "Stage":
-        """This stage with the size and the batch of a step; `factor` times as many pictures."""
-        size = self.size_px
-        if size == CANVAS_PX and step % 8 == 7:
-            size = ODD_SIZES[step // 8 % len(ODD_SIZES)]
-        batch = max(round(self.batch * (self.size_px / size) ** 2), 4) * factor
-        return Stage(self.until, size, min(batch, 64 * factor))
-
-
-ODD_SIZES = (128, 384, 160, 192, 512)
-"""Sides of canvases, in pixels, that a model for 256 must draw too."""
+PLACING = 0.3
+"""The share of the loss that shows the levels below where in its object a cell lies."""
 
 STAGES = (
-    Stage(0.4, 128, 32),
-    Stage(0.6, 192, 16),
+    Stage(0.15, 128, 32),
+    Stage(0.3, 192, 16),
     Stage(1.0, 256, 12),
 )
 
 
-@dataclass
-class Settings:
-    """The numbers of a training run; `factor` multiplies batches, on a GPU.
-
-    The text encoder learns at a share of the denoiser's rate; at 0 it stays what it was taught.
-    `first_share` is that of first slots among the examples. From a share `guesses_from` of the
-    budget on, early slots show what the model itself guessed.
-    """
-
-    minutes: float = 155.0
-    seed: int = 0
-    codec_steps: int = 2000
-    word_steps: int = 3000
-    rate: float = 1.2e-3
-    text_rate_share: float = 0.0
-    first_share: float = 0.5
-    guesses_from: float = 0.5
-    warmup_steps: int = 100
-    caption_dropout: float = 0.09
-    save_minutes: float = 4.0
-    factor: int = 1
-    workers: int = 0
-
-
 def build_unet() -> Any:
-    """The denoiser: three levels, attention in the lower two, about 7 M parameters."""
+    """The denoiser: three levels, about 7.5 M parameters.
+
+    The lower two have attention to the cells and to the prompt; the highest, on its way up, to the
+    prompt alone: there every cell can look up what belongs in it.
+    """
     return UNet2DConditionModel(
         sample_size=32,
         in_channels=16,
@@ -142,7 +74,8 @@ def build_unet() -> Any:
         block_out_channels=(64, 128, 128),
         layers_per_block=1,
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
+        only_cross_attention=(True, False, False),
         norm_num_groups=16,
         cross_attention_dim=WIDTH,
         attention_head_dim=4,
@@ -150,214 +83,6 @@ def build_unet() -> Any:
         addition_embed_type_num_heads=4,
         resnet_time_scale_shift="scale_shift",
     )
-
-
-def draw_timestep(rng: Rng, first_share: float) -> int:
-    """A timestep of 0..999: the first slot, the range of the others, and now and then any."""
-    kind = rng.random()
-    if kind < first_share:
-        return int(rng.integers(*FIRST_SLOT))
-    return int(rng.integers(60, FIRST_SLOT[0])) if kind < 0.93 else int(rng.integers(0, 1000))
-
-
-def draw_lesson(rng: Rng, timestep: int) -> Lesson:
-    """What an example at this noise level shows."""
-    if timestep >= FIRST_SLOT[0] and rng.random() < 0.9:
-        return "bootstrap"
-    return "early" if timestep >= LATE else "late"
-
-
-@dataclass
-class Batch:
-    """N examples as tensors: noised latents, velocities to find, cell weights, token ids.
-
-    `boxes` (N, 3) says where their objects are, in cells: top, left, side.
-    """
-
-    noised: Tensor
-    timesteps: Tensor
-    velocity: Tensor
-    weight: Tensor
-    tokens: Tensor
-    boxes: Tensor
-
-
-@dataclass
-class Painted:
-    """Painted examples of a step, with their noise levels and prompts, before any network."""
-
-    step: int
-    timesteps: list[int]
-    examples: list[Example]
-    prompts: list[str]
-
-
-class Lessons(Dataset[Painted]):
-    """What is shown at each step: the same for the same seed, stage and step."""
-
-    def __init__(self, painter: Painter, settings: Settings) -> None:
-        self.painter, self.settings = painter, settings
-
-    def __getitem__(self, item: tuple[Stage, int]) -> Painted:
-        stage, step = item
-        rng = np.random.default_rng([self.settings.seed, 2, step])
-        share = self.settings.first_share
-        timesteps = [draw_timestep(rng, share) for _ in range(stage.batch)]
-        examples, waiting = [], dict[Lesson, Canvas]()
-        for timestep in timesteps:
-            lesson = draw_lesson(rng, timestep)
-            if lesson == "bootstrap":
-                examples.append(first_example(self.painter, rng, stage.size_px))
-                continue
-            canvas = waiting.pop(lesson, None)
-            if canvas is None:  # painted for two
-                canvas = paint_canvas(self.painter, rng, lesson, stage.size_px)
-                waiting[lesson] = canvas
-            examples.append(ask(canvas, rng))
-        for n, timestep in enumerate(timesteps):
-            if timestep >= FIRST_SLOT[1]:  # no first slot of ours: there the noise is a picture's
-                examples[n] = replace(examples[n], free=None)
-        dropout = self.settings.caption_dropout
-        prompts = ["" if rng.random() < dropout else e.caption for e in examples]
-        return Painted(step, timesteps, examples, prompts)
-
-
-class Teacher:
-    """Makes batches: paints, encodes, noises."""
-
-    def __init__(
-        self, painter: Painter, codec: PatchAutoencoder, settings: Settings, device: torch.device
-    ) -> None:
-        self.lessons, self.codec, self.settings = Lessons(painter, settings), codec, settings
-        self.device = device
-        self.tokenizer = build_tokenizer()
-        powers: Tensor = DDIMScheduler.from_config(SCHEDULER).alphas_cumprod
-        self.alphas_cumprod = powers.to(device)
-        with torch.no_grad():
-            self.white: Tensor = codec.encode(torch.ones(1, 3, 8, 8, device=device)).latents[0]
-
-    def batches(
-        self, plan: Iterator[tuple[Stage, int]], guess: Callable[[], Guess | None] = lambda: None
-    ) -> Iterator[Batch]:
-        """The batches of (stage, step) pairs; worker processes paint ahead where there are any."""
-        workers = self.settings.workers
-        loader: DataLoader[Painted] = DataLoader(
-            self.lessons,
-            batch_size=None,
-            sampler=_Pairs(plan),
-            num_workers=workers,
-            prefetch_factor=4 if workers else None,
-            multiprocessing_context="fork" if workers else None,
-        )
-        for painted in loader:
-            yield self.batch(painted, guess())
-
-    @torch.no_grad()
-    def batch(self, painted: Painted, guess: Guess | None = None) -> Batch:
-        """Painted examples as tensors on the device; with `guess`, early slots show what it says of
-        their objects in place of blurred ones."""
-        examples, timesteps = painted.examples, torch.tensor(painted.timesteps, device=self.device)
-        target = self._latents([e.target for e in examples])
-        seen = self._latents([e.seen for e in examples])
-        generator = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + painted.step)
-        noise = torch.randn(2, *target.shape, generator=generator).to(self.device)
-        if guess is not None:
-            self._show_guesses(seen, examples, guess, generator)
-        alpha, sigma = self.levels(timesteps)
-        noised = alpha * seen + sigma * noise[0]
-        for i, example in enumerate(examples):
-            if example.free is not None:
-                noised[i] = self._bootstrapped(
-                    noise[:, i], timesteps[i : i + 1], example.free, example.chances
-                )
-        weight = torch.from_numpy(np.stack([e.weight for e in examples]))[:, None]
-        return Batch(
-            noised,
-            timesteps,
-            (alpha * noised - target) / sigma,
-            weight.to(self.device),
-            tokenize(self.tokenizer, painted.prompts).to(self.device),
-            self._boxes(painted).to(self.device),
-        )
-
-    def _bootstrapped(
-        self, noise: Tensor, timestep: Tensor, free: Cells, chances: Sequence[float]
-    ) -> Tensor:
-        """What a bootstrapped brush sees, (C, h, w): noise in the free cells, which tells chances,
-        and noised white around them. `noise` (2, C, h, w) is that around and that within."""
-        inside = torch.from_numpy(free).to(self.device)
-        tell_chances(noise[1], inside, chances)
-        alpha, sigma = (level[0] for level in self.levels(timestep))
-        return torch.where(inside, noise[1], alpha * self.white + sigma * noise[0])
-
-    def _show_guesses(
-        self, seen: Tensor, examples: Sequence[Example], guess: Guess, generator: torch.Generator
-    ) -> None:
-        """Put first guesses of their objects into the regions of patched canvases, in place."""
-        canvases = {id(e.canvas): e.canvas for e in examples if e.canvas and e.canvas.patched}
-        views = [
-            (canvas, *view)
-            for canvas in canvases.values()
-            for view in zip(canvas.regions, canvas.things, canvas.looks, strict=True)
-        ]
-        if not views:
-            return
-        timestep = torch.tensor([FIRST_GUESS], device=self.device)
-        noise = torch.randn(len(views), 2, *seen.shape[1:], generator=generator).to(self.device)
-        noised = torch.stack(
-            [
-                self._bootstrapped(own, timestep, region.centred().cells, look.chances)
-                for own, (_, region, _, look) in zip(noise, views, strict=True)
-            ]
-        )
-        prompts = [caption([thing]) for _, _, thing, _ in views]
-        tokens = tokenize(self.tokenizer, prompts).to(self.device)
-        alpha, sigma = self.levels(timestep)
-        found = alpha * noised - sigma * guess(noised, timestep.expand(len(views)), tokens)
-        for (canvas, region, _, _), one in zip(views, found, strict=True):
-            down, across = region.shift
-            back = one.roll((-down, -across), (1, 2))
-            cells = torch.from_numpy(region.cells).to(self.device)
-            for i, example in enumerate(examples):
-                if example.canvas is canvas:
-                    seen[i] = torch.where(cells, back, seen[i])
-
-    def levels(self, timesteps: Tensor) -> tuple[Tensor, Tensor]:
-        """Signal and noise (N, 1, 1, 1) at timesteps (N,)."""
-        power = self.alphas_cumprod[timesteps][:, None, None, None]
-        return power.sqrt(), (1 - power).sqrt()
-
-    @staticmethod
-    def _boxes(painted: Painted) -> Tensor:
-        """Where the objects are of which the prompts tell."""
-        pairs = zip(painted.examples, painted.prompts, strict=True)
-        return torch.tensor([e.box if prompt else (0, 0, 0) for e, prompt in pairs])
-
-    def _latents(self, pictures: list[Any]) -> Tensor:
-        latents: Tensor = self.codec.encode(to_signed(pictures).to(self.device)).latents
-        return latents
-
-
-def tell_chances(noise: Tensor, free: Tensor, chances: Sequence[float]) -> None:
-    """Let noise (C, h, w) in the free cells (h, w) tell standard normal draws, in place.
-
-    The mean of channel k becomes what it is when chance k is its value in standard deviations. It
-    stays standard normal noise; but a first guess can take from it how to vary, where it would else
-    be the mean of all variations. (Couplings of noise and picture: arXiv 2304.14772.)
-    """
-    for channel, chance in zip(noise, chances, strict=False):
-        inside = channel[free]
-        channel[free] = inside - inside.mean() + chance / inside.numel() ** 0.5
-
-
-class _Pairs(torch.utils.data.Sampler[tuple[Stage, int]]):
-    """A sampler that reads what to show next from an iterator."""
-
-    def __init__(self, plan: Iterator[tuple[Stage, int]]) -> None:
-        self.plan = plan
-
-    def __iter__(self) -> Iterator[tuple[Stage, int]]:
-        return self.plan
 
 
 @dataclass
@@ -369,10 +94,11 @@ class Student:
     text_encoder: Any = field(default_factory=lambda: build_text_encoder(build_tokenizer()))
 
     def __post_init__(self) -> None:
-        self.missed = torch.zeros(())
+        self.placing = Placing(self.unet.config.block_out_channels[-1])
+        self.missed, self.misplaced = torch.zeros(()), torch.zeros(())
         if self.device.type == "cpu":  # where the fused attention's way back is slow in bfloat16
             self.unet.set_attn_processor(AttnProcessor())
-        self.module = nn.ModuleList([self.unet, self.text_encoder]).to(self.device)
+        self.module = nn.ModuleList([self.unet, self.text_encoder, self.placing]).to(self.device)
         self.restart_average()
 
     def restart_average(self) -> None:
@@ -382,17 +108,21 @@ class Student:
         )
 
     def loss(self, batch: Batch, wanted: Callable[[Tensor], Tensor] | None = None) -> Tensor:
-        """Weighted mean square error of the velocity; a share for where the words are sought.
+        """Weighted mean square error of the velocity; shares for where the words are sought, and
+        for where in their objects cells are thought to be.
 
         `wanted` says, of the velocities found, which should have been; without it the true ones.
         """
-        with autocast(self.device), pointing(self.unet) as kept:
+        unet, side = self.unet, batch.noised.shape[-1]
+        with autocast(self.device), pointing(unet) as kept, self.placing.listening(unet) as levels:
             embeddings = self.text_encoder(batch.tokens).last_hidden_state
-            found = self.unet(batch.noised, batch.timesteps, embeddings).sample.float()
+            found = unet(batch.noised, batch.timesteps, embeddings).sample.float()
         velocity = wanted(found.detach()) if wanted else batch.velocity
         error = (found - velocity).square() * batch.weight
-        self.missed = pointing_loss(kept, batch.boxes, batch.noised.shape[-1])
-        loss: Tensor = error.mean() / batch.weight.mean() + POINTING * self.missed
+        self.missed = pointing_loss(kept, batch.boxes, side)
+        self.misplaced = self.placing.loss(levels, batch.boxes, side)
+        shares = POINTING * self.missed + PLACING * self.misplaced
+        loss: Tensor = error.mean() / batch.weight.mean() + shares
         return loss
 
     @torch.no_grad()
@@ -437,7 +167,7 @@ class Training:
         torch.manual_seed(settings.seed)
         self.student = Student(device)
         self.weights = list(self.student.module.parameters())
-        parts = (self.student.unet, self.student.text_encoder)
+        parts = (self.student.unet, self.student.text_encoder, self.student.placing)
         groups = [{"params": list(part.parameters())} for part in parts]
         self.optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
         self.step, self.pictures, self.spent_s = 0, 0, 0.0
@@ -485,9 +215,9 @@ class Training:
             clock = now
             if self.step % 50 == 0:
                 log.info(
-                    "step %d, %.1f%%, pictures %d, rate %.2e, loss %.4f, pointing %.3f",
+                    "step %d, %.1f%%, pictures %d, rate %.1e, loss %.3f, missed %.2f and %.2f",
                     *(self.step, 100 * self.progress, self.pictures, self.rate(), np.mean(losses)),
-                    self.student.missed,
+                    *(self.student.missed.item(), self.student.misplaced.item()),
                 )
                 losses = []
             if (self.progress - saved) * self.settings.minutes > self.settings.save_minutes:
@@ -506,7 +236,7 @@ class Training:
 
     def _advance(self, batch: Batch) -> float:
         """One optimizer step; its loss."""
-        shares = (1.0, self.settings.text_rate_share)
+        shares = (1.0, self.settings.text_rate_share, 1.0)
         for group, share in zip(self.optimizer.param_groups, shares, strict=True):
             group["lr"] = self.rate() * share
         loss = self.loss(batch)

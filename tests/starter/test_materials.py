@@ -3,7 +3,17 @@
 import numpy as np
 import pytest
 
-from smd_cli.starter.materials import PAINTERS, luma, paint_material, tint
+from smd_cli.starter.materials import (
+    LATTICE_PX,
+    ON_LATTICE,
+    PAINTERS,
+    Field,
+    Picture,
+    luma,
+    paint_material,
+    tint,
+)
+from smd_cli.starter.painter import Painter
 from smd_cli.starter.vocabulary import BACKGROUND, COLOURABLE, COLOURS, MATERIALS, Thing
 
 # Mean colours of the swatches that the words were defined with, 0..255.
@@ -88,3 +98,19 @@ def test_tints_keep_the_order_of_light_and_dark(colour: str) -> None:
     assert (np.diff(bright) >= -1e-6).all()
     assert bright[-1] - bright[0] > 0.2
     assert np.allclose(255 * tint(ramp, colour, 0.5)[16], COLOURS[colour], atol=1)
+
+
+def unit_cell(picture: Picture) -> Field:
+    """What the squares of the lattice have in common."""
+    rows, columns = (side // LATTICE_PX for side in picture.shape[:2])
+    squares = luma(picture).reshape(rows, LATTICE_PX, columns, LATTICE_PX)
+    return np.asarray(squares.mean((0, 2)))
+
+
+@pytest.mark.parametrize("name", sorted(ON_LATTICE))
+def test_masonry_lies_on_the_lattice_however_it_is_cut(name: str) -> None:
+    painter, rng = Painter({}, sheets=2), np.random.default_rng(0)
+    whole = unit_cell(paint_material(Thing(name), rng, 512, 512)).ravel()
+    for _ in range(8):
+        cut = unit_cell(painter.material(Thing(name), rng, 160)).ravel()
+        assert np.corrcoef(whole, cut)[0, 1] > 0.7
