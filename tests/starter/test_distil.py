@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from smd_cli.starter.codec import PatchAutoencoder, patch_components
+from smd_cli.starter.codec import PatchAutoencoder
 from smd_cli.starter.distil import GUIDANCE, Distillation
 from smd_cli.starter.lessons import Batch, Settings
 from smd_cli.starter.painter import Painter
@@ -13,11 +13,10 @@ from smd_cli.starter.train_codec import to_signed
 
 
 @pytest.fixture(scope="module")
-def run(painter: Painter, tmp_path_factory: pytest.TempPathFactory) -> Distillation:
+def run(
+    painter: Painter, codec: PatchAutoencoder, tmp_path_factory: pytest.TempPathFactory
+) -> Distillation:
     folder = tmp_path_factory.mktemp("run")
-    codec: PatchAutoencoder = PatchAutoencoder(width=16, blocks=1)
-    pictures = torch.rand(8, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    codec.set_components(*patch_components(pictures, 16))
     codec.save_pretrained(folder / "codec")
     torch.manual_seed(1)
     teacher = Student()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from smd_cli.starter.codec import PatchAutoencoder, patch_components
+from smd_cli.starter.codec import PatchAutoencoder
 from smd_cli.starter.lessons import (
     FIRST_GUESS,
     FIRST_SLOT,
@@ -20,15 +20,6 @@ from smd_cli.starter.lessons import (
 )
 from smd_cli.starter.painter import Painter
 from smd_cli.starter.train import CPU, STAGES
-
-
-@pytest.fixture(scope="module")
-def codec() -> PatchAutoencoder:
-    codec: PatchAutoencoder = PatchAutoencoder(width=16, blocks=1)
-    pictures = torch.rand(8, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    codec.set_components(*patch_components(pictures, 16))
-    codec.eval().requires_grad_(False)
-    return codec
 
 
 def teacher_of(painter: Painter, codec: PatchAutoencoder, workers: int = 0) -> Teacher:

@@ -6,25 +6,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from smd_cli.starter.codec import PatchAutoencoder, patch_components
+from smd_cli.starter.codec import PatchAutoencoder
 from smd_cli.starter.distil import Distillation
 from smd_cli.starter.export import SAMPLER
-from smd_cli.starter.lessons import (
-    Settings,
-    Stage,
-)
+from smd_cli.starter.lessons import Settings, Stage
 from smd_cli.starter.painter import Painter
 from smd_cli.starter.train import LONGEST_STEP_S, Student, Training
 from smd_cli.starter.train_codec import train_codec
-
-
-@pytest.fixture(scope="module")
-def codec() -> PatchAutoencoder:
-    codec: PatchAutoencoder = PatchAutoencoder(width=16, blocks=1)
-    pictures = torch.rand(8, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    codec.set_components(*patch_components(pictures, 16))
-    codec.eval().requires_grad_(False)
-    return codec
 
 
 @torch.no_grad()
