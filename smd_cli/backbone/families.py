@@ -13,6 +13,9 @@ from smd_cli.errors import UsageError
 Family = type[StableDiffusion] | type[StableDiffusionXL]
 FAMILIES: tuple[Family, ...] = (StableDiffusion, StableDiffusionXL)
 
+UNETS = ("UNet2DConditionModel", "PlacedUNet")
+"""Classes of denoisers: diffusers' own, and the starter model's."""
+
 # Parts that a model may have beside the text encoders and tokenizers of its family.
 _USUAL = {"unet", "vae", "scheduler", "safety_checker", "feature_extractor", "image_encoder"}
 
@@ -46,7 +49,7 @@ def _fits(family: Family, parts: Mapping[str, str]) -> bool:
     return (
         texts == set(family.text_parts)
         and all(parts[key].startswith("CLIPText") for key in texts)
-        and parts.get("unet") == "UNet2DConditionModel"
+        and parts.get("unet") in UNETS
         and set(parts) <= _USUAL | texts | tokenizers
     )
 

@@ -43,7 +43,11 @@ def load_unet(folder: Path, dtype: torch.dtype) -> Any:
     """The UNet of a model folder."""
     from diffusers import UNet2DConditionModel
 
-    return _whole(UNet2DConditionModel, folder / "unet", torch_dtype=dtype)
+    from smd_cli.starter.denoiser import PlacedUNet
+
+    name = json_of(folder / "unet" / "config.json", str(folder)).get("_class_name")
+    kind = PlacedUNet if name == PlacedUNet.__name__ else UNet2DConditionModel
+    return _whole(kind, folder / "unet", torch_dtype=dtype)
 
 
 def load_texts(folder: Path, family: Family, dtype: torch.dtype) -> tuple[Any, ...]:

@@ -38,6 +38,9 @@ COLOUR_WORDS = tuple(COLOURS)
 UNTOLD = -1
 """The colour of a crop of something that has no colour word."""
 
+JUDGE = Path(__file__).parent / "judge.safetensors"
+"""The judge that comes with the package."""
+
 CROP_PX = 64
 MARGIN = 0.05
 """A brush is judged by its mask's bounding box, larger by this share of the sides all around."""
@@ -236,6 +239,15 @@ def accuracy(judge: Judge, data: Labelled) -> tuple[float, float]:
     return float(words.float().mean()), float(colours[told].float().mean())
 
 
+def save_judge(judge: Judge, path: Path) -> None:
+    """Write a judge's weights, in half precision."""
+    state = {
+        name: held.half() if held.is_floating_point() else held
+        for name, held in judge.state_dict().items()
+    }
+    save_file(state, path)
+
+
 def load_judge(path: Path) -> Judge:
     """A trained judge."""
     judge = Judge()
@@ -255,10 +267,11 @@ def main(arguments: list[str] | None = None) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(options.threads)
     painter = Painter(load_glyphs(find_font(options.font)), seed=1000)
-    judge = train_judge(paint_set(painter, options.seed, options.canvases), options.seed)
+    save_judge(
+        train_judge(paint_set(painter, options.seed, options.canvases), options.seed), options.out
+    )
     held_out = paint_set(painter, options.seed + 1, 600)
-    save_file(judge.state_dict(), options.out)
-    shares = accuracy(judge, held_out)
+    shares = accuracy(load_judge(options.out), held_out)
     log.info("held-out accuracy: words %.4f, colours %.4f (%d)", *shares, len(held_out.crops))
 
 

@@ -1,12 +1,12 @@
-"""Measures a model on random scenes: `python -m smd_cli.starter.evaluate --judge FILE --json`.
+"""Measures a model on random scenes: `python -m smd_cli.starter.evaluate --json`.
 
 Every scene (see `wishes`) goes through the same loading, painting, planning and sampling as in
 `smd render`. The judge, which has seen the painter's pictures alone, then says what stands in each
 brush's box and in what colour, what the patches outside of all masks show, and whether a brush's
 thing is found where its mask is not. No scene and no picture is left out. The same scenes with the
 same seeds are rendered in one prompt without regions, and averaged without stabilisers; --study
-adds the choices of the `sampler:` section, --against the undistilled model, which the contact sheet
-then shows beside the distilled one, to its left.
+adds the choices of the `sampler:` section, --against a teacher's 25 steps, which the contact sheet
+then shows beside the few, to their left.
 """
 
 import argparse
@@ -29,11 +29,13 @@ from smd_cli.backbone.load import load_backbone
 from smd_cli.engine.plan import Planner
 from smd_cli.engine.stream import picture, single
 from smd_cli.models import STARTER, read_defaults, resolve_model
+from smd_cli.scene.model import Sampler
 from smd_cli.scene.paint import paint_scene
 from smd_cli.scene.parse import load_scene
 from smd_cli.starter.classifier import (
     CLASSES,
     COLOUR_WORDS,
+    JUDGE,
     NOTHING,
     PATCHES_PX,
     Box,
@@ -316,18 +318,40 @@ def changed(own: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
     return {**own, **changes, "bootstrap": bootstrap}
 
 
+def study(
+    evaluator: Evaluator, own: Mapping[str, Any], verdicts: Sequence[Verdict]
+) -> dict[str, Any]:
+    """The figures of every choice in `STUDY` on the scenes of `verdicts`, which are the model's own
+    choice; what is no other choice than that is not rendered again."""
+    result = {"own": figures(verdicts)}
+    for name, way in STUDY.items():
+        sampler = changed(own, way)
+        same = sampler_of(sampler) == sampler_of(own)
+        result[name] = figures(
+            [v if same else evaluator.verdict(v.wish, {"sampler": sampler}) for v in verdicts]
+        )
+    return result
+
+
+def sampler_of(section: Mapping[str, Any]) -> Sampler:
+    """What a scene's `sampler:` comes to."""
+    text = random_wish(0).text({"sampler": section})
+    return load_scene("-", stdin=io.BytesIO(text.encode())).scene.sampler
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Evaluate, print the figures, write the contact sheet."""
     parser = argparse.ArgumentParser(prog="smd_cli.starter.evaluate", description=__doc__)
-    parser.add_argument("--judge", type=Path, required=True, help="see smd_cli.starter.classifier")
+    parser.add_argument("--judge", type=Path, default=JUDGE, help="see smd_cli.starter.classifier")
     parser.add_argument("--model", type=Path, default=STARTER, help="a model folder")
     parser.add_argument("--scenes", type=int, default=200)
     parser.add_argument("--sampler", type=json.loads, default={}, help="changes to sampler:, JSON")
     parser.add_argument("--blur", type=float, help="every brush's blur, px")
     parser.add_argument("--font", type=Path, help="NotoColorEmoji.ttf, if in no usual place")
     parser.add_argument("--sheet", type=Path, help="write a contact sheet of the first 64 here")
-    parser.add_argument("--study", action="store_true", help="also the choices of sampler:")
+    parser.add_argument("--study", type=int, default=0, help="choices of sampler:, on so many")
     parser.add_argument("--against", type=Path, help="a teacher's folder: its 25 steps as well")
+    parser.add_argument("--against-scenes", type=int, default=200, help="on so many")
     parser.add_argument("--alone", action="store_true", help="no baselines and no variety")
     parser.add_argument("--json", action="store_true", help="print all figures as JSON")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
@@ -348,17 +372,22 @@ def main(arguments: list[str] | None = None) -> None:
         result["one prompt without regions"] = figures(
             [evaluator.verdict(wish, wish.without_regions()) for wish in wishes]
         )
-    ways = {} if options.alone else {"average without stabilisers": BASELINE}
-    for name, way in (ways | (STUDY if options.study else {})).items():
-        sampler = {"sampler": changed(own, way)}
-        result[name] = figures([evaluator.verdict(wish, sampler) for wish in wishes])
+        plain = {"sampler": changed(own, BASELINE)}
+        result["average without stabilisers"] = figures(
+            [evaluator.verdict(wish, plain) for wish in wishes]
+        )
+    if options.study:
+        few = min(options.study, len(wishes))
+        result["study"] = {"scenes": few, **study(evaluator, own, verdicts[:few])}
     shown = verdicts[:64]
     if options.against:
         changes = {"model": str(options.against.resolve()), "sampler": TEACHER}
         teacher = Evaluator(evaluator.judge, changes)
-        others = [teacher.verdict(wish) for wish in wishes]
+        others = [teacher.verdict(wish) for wish in wishes[: options.against_scenes]]
         result["teacher, 25 steps"] = figures(others)
-        shown = [verdict for pair in zip(others, verdicts, strict=True) for verdict in pair][:64]
+        result["own, on the teacher's scenes"] = figures(verdicts[: len(others)])
+        pairs = zip(others, verdicts, strict=False)
+        shown = [verdict for pair in pairs for verdict in pair][:64]
     result["by_word"] = by_word(verdicts)
     if options.sheet:
         contact_sheet(shown).save(options.sheet)
@@ -369,7 +398,7 @@ def told(result: Mapping[str, Any]) -> str:
     """The figures in lines of text."""
     ways = {
         name: way
-        for name, way in result.items()
+        for name, way in (result | result.get("study", {})).items()
         if isinstance(way, dict) and "objects_right" in way
     }
     lines = [

@@ -1,13 +1,12 @@
-"""Training examples: the pictures that the region sampler will ask for, in the order of a lesson.
+"""Training examples: the pictures that the region sampler will ask for.
 
-In a first slot a brush sees noise in its region and noised white around it. Later it sees a canvas
-of 128 to 512 pixels as a scene shows it: objects in regions anywhere, on one material or two, of
-which the prompt names one object, two, or a material alone.
+In a bootstrapped slot a brush sees its region, which lies about the middle, in noised white. After
+those it sees a canvas of 128 to 512 pixels as a scene shows it: objects in regions anywhere, on one
+material or two, of which the prompt names one object, two, or a material alone.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +14,7 @@ from PIL import Image, ImageFilter
 
 from smd_cli.starter.materials import ON_LATTICE, Picture, Rng, as_floats
 from smd_cli.starter.painter import CELL_PX, Look, Painter, draw_look
-from smd_cli.starter.shapes import Cells, Region, draw_region
+from smd_cli.starter.shapes import Cells, Region, bite, draw_region
 from smd_cli.starter.vocabulary import (
     BACKGROUND,
     COLOURABLE,
@@ -47,29 +46,30 @@ ALONE = 0.08
 BACKGROUNDS = 0.33
 """How often a prompt is a background's."""
 
-PATCHED = 0.85
-"""How often objects of an early slot are seen on white patches."""
+HARD = ("brick wall", "tiles", "cobblestone", "marble", "snow", "sand", "leaves", "night sky")
+"""Materials of fine joints or little contrast: they come twice as often where one stands alone."""
 
-BLURRED = 0.8
-"""How often they are blurred; now and then all that is seen is."""
+BITES = 0.3
+"""How often another region lies on a part of a bootstrapped one."""
 
-ASIDE = 0.25
+CROWDED = 0.2
+"""Regions of a canvas may overlap by so much of the later one."""
+
+SOFT_EDGES = 0.35
+"""How often a side of a bootstrapped region ends in cells that are partly white."""
+
+ASIDE = 0.1
 """The weight of cells that a brush prompt says nothing about."""
-
-Lesson = Literal["bootstrap", "early", "late"]
-"""Which slot the example serves: a bootstrapped first one, one that still shows the patches and the
-blur of the first guess, or a later one."""
 
 Weights = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
 class Canvas:
-    """A painted canvas, what is seen of it, and what is on it: things with their looks in their
-    regions on a material, and below a horizon (`ground`, in cells) on another."""
+    """A painted canvas and what is on it: things with their looks in their regions on a material,
+    and below a horizon (`ground`, in cells) on another."""
 
     target: Picture
-    seen: Picture
     material: Thing
     lower: Thing
     ground: Cells
@@ -77,30 +77,24 @@ class Canvas:
     things: tuple[Thing, ...] = ()
     looks: tuple[Look, ...] = ()
 
-    @property
-    def patched(self) -> bool:
-        """Whether it is seen as early slots leave it."""
-        return self.seen is not self.target
-
 
 @dataclass(frozen=True)
 class Example:
-    """What the network is taught: from a noised `seen` (or, inside `free`, from noise) to `target`.
+    """What the network is taught to find, from noise, from a first guess, or from the thing itself.
 
-    `target` and `seen` are (H, W, 3) float32 in [0, 1]; `weight` (H/8, W/8) says how much each
-    cell's error counts. `free` is (H/8, W/8), True in the cells that hold nothing but noise while
-    the others hold noised white, as a bootstrapped brush sees them; None for a noised picture.
-    `box` is where the first object of the caption is: top, left and side in cells; the side is 0
-    where the caption names none. `chances` are the draws that made its look; the noise in `free` is
-    to tell them. `canvas` is what the example is of, None in a first slot. `texture` is whether the
-    noise is to tell the target's: it is that of a material without a lattice.
+    `target` is (H, W, 3) float32 in [0, 1]; `weight` (H/8, W/8) says how much each cell's error
+    counts. `free` is (H/8, W/8) in 0..1, the region's share of the cells that a bootstrapped brush
+    sees, with white around it; None where it sees a canvas. `box` is where the first object of the
+    caption is: top, left and side in cells; the side is 0 where the caption names none. `chances`
+    are the draws that made its look; the noise in `free` is to tell them. `canvas` is what the
+    example is of, None in a bootstrapped slot. `texture` is whether the noise is to tell the
+    target's: it is that of a material without a lattice.
     """
 
     caption: str
     target: Picture
-    seen: Picture
     weight: Weights
-    free: Cells | None = None
+    free: Weights | None = None
     box: tuple[int, int, int] = (0, 0, 0)
     chances: tuple[float, ...] = ()
     canvas: Canvas | None = None
@@ -119,11 +113,11 @@ def draw_prompt(rng: Rng, things: Sequence[Thing], material: Thing | None = None
     return f"the {text}" if form < 0.125 else text
 
 
-def draw_material(rng: Rng, white: float = 0.0) -> Thing:
-    """A material drawn uniformly, some with a colour, after a chance of plain white."""
+def draw_material(rng: Rng, white: float = 0.0, words: Sequence[str] = MATERIALS) -> Thing:
+    """One of the words drawn uniformly, some with a colour, after a chance of plain white."""
     if rng.random() < white:
         return WHITE
-    word = MATERIALS[rng.integers(len(MATERIALS))]
+    word = words[int(rng.integers(len(words)))]
     coloured = word in COLOURABLE and rng.random() < COLOURED
     return Thing(word, draw_colour(rng) if coloured or word == BACKGROUND else None)
 
@@ -161,27 +155,40 @@ def window_example(painter: Painter, rng: Rng, size_px: int) -> Picture:
 
 def material_example(painter: Painter, rng: Rng, size_px: int) -> Example:
     """A material alone."""
-    material, side = draw_material(rng), size_px // CELL_PX
+    material, side = draw_material(rng, words=(*MATERIALS, *HARD)), size_px // CELL_PX
     picture = painter.material(material, rng, size_px)
     weight, texture = np.ones((side, side), dtype=np.float32), material.word not in ON_LATTICE
-    return Example(draw_prompt(rng, [material]), picture, picture, weight, texture=texture)
+    return Example(draw_prompt(rng, [material]), picture, weight, texture=texture)
 
 
-def first_example(painter: Painter, rng: Rng, size_px: int = CANVAS_PX) -> Example:
-    """What a brush, or the background, sees in a first slot."""
+def bootstrapped_example(painter: Painter, rng: Rng, size_px: int = CANVAS_PX) -> Example:
+    """What a brush, or the background, sees in a bootstrapped slot."""
     background = rng.random() < BACKGROUNDS
     if rng.random() < UNBOOTSTRAPPED:
-        scene = ask(paint_canvas(painter, rng, "late", size_px), rng)
-        return replace(scene, free=np.ones_like(scene.weight, dtype=np.bool_), canvas=None)
+        scene = ask(paint_canvas(painter, rng, size_px), rng)
+        return replace(scene, free=np.ones_like(scene.weight), canvas=None)
     if background:
         return _bootstrapped_background(painter, rng, size_px)
     return _bootstrapped_object(painter, rng, size_px)
 
 
-def region_area(size_px: int) -> tuple[float, float]:
-    """The share of a square canvas that regions of the usual pixels take; half of it at most."""
+def region_area(size_px: int, most: float = 0.5) -> tuple[float, float]:
+    """The share of a square canvas that regions of the usual pixels take; `most` of it at most."""
     scale = (CANVAS_PX / size_px) ** 2
-    return AREA[0] * scale, min(AREA[1] * scale, 0.5)
+    return AREA[0] * scale, min(AREA[1] * scale, most)
+
+
+def soft_edges(cells: Cells, rng: Rng) -> Weights:
+    """A region's share of the cells: 1 inside, now and then less along one of its four sides.
+
+    A mask that ends within a cell, or is blurred there, takes part of it.
+    """
+    shares = cells.astype(np.float32)
+    padded = np.pad(cells, 1)
+    for beyond in (padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:]):
+        if rng.random() < SOFT_EDGES:
+            shares[cells & ~beyond] *= np.float32(rng.random())
+    return shares
 
 
 def _bootstrapped_object(painter: Painter, rng: Rng, size_px: int) -> Example:
@@ -190,63 +197,58 @@ def _bootstrapped_object(painter: Painter, rng: Rng, size_px: int) -> Example:
     It stands on what its prompt names, else on white: nothing that is left to chance is to be
     guessed, so that the first guess is a whole object and no mean of many.
     """
-    region = draw_region(rng, size_px // CELL_PX, region_area(size_px)).centred()
-    thing, named = draw_object(rng), draw_material(rng) if rng.random() < 0.2 else None
+    side = size_px // CELL_PX
+    region = draw_region(rng, side, region_area(size_px, most=0.7))
+    if rng.random() < BITES:
+        region = bite(region, [draw_region(rng, side, region_area(size_px)).cells])
+    region = region.centred()
+    thing, named = draw_object(rng), draw_material(rng) if rng.random() < 0.12 else None
     picture = painter.material(named or WHITE, rng, size_px).copy()
     look = draw_look(rng, region.object_cells)
     corner = region.corner(look.size_cells)
     painter.put(picture, thing, look, corner)
     prompt, box = draw_prompt(rng, [thing], named), (*corner, look.size_cells)
-    weight = weigh(region.cells)
-    return Example(prompt, picture, picture, weight, region.cells, box, look.chances)
+    free = soft_edges(region.cells, rng)
+    return Example(prompt, picture, weigh(region.cells), free, box, look.chances)
 
 
 def _bootstrapped_background(painter: Painter, rng: Rng, size_px: int) -> Example:
     """A material, seen where no region is, or in a band of its own that lies about the middle."""
     plain = material_example(painter, rng, size_px)
-    if rng.random() < 0.5:
+    if rng.random() < 0.4:
         ground = draw_ground(rng, size_px)[::CELL_PX, ::CELL_PX]
         free = np.roll(ground, -round(ground[:, 0].argmax() / 2), 0)
     else:
-        regions = draw_regions(rng, int(rng.integers(1, 4)), size_px)
+        regions = draw_regions(rng, int(rng.integers(1, 5)), size_px)
         free = ~np.logical_or.reduce([region.cells for region in regions])
-    return replace(plain, weight=weigh(free), free=free)
+    return replace(plain, weight=weigh(free), free=soft_edges(free, rng))
 
 
-def paint_canvas(painter: Painter, rng: Rng, lesson: Lesson, size_px: int = CANVAS_PX) -> Canvas:
-    """Objects in their regions, seen with what early slots leave where the lesson is an early one.
-
-    They stand on one material, or before a horizon between two; now and then there are none.
-    """
+def paint_canvas(painter: Painter, rng: Rng, size_px: int = CANVAS_PX) -> Canvas:
+    """Objects in their regions on one material, or before a horizon between two; now and then there
+    are none."""
     if rng.random() < ALONE:
         return _bare_canvas(painter, rng, size_px)
-    material, lower = draw_material(rng, white=0.12), draw_material(rng)
+    material, lower = draw_material(rng, white=0.1), draw_material(rng)
     target = painter.material(material, rng, size_px).copy()
     ground = np.zeros((size_px, size_px), dtype=np.bool_)
-    if rng.random() < 0.4:
+    if rng.random() < 0.25:
         ground = draw_ground(rng, size_px)
         target[ground] = painter.material(lower, rng, size_px)[ground]
-    regions = draw_regions(rng, int(rng.integers(1, 5)), size_px)
+    drawn = draw_regions(rng, int(rng.integers(1, 5)), size_px, CROWDED)
+    regions = [bite(r, [on_top.cells for on_top in drawn[n + 1 :]]) for n, r in enumerate(drawn)]
     things = [draw_object(rng) for _ in regions]
     looks = [draw_look(rng, region.object_cells) for region in regions]
-    early = lesson == "early"
-    seen = target.copy() if early else target
-    if early and rng.random() < PATCHED:
-        for region in regions:
-            lay_patch(seen, rng, region.cells, white=1.0)
-    for picture in (target, seen) if early else (target,):
-        for thing, look, region in zip(things, looks, regions, strict=True):
-            painter.put(picture, thing, look, region.corner(look.size_cells))
-    if early and rng.random() < BLURRED:
-        _blur(seen, rng, regions)
+    for thing, look, region in zip(things, looks, regions, strict=True):
+        painter.put(target, thing, look, region.corner(look.size_cells))
     below = ground[::CELL_PX, ::CELL_PX]
-    return Canvas(target, seen, material, lower, below, tuple(regions), tuple(things), tuple(looks))
+    return Canvas(target, material, lower, below, tuple(regions), tuple(things), tuple(looks))
 
 
 def _bare_canvas(painter: Painter, rng: Rng, size_px: int) -> Canvas:
     material, side = draw_material(rng), size_px // CELL_PX
     picture = painter.material(material, rng, size_px)
-    return Canvas(picture, picture, material, material, np.zeros((side, side), dtype=np.bool_))
+    return Canvas(picture, material, material, np.zeros((side, side), dtype=np.bool_))
 
 
 def ask(canvas: Canvas, rng: Rng) -> Example:
@@ -257,14 +259,14 @@ def ask(canvas: Canvas, rng: Rng) -> Example:
         place = ground if lower else ~ground
         outside = place & ~np.logical_or.reduce([place & False, *(r.cells for r in regions)])
         prompt = draw_prompt(rng, [canvas.lower if lower else canvas.material])
-        return Example(prompt, canvas.target, canvas.seen, weigh(outside), canvas=canvas)
+        return Example(prompt, canvas.target, weigh(outside), canvas=canvas)
     told = rng.permutation(len(regions))[: 2 if rng.random() < PAIRS else 1]
     named = canvas.material if rng.random() < 0.25 and not ground.any() else None
     inside = np.logical_or.reduce([regions[n].cells for n in told])
     prompt = draw_prompt(rng, [canvas.things[n] for n in told], named)
     size = canvas.looks[told[0]].size_cells
     box = (*regions[told[0]].corner(size), size)
-    return Example(prompt, canvas.target, canvas.seen, weigh(inside), box=box, canvas=canvas)
+    return Example(prompt, canvas.target, weigh(inside), box=box, canvas=canvas)
 
 
 def draw_ground(rng: Rng, size_px: int) -> npt.NDArray[np.bool_]:
@@ -275,27 +277,20 @@ def draw_ground(rng: Rng, size_px: int) -> npt.NDArray[np.bool_]:
     return np.asarray(np.arange(size_px)[:, None] >= horizon)
 
 
-def draw_regions(rng: Rng, count: int, size_px: int = CANVAS_PX) -> list[Region]:
-    """Regions of a canvas that overlap little; fewer than `count` when there is no room."""
+def draw_regions(
+    rng: Rng, count: int, size_px: int = CANVAS_PX, overlap: float = 0.15
+) -> list[Region]:
+    """Regions of a canvas; fewer than `count` when there is no room.
+
+    None has more than a share `overlap` in common with one before it.
+    """
     chosen: list[Region] = []
     for _ in range(12):
         region = draw_region(rng, size_px // CELL_PX, region_area(size_px))
         shared = [(region.cells & other.cells).sum() / region.cells.sum() for other in chosen]
-        if len(chosen) < count and max(shared, default=0.0) < 0.15:
+        if len(chosen) < count and max(shared, default=0.0) < overlap:
             chosen.append(region)
     return chosen
-
-
-def _blur(picture: Picture, rng: Rng, regions: Sequence[Region]) -> None:
-    """Blur a picture in its regions as a first guess is, in place; one in three all over."""
-    image = Image.fromarray((picture * 255).astype(np.uint8))
-    blurred = as_floats(image.filter(ImageFilter.GaussianBlur(rng.uniform(1, 6))))
-    if rng.random() < 1 / 3:
-        picture[:] = blurred
-        return
-    for region in regions:
-        cover = _soft(region.cells, picture.shape[1], 1.0)[..., None]
-        picture[:] += cover * (blurred - picture)
 
 
 def _soft(cells: Cells, side_px: int, blur_px: float) -> npt.NDArray[np.float32]:

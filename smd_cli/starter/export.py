@@ -25,19 +25,13 @@ SCHEDULER: dict[str, Any] = {
 }
 """Noise levels of Stable Diffusion's table; the model predicts the velocity."""
 
-TEACHER_SAMPLER: dict[str, Any] = {
-    "timesteps": [420, 300, 200, 100],
-    "guidance": {"type": "full", "scale": 1.5},
-    "bootstrap": {"steps": 1},
-}
-"""How the undistilled model samples best in four slots: with guidance rows."""
-
 SAMPLER: dict[str, Any] = {
-    "timesteps": [420, 160, 60],
-    "guidance": {"type": "full", "scale": 1.5},
-    "bootstrap": {"steps": 1},
+    "timesteps": [420, 280, 180, 110, 50],
+    "guidance": {"type": "none"},
+    "bootstrap": {"steps": 3, "mix": 3.0},
 }
-"""How the distilled model samples best: later slots of little noise keep what the first found."""
+"""How the model samples best: three slots in which every brush sees its own region on white, and
+two in which it sees the whole canvas, and melts into it."""
 
 
 def defaults(sampler: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Lessons as tensors: painted examples, encoded and noised, as the slots of a sampling see them."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,15 +15,15 @@ from smd_cli.starter.examples import (
     CANVAS_PX,
     Canvas,
     Example,
-    Lesson,
+    Weights,
     ask,
-    first_example,
+    bootstrapped_example,
     paint_canvas,
 )
-from smd_cli.starter.export import SCHEDULER, TEACHER_SAMPLER
-from smd_cli.starter.materials import Rng
+from smd_cli.starter.export import SAMPLER, SCHEDULER
+from smd_cli.starter.materials import ON_LATTICE, Rng
 from smd_cli.starter.painter import Look, Painter
-from smd_cli.starter.shapes import Cells, Region
+from smd_cli.starter.shapes import Region
 from smd_cli.starter.text import build_tokenizer, tokenize
 from smd_cli.starter.train_codec import to_signed
 from smd_cli.starter.vocabulary import Thing, caption
@@ -32,18 +32,33 @@ FIRST_SLOT = (360, 480)
 """Timesteps of a first slot. Noise tells nothing at any of them; but at these the white around a
 bootstrapped region can be told from it, so that the first guess knows where its object is."""
 
-FIRST_GUESS = TEACHER_SAMPLER["timesteps"][0]
+SECOND_SLOT = (140, 300)
+"""Timesteps of a second bootstrapped slot, which sees the first guess in its region."""
+
+LATER_SLOT = (20, 260)
+"""Timesteps of slots that see the whole canvas."""
+
+FIRST_GUESS: int = SAMPLER["timesteps"][0]
 """The timestep of the sampler's first slot."""
+
+SHARES = {"first": 0.4, "second": 0.16, "later": 0.4, "any": 0.04}
+"""How often an example is of which slot; `any` is a noised picture as of any sampler."""
+
+TRUTHS = 0.1
+"""How often a later slot sees nothing of a first guess."""
+
+LEAST_GUESS = 0.4
+"""A second slot sees at least so much of the first guess, mixed with what it should have been."""
+
+MENDED = 90
+"""Below this timestep a slot sees less than half of a first guess, as a rule."""
+
+MOST_OF_CLEAN = 3.3
+"""Errors of the estimate, squared, count at most so much: a velocity's would count 1/sigma^2, and
+the last slots, where little is left to do, most (arXiv 2303.09556)."""
 
 Guess = Callable[[Tensor, Tensor, Tensor], Tensor]
 """The velocities (N, C, h, w) that a model finds in latents at timesteps (N,), from token ids."""
-
-LATE = 60
-"""Below this timestep an example shows no traces of earlier slots."""
-
-WHOLE_GUESS = 280
-"""From this timestep on an example shows first guesses as they are; below, mixed with what they
-should have been, as slots in between would have left them."""
 
 FLAT = 0.02
 """Textures of less variation, in latents, have none that could be told."""
@@ -51,25 +66,29 @@ FLAT = 0.02
 PROMPTS = 3
 """A painted canvas is shown with so many prompts: painting it, and guessing at it, takes time."""
 
+USUAL_RMS = 0.5
+"""Of materials that vary less than this, in latents, errors count more."""
+
+MOST_WEIGHT = 4.0
+"""Errors count at most so much more."""
+
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of the training, up to a share of its budget: canvases of a size, so many at once.
+    """A part of the training, up to a share of its budget: canvases of sizes in turn.
 
-    Of whole canvases every eighth batch has one of the odd sizes, and fewer or more by area.
+    `batch` is how many there are at once of whole canvases, of smaller ones more by area.
     """
 
     until: float
-    size_px: int
+    sizes_px: tuple[int, ...]
     batch: int
 
-    def at(self, step: int, factor: int) -> "Stage":
-        """This stage with the size and the batch of a step; `factor` times as many pictures."""
-        size = self.size_px
-        if size == CANVAS_PX and step % 8 == 7:
-            size = ODD_SIZES[step // 8 % len(ODD_SIZES)]
-        batch = max(round(self.batch * (self.size_px / size) ** 2), 4) * factor
-        return Stage(self.until, size, min(batch, 64 * factor))
+    def at(self, step: int, factor: int) -> tuple[int, int]:
+        """The size and the number of a step's pictures; `factor` times as many, on a GPU."""
+        size = self.sizes_px[step % len(self.sizes_px)]
+        batch = max(round(self.batch * (CANVAS_PX / size) ** 2), 3) * factor
+        return size, min(batch, 48 * factor)
 
 
 ODD_SIZES = (128, 384, 160, 192, 512)
@@ -78,48 +97,33 @@ ODD_SIZES = (128, 384, 160, 192, 512)
 
 @dataclass
 class Settings:
-    """The numbers of a training run; `factor` multiplies batches, on a GPU.
-
-    The text encoder learns at a share of the denoiser's rate; at 0 it stays what it was taught.
-    `first_share` is that of first slots among the examples. From a share `guesses_from` of the
-    budget on, early slots show what the model itself guessed.
-    """
+    """The numbers of a training run; `factor` multiplies batches, on a GPU."""
 
     minutes: float = 155.0
     seed: int = 0
     codec_steps: int = 2000
     word_steps: int = 3000
     rate: float = 1.2e-3
-    text_rate_share: float = 0.0
-    first_share: float = 0.42
-    guesses_from: float = 0.3
     warmup_steps: int = 100
-    caption_dropout: float = 0.09
+    caption_dropout: float = 0.06
     save_minutes: float = 4.0
     factor: int = 1
     workers: int = 0
 
 
-def draw_timestep(rng: Rng, first_share: float) -> int:
-    """A timestep of 0..999: the first slot, the range of the others, and now and then any."""
-    kind = rng.random()
-    if kind < first_share:
-        return int(rng.integers(*FIRST_SLOT))
-    return int(rng.integers(60, FIRST_SLOT[0])) if kind < 0.93 else int(rng.integers(0, 1000))
-
-
-def draw_lesson(rng: Rng, timestep: int) -> Lesson:
-    """What an example at this noise level shows."""
-    if timestep >= FIRST_SLOT[0] and rng.random() < 0.9:
-        return "bootstrap"
-    return "early" if timestep >= LATE else "late"
+def draw_slot(rng: Rng) -> tuple[str, int]:
+    """Which slot an example is of, and its timestep, 0..999."""
+    slot = str(rng.choice(list(SHARES), p=list(SHARES.values())))
+    ranges = {"first": FIRST_SLOT, "second": SECOND_SLOT, "later": LATER_SLOT, "any": (0, 1000)}
+    return slot, int(rng.integers(*ranges[slot]))
 
 
 @dataclass
 class Batch:
     """N examples as tensors: noised latents, velocities to find, cell weights, token ids.
 
-    `boxes` (N, 3) says where their objects are, in cells: top, left, side.
+    `boxes` (N, 3) says where their objects are, in cells: top, left, side. `sigmas` (N,) are the
+    shares of noise; `textured` (N,) is True where the prompt is a material's.
     """
 
     noised: Tensor
@@ -128,45 +132,59 @@ class Batch:
     weight: Tensor
     tokens: Tensor
     boxes: Tensor
+    sigmas: Tensor
+    textured: Tensor
 
 
 @dataclass
 class Painted:
-    """Painted examples of a step, with their noise levels and prompts, before any network."""
+    """Painted examples of a step, with their slots and prompts, before any network.
+
+    `shares` (N,) is how much each sees of a first guess; the rest is the target.
+    """
 
     step: int
+    slots: list[str]
     timesteps: list[int]
     examples: list[Example]
     prompts: list[str]
+    shares: list[float]
 
 
 class Lessons(Dataset[Painted]):
-    """What is shown at each step: the same for the same seed, stage and step."""
+    """What is shown at each step: the same for the same seed, size, number and step."""
 
     def __init__(self, painter: Painter, settings: Settings) -> None:
         self.painter, self.settings = painter, settings
 
-    def __getitem__(self, item: tuple[Stage, int]) -> Painted:
-        stage, step = item
+    def __getitem__(self, item: tuple[int, int, int]) -> Painted:
+        size_px, count, step = item
         rng = np.random.default_rng([self.settings.seed, 2, step])
-        share = self.settings.first_share
-        timesteps = [draw_timestep(rng, share) for _ in range(stage.batch)]
-        examples, waiting = list[Example](), dict[Lesson, list[Canvas]]()
-        for timestep in timesteps:
-            lesson = draw_lesson(rng, timestep)
-            if lesson == "bootstrap":
-                examples.append(first_example(self.painter, rng, stage.size_px))
+        slots, timesteps = zip(*(draw_slot(rng) for _ in range(count)), strict=True)
+        examples, waiting = list[Example](), list[Canvas]()
+        for slot in slots:
+            if slot in ("first", "second"):
+                examples.append(bootstrapped_example(self.painter, rng, size_px))
                 continue
-            if not waiting.get(lesson):
-                canvas = paint_canvas(self.painter, rng, lesson, stage.size_px)
-                waiting[lesson] = [canvas] * PROMPTS
-            examples.append(ask(waiting[lesson].pop(), rng))
-        for n, timestep in enumerate(timesteps):
-            if timestep >= FIRST_SLOT[1]:  # no first slot of ours: there the noise is a picture's
-                examples[n] = replace(examples[n], free=None)
+            waiting = waiting or [paint_canvas(self.painter, rng, size_px)] * PROMPTS
+            examples.append(ask(waiting.pop(), rng))
         dropout = self.settings.caption_dropout
         prompts = ["" if rng.random() < dropout else e.caption for e in examples]
-        return Painted(step, timesteps, examples, prompts)
+        shares = [guess_share(*pair, rng) for pair in zip(slots, timesteps, strict=True)]
+        return Painted(step, list(slots), list(timesteps), examples, prompts, shares)
+
+
+def guess_share(slot: str, timestep: int, rng: Rng) -> float:
+    """How much of what a slot sees is a first guess; slots in between have mended the rest.
+
+    The first slots after the guess see much of it, the last ones little.
+    """
+    if slot == "second":
+        return float(rng.uniform(LEAST_GUESS, 1))
+    if slot != "later" or rng.random() < TRUTHS:
+        return 0.0
+    low, high = sorted(rng.random(2))
+    return float(high if timestep >= MENDED else low)
 
 
 class Teacher:
@@ -184,14 +202,15 @@ class Teacher:
             self.white: Tensor = codec.encode(torch.ones(1, 3, 8, 8, device=device)).latents[0]
 
     def batches(
-        self, plan: Iterator[tuple[Stage, int]], guess: Callable[[], Guess | None] = lambda: None
+        self, plan: Iterator[tuple[int, int, int]], guess: Callable[[], Guess]
     ) -> Iterator[Batch]:
-        """The batches of (stage, step) pairs; worker processes paint ahead where there are any."""
+        """The batches of (size, number, step) triples, in which slots see the guesses of what
+        `guess` gives; worker processes paint ahead where there are any."""
         workers = self.settings.workers
         loader: DataLoader[Painted] = DataLoader(
             self.lessons,
             batch_size=None,
-            sampler=_Pairs(plan),
+            sampler=_Triples(plan),
             num_workers=workers,
             prefetch_factor=4 if workers else None,
             multiprocessing_context="fork" if workers else None,
@@ -200,86 +219,86 @@ class Teacher:
             yield self.batch(painted, guess())
 
     @torch.no_grad()
-    def batch(self, painted: Painted, guess: Guess | None = None) -> Batch:
-        """Painted examples as tensors on the device; with `guess`, early slots show what it says of
-        their objects in place of blurred ones."""
+    def batch(self, painted: Painted, guess: Guess) -> Batch:
+        """Painted examples as tensors on the device."""
         examples, timesteps = painted.examples, torch.tensor(painted.timesteps, device=self.device)
         target = self._latents([e.target for e in examples])
-        seen = self._latents([e.seen for e in examples])
         generator = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + painted.step)
         noise = torch.randn(2, *target.shape, generator=generator).to(self.device)
-        if guess is not None:
-            seen = self._with_guesses(seen, target, painted, guess, generator)
+        seen = self._seen(target, painted, guess, generator)
         alpha, sigma = self.levels(timesteps)
         noised = alpha * seen + sigma * noise[0]
-        for i, example in enumerate(examples):
-            if example.texture:
-                tell_texture(noise[1, i, 0], target[i, 0])
-            if example.free is not None:
-                noised[i] = self._bootstrapped(
+        for i, (slot, example) in enumerate(zip(painted.slots, examples, strict=True)):
+            if slot == "first" and example.free is not None:
+                if example.texture:
+                    tell_texture(noise[1, i, 0], target[i, 0])
+                noised[i] = self._first(
                     noise[:, i], timesteps[i : i + 1], example.free, example.chances
                 )
-        weight = torch.from_numpy(np.stack([e.weight for e in examples]))[:, None]
+        weight = torch.from_numpy(np.stack([e.weight for e in examples]))[:, None].to(self.device)
+        boxes = self._boxes(painted).to(self.device)
+        textured = torch.tensor([bool(p) for p in painted.prompts], device=self.device)
+        textured &= boxes[:, 2] == 0
         return Batch(
             noised,
             timesteps,
             (alpha * noised - target) / sigma,
-            weight.to(self.device),
+            weight * contrast_weight(target, weight, boxes),
             tokenize(self.tokenizer, painted.prompts).to(self.device),
-            self._boxes(painted).to(self.device),
+            boxes,
+            sigma.flatten(),
+            textured,
         )
 
-    def _bootstrapped(
-        self, noise: Tensor, timestep: Tensor, free: Cells, chances: Sequence[float]
+    def _first(
+        self, noise: Tensor, timestep: Tensor, free: Weights, chances: Sequence[float]
     ) -> Tensor:
-        """What a bootstrapped brush sees, (C, h, w): noise in the free cells, which tells chances,
-        and noised white around them. `noise` (2, C, h, w) is that around and that within."""
+        """What a brush sees in a first slot, (C, h, w): noise in the free cells, which tells
+        chances, and noised white around them. `noise` (2, C, h, w) is that around and within."""
         inside = torch.from_numpy(free).to(self.device)
-        tell_chances(noise[1], inside, chances)
+        tell_chances(noise[1], inside >= 0.5, chances)
         alpha, sigma = (level[0] for level in self.levels(timestep))
-        return torch.where(inside, noise[1], alpha * self.white + sigma * noise[0])
+        return inside * noise[1] + (1 - inside) * (alpha * self.white + sigma * noise[0])
 
-    def _with_guesses(
-        self, seen: Tensor, target: Tensor, painted: Painted, guess: Guess, rng: torch.Generator
-    ) -> Tensor:
-        """What is seen (N, C, h, w), with first guesses of their objects in the regions of patched
-        canvases; the smaller the timestep, the more of the target is mixed with them."""
-        examples = painted.examples
-        canvases = {id(e.canvas): e.canvas for e in examples if e.canvas and e.canvas.patched}
-        views = [view for canvas in canvases.values() for view in _views(canvas)]
+    def _seen(self, target: Tensor, painted: Painted, guess: Guess, rng: torch.Generator) -> Tensor:
+        """What slots after the first see (N, C, h, w), before it is noised: first guesses mixed
+        with the target, and white around the region where they are bootstrapped."""
+        views = _views(painted)
         if not views:
-            return seen
-        guesses, shown = self._first_guesses(views, seen.shape[-1], guess, rng), target.clone()
-        for i, example in enumerate(examples):
-            for view, found in zip(views, guesses, strict=True):
-                if view.canvas is example.canvas:
-                    cells = torch.from_numpy(view.region.cells).to(self.device)
-                    shown[i] = torch.where(cells, found, shown[i])
-        chances = torch.rand(len(examples), generator=rng).tolist()
-        pairs = zip(painted.timesteps, chances, strict=True)
-        shares = [target.new_tensor(guess_share(*pair)) for pair in pairs]
-        mixed = target.lerp(shown, torch.stack(shares)[:, None, None, None])
-        patched = [e.canvas is not None and e.canvas.patched for e in examples]
-        return torch.where(torch.tensor(patched)[:, None, None, None].to(self.device), mixed, seen)
+            return target
+        found = self._first_guesses(views, target, guess, rng)
+        seen = target.clone()
+        for i, (example, share) in enumerate(zip(painted.examples, painted.shares, strict=True)):
+            for view, one in zip(views, found, strict=True):
+                if view.of is (example.canvas or example):
+                    inside = torch.from_numpy(view.free >= 0.5).to(self.device)
+                    seen[i] = torch.where(inside, target[i].lerp(one, share), seen[i])
+            if painted.slots[i] == "second" and example.free is not None:
+                inside = torch.from_numpy(example.free).to(self.device)
+                seen[i] = inside * seen[i] + (1 - inside) * self.white
+        return seen
 
     def _first_guesses(
-        self, views: Sequence["_View"], cells: int, guess: Guess, rng: torch.Generator
+        self, views: Sequence["_View"], target: Tensor, guess: Guess, rng: torch.Generator
     ) -> list[Tensor]:
-        """The first guess of each object, (C, cells, cells), where it is on its canvas."""
+        """The first guess of each view, (C, h, w), where it is on its canvas."""
         timestep = torch.tensor([FIRST_GUESS], device=self.device)
-        noise = torch.randn(len(views), 2, len(self.white), cells, cells, generator=rng)
-        noised = torch.stack(
-            [
-                self._bootstrapped(own, timestep, v.region.centred().cells, v.look.chances)
-                for own, v in zip(noise.to(self.device), views, strict=True)
-            ]
-        )
-        tokens = tokenize(self.tokenizer, [caption([view.thing]) for view in views])
+        noise = torch.randn(len(views), 2, *target.shape[1:], generator=rng).to(self.device)
+        rows = []
+        for own, view in zip(noise, views, strict=True):
+            if view.texture is not None:
+                tell_texture(own[1, 0], target[view.texture, 0])
+            free = np.ascontiguousarray(np.roll(view.free, view.shift, (0, 1)))
+            rows.append(self._first(own, timestep, free, view.chances))
+        noised = torch.stack(rows)
+        tokens = tokenize(self.tokenizer, [view.prompt for view in views])
         velocity = guess(noised, timestep.expand(len(views)), tokens.to(self.device))
         alpha, sigma = self.levels(timestep)
         found = alpha * noised - sigma * velocity
-        shifts = [(-view.region.shift[0], -view.region.shift[1]) for view in views]
-        return [one.roll(shift, (1, 2)) for one, shift in zip(found, shifts, strict=True)]
+        return [
+            one.roll((-view.shift[0], -view.shift[1]), (1, 2))
+            for one, view in zip(found, views, strict=True)
+        ]
 
     def levels(self, timesteps: Tensor) -> tuple[Tensor, Tensor]:
         """Signal and noise (N, 1, 1, 1) at timesteps (N,)."""
@@ -298,27 +317,66 @@ class Teacher:
 
 
 class _View(NamedTuple):
-    """An object of a canvas: where it is, what it is, and how it looks."""
+    """Something that is first guessed at: of which canvas (or bootstrapped example), by which
+    prompt, in which cells, how far they roll to lie about the middle, what its noise tells: the
+    chances of a look, or the texture of an example's target, by its number."""
 
-    canvas: Canvas
-    region: Region
-    thing: Thing
-    look: Look
+    of: Canvas | Example
+    prompt: str
+    free: Weights
+    shift: tuple[int, int] = (0, 0)
+    chances: tuple[float, ...] = ()
+    texture: int | None = None
 
 
-def _views(canvas: Canvas) -> list[_View]:
+def _views(painted: Painted) -> list[_View]:
+    """All that slots of a step see first guesses of."""
+    views, canvases = list[_View](), dict[int, int]()
+    for i, (example, share) in enumerate(zip(painted.examples, painted.shares, strict=True)):
+        if share == 0:
+            continue
+        if painted.slots[i] == "second" and example.free is not None:
+            texture = i if example.texture else None
+            free, chances = example.free, example.chances
+            views.append(_View(example, example.caption, free, (0, 0), chances, texture))
+        elif example.canvas is not None:
+            canvases.setdefault(id(example.canvas), i)
+    for i in canvases.values():
+        canvas = painted.examples[i].canvas
+        assert canvas is not None
+        views += _views_of(canvas, i)
+    return views
+
+
+def _views_of(canvas: Canvas, number: int) -> list[_View]:
+    """The material of a canvas, where it is but one, and its objects in their regions."""
+    views = []
+    if not canvas.ground.any():
+        taken = [canvas.ground, *(region.cells for region in canvas.regions)]
+        free = (~np.logical_or.reduce(taken)).astype(np.float32)
+        texture = None if canvas.material.word in ON_LATTICE else number
+        views.append(_View(canvas, caption([canvas.material]), free, texture=texture))
     parts = zip(canvas.regions, canvas.things, canvas.looks, strict=True)
-    return [_View(canvas, *part) for part in parts]
+    return [*views, *(_object_view(canvas, *part) for part in parts)]
 
 
-def guess_share(timestep: int, chance: float) -> float:
-    """How much of what a slot sees is the first guess; `chance` is in 0..1.
+def _object_view(canvas: Canvas, region: Region, thing: Thing, look: Look) -> _View:
+    free = region.cells.astype(np.float32)
+    return _View(canvas, caption([thing]), free, region.shift, look.chances)
 
-    All of it at first; then less and less, at random, since the slots in between have mended it.
+
+def contrast_weight(target: Tensor, weight: Tensor, boxes: Tensor) -> Tensor:
+    """How much more errors count (N, 1, 1, 1) where a prompt is a material's of little contrast.
+
+    The less a texture varies the less its errors weigh in a mean square, until it is not worth
+    painting; a judge of pictures, and everybody, tells snow from paper by it.
     """
-    if timestep >= WHOLE_GUESS:
-        return 1.0
-    return min(max(timestep / WHOLE_GUESS + chance - 0.5, 0.0), 1.0)
+    spread = (weight == 1).float()
+    total = spread.sum((2, 3), keepdim=True).clamp_min(1)
+    mean = (target * spread).sum((2, 3), keepdim=True) / total
+    rms = ((target - mean) * spread).square().sum((1, 2, 3), keepdim=True) / total
+    more = (USUAL_RMS / rms.sqrt().clamp_min(1e-6)).clamp(1, MOST_WEIGHT)
+    return torch.where((boxes[:, 2] == 0)[:, None, None, None], more, 1.0)
 
 
 def tell_chances(noise: Tensor, free: Tensor, chances: Sequence[float]) -> None:
@@ -355,11 +413,11 @@ def tell_texture(noise: Tensor, texture: Tensor) -> None:
     noise.copy_(waves.T @ told.view_as(ours) @ waves)
 
 
-class _Pairs(torch.utils.data.Sampler[tuple[Stage, int]]):
+class _Triples(torch.utils.data.Sampler[tuple[int, int, int]]):
     """A sampler that reads what to show next from an iterator."""
 
-    def __init__(self, plan: Iterator[tuple[Stage, int]]) -> None:
+    def __init__(self, plan: Iterator[tuple[int, int, int]]) -> None:
         self.plan = plan
 
-    def __iter__(self) -> Iterator[tuple[Stage, int]]:
+    def __iter__(self) -> Iterator[tuple[int, int, int]]:
         return self.plan

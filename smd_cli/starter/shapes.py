@@ -1,5 +1,6 @@
 """Random regions: rectangles, ellipses and blobs that take a given share of a square."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,13 +13,30 @@ Cells = npt.NDArray[np.bool_]
 FIT = {"rectangle": 0.98, "ellipse": 0.92, "blob": 0.9}
 """How much of a region's smaller side an object fills."""
 
+SIZES = (6, 16)
+"""Objects are an even number of cells across, so many at least and at most. About the middle of a
+canvas there is but one place for each, whatever the region that it is fitted to."""
+
+ROUNDING = 0.6
+"""An object may be so many cells larger than its region has room for."""
+
+BITTEN = 0.6
+"""The least share of a region that others on top of it leave."""
+
 
 @dataclass(frozen=True)
 class Region:
-    """A region of a square of cells, and how many cells across an object in it has room for."""
+    """A region of a square of cells, and how much of its smaller side an object may fill."""
 
     cells: Cells
-    object_cells: int
+    fit: float
+
+    @property
+    def object_cells(self) -> int:
+        """How many cells across an object is that is fitted to it."""
+        top, left, bottom, right = self.box
+        room = self.fit * min(bottom - top, right - left)
+        return int(np.clip(2 * ((room + ROUNDING) // 2), *SIZES))
 
     @property
     def box(self) -> tuple[int, int, int, int]:
@@ -71,9 +89,13 @@ def draw_shape(rng: Rng, side: int, area: tuple[float, float]) -> tuple[str, Cel
 
 
 def draw_region(rng: Rng, side: int, area: tuple[float, float]) -> Region:
-    """A random region on a grid of cells, and the whole number of cells that its object takes."""
+    """A random region on a grid of cells."""
     kind, cells = draw_shape(rng, side, area)
-    region = Region(cells, 1)
-    top, left, bottom, right = region.box
-    fitted = int(FIT[kind] * min(bottom - top, right - left))
-    return replace(region, object_cells=int(np.clip(fitted, 5, 17)))
+    return Region(cells, FIT[kind])
+
+
+def bite(region: Region, others: Sequence[Cells]) -> Region:
+    """What of a region others on top of it leave; all of it where that would be too little."""
+    left = region.cells & ~np.logical_or.reduce([region.cells & False, *others])
+    whole = left.sum() < BITTEN * region.cells.sum()
+    return region if whole else replace(region, cells=left)

@@ -1,34 +1,34 @@
-"""Trains the starter's teacher: `python -m smd_cli.starter.train --out DIR`.
+"""Trains the starter model: `python -m smd_cli.starter.train --out DIR`.
 
 The codec comes first, then the text encoder, which is taught its words: to tell them apart, and
-what they look like. Then denoiser and text encoder learn together, on larger and larger canvases,
-from nothing or, with --start, from what an older training made. A training is a folder: it is saved
-every few minutes and goes on from there with --resume. Its budget is minutes of work: while the
-process is stopped, the clock stands still.
+what they look like. Then the denoiser learns the few slots of the sampler, on larger and larger
+canvases, from nothing or, with --start, from what an older training made. A training is a folder:
+it is saved every few minutes and goes on from there with --resume. Its budget is minutes of work:
+while the process is stopped, the clock stands still.
 Networks run in bfloat16 where the machine computes in it. On a CUDA GPU batches are larger, and
 pictures are painted by worker processes.
-`smd_cli.starter.distil` makes the few-step model that ships of what is trained here.
+`smd_cli.starter.finish` then fits the decoder to it.
 """
 
 import argparse
 import logging
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from diffusers import UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
 from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
 from transformers import CLIPTextModel
 
-from smd_cli.starter.export import TEACHER_SAMPLER, export
-from smd_cli.starter.lessons import Batch, Guess, Settings, Stage, Teacher
+from smd_cli.starter.denoiser import PlacedUNet
+from smd_cli.starter.export import SAMPLER, export
+from smd_cli.starter.lessons import MOST_OF_CLEAN, Batch, Settings, Stage, Teacher
 from smd_cli.starter.looks import Looks
 from smd_cli.starter.painter import Painter, find_font, load_glyphs
 from smd_cli.starter.pointing import Placing, pointing, pointing_loss
@@ -39,25 +39,34 @@ from smd_cli.starter.text import (
     build_tokenizer,
     teach_words,
 )
+from smd_cli.starter.texture import texture_loss
 from smd_cli.starter.train_codec import load_or_train_codec
 
 log = logging.getLogger("smd_cli.starter")
 
 CPU = torch.device("cpu")
 
+MOST_KNOWN = 16_000
+"""So many prompts' states are remembered, 90 kB each."""
+
 LONGEST_STEP_S = 20.0
 """A step that seems to take longer was interrupted: the budget is charged this much."""
 
-POINTING = 0.15
+POINTING = 0.35
 """The share of the loss that shows the attention where its words are (nats)."""
 
 PLACING = 0.3
 """The share of the loss that shows the levels below where in its object a cell lies."""
 
+TEXTURE = 0.2
+"""The share of the loss that asks materials for as much detail of each kind as is true."""
+
+SMALL_PX = (128, 160, 128, 192, 160, 256)
+WHOLE_PX = (256, 160, 256, 192, 256, 128)
+
 STAGES = (
-    Stage(0.15, 128, 32),
-    Stage(0.3, 192, 16),
-    Stage(1.0, 256, 12),
+    Stage(0.55, SMALL_PX, 10),
+    Stage(1.0, (*WHOLE_PX, 384, *WHOLE_PX, 512), 10),
 )
 
 
@@ -67,7 +76,7 @@ def build_unet() -> Any:
     The lower two have attention to the cells and to the prompt; the highest, on its way up, to the
     prompt alone: there every cell can look up what belongs in it.
     """
-    return UNet2DConditionModel(
+    return PlacedUNet(
         sample_size=32,
         in_channels=16,
         out_channels=16,
@@ -94,8 +103,9 @@ class Student:
     text_encoder: Any = field(default_factory=lambda: build_text_encoder(build_tokenizer()))
 
     def __post_init__(self) -> None:
+        self.known: dict[bytes, Tensor] = {}
         self.placing = Placing(self.unet.config.block_out_channels[-1])
-        self.missed, self.misplaced = torch.zeros(()), torch.zeros(())
+        self.missed = self.misplaced = self.lacking = torch.zeros(())
         if self.device.type == "cpu":  # where the fused attention's way back is slow in bfloat16
             self.unet.set_attn_processor(AttnProcessor())
         self.module = nn.ModuleList([self.unet, self.text_encoder, self.placing]).to(self.device)
@@ -107,21 +117,19 @@ class Student:
             self.module.parameters(), decay=0.998, use_ema_warmup=True, power=0.75, foreach=True
         )
 
-    def loss(self, batch: Batch, wanted: Callable[[Tensor], Tensor] | None = None) -> Tensor:
+    def loss(self, batch: Batch) -> Tensor:
         """Weighted mean square error of the velocity; shares for where the words are sought, and
         for where in their objects cells are thought to be.
-
-        `wanted` says, of the velocities found, which should have been; without it the true ones.
         """
         unet, side = self.unet, batch.noised.shape[-1]
         with autocast(self.device), pointing(unet) as kept, self.placing.listening(unet) as levels:
-            embeddings = self.text_encoder(batch.tokens).last_hidden_state
-            found = unet(batch.noised, batch.timesteps, embeddings).sample.float()
-        velocity = wanted(found.detach()) if wanted else batch.velocity
-        error = (found - velocity).square() * batch.weight
+            found = unet(batch.noised, batch.timesteps, self.states(batch.tokens)).sample.float()
+        self.lacking = texture_loss(found, batch)
+        capped = (MOST_OF_CLEAN * batch.sigmas.square()).clamp_max(1)[:, None, None, None]
+        error = (found - batch.velocity).square() * batch.weight * capped
         self.missed = pointing_loss(kept, batch.boxes, side)
         self.misplaced = self.placing.loss(levels, batch.boxes, side)
-        shares = POINTING * self.missed + PLACING * self.misplaced
+        shares = POINTING * self.missed + PLACING * self.misplaced + TEXTURE * self.lacking
         loss: Tensor = error.mean() / batch.weight.mean() + shares
         return loss
 
@@ -129,13 +137,25 @@ class Student:
     def guess(self, noised: Tensor, timesteps: Tensor, tokens: Tensor) -> Tensor:
         """The velocities that the present weights find."""
         with autocast(self.device):
-            embeddings = self.text_encoder(tokens).last_hidden_state
-            found: Tensor = self.unet(noised, timesteps, embeddings).sample
+            found: Tensor = self.unet(noised, timesteps, self.states(tokens)).sample
         return found.float()
+
+    @torch.no_grad()
+    def states(self, tokens: Tensor) -> Tensor:
+        """What the text encoder, which has learnt already, says of token ids (N, L); remembered."""
+        keys = [row.tobytes() for row in tokens.cpu().numpy()]
+        new = [n for n, key in enumerate(keys) if key not in self.known]
+        if new:
+            fresh = self.text_encoder(tokens[new]).last_hidden_state
+            self.known |= {keys[n]: states for n, states in zip(new, fresh, strict=True)}
+        found = torch.stack([self.known[key] for key in keys])
+        if len(self.known) > MOST_KNOWN:
+            self.known.clear()
+        return found
 
     def load(self, folder: Path) -> None:
         """Become the model in a folder, and average anew."""
-        unet = UNet2DConditionModel.from_pretrained(folder / "unet", torch_dtype=torch.float32)
+        unet = PlacedUNet.from_pretrained(folder / "unet", torch_dtype=torch.float32)
         text_encoder = CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=torch.float32)
         self.unet.load_state_dict(unet.state_dict())
         self.text_encoder.load_state_dict(text_encoder.state_dict())
@@ -146,7 +166,6 @@ class Training:
     """One run in one folder."""
 
     stages: tuple[Stage, ...] = STAGES
-    sampler = TEACHER_SAMPLER
 
     def __init__(
         self,
@@ -167,9 +186,10 @@ class Training:
         torch.manual_seed(settings.seed)
         self.student = Student(device)
         self.weights = list(self.student.module.parameters())
-        parts = (self.student.unet, self.student.text_encoder, self.student.placing)
-        groups = [{"params": list(part.parameters())} for part in parts]
-        self.optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
+        self.learning = [*self.student.unet.parameters(), *self.student.placing.parameters()]
+        self.optimizer = torch.optim.AdamW(
+            self.learning, betas=(0.9, 0.98), weight_decay=0.01, fused=True
+        )
         self.step, self.pictures, self.spent_s = 0, 0, 0.0
 
     @property
@@ -195,29 +215,29 @@ class Training:
         log.info("words told apart: loss %.3f; looks: %.4f", *losses)
         student.restart_average()
 
-    def plan(self) -> Iterator[tuple[Stage, int]]:
-        """What to show from now on, until the budget is spent."""
+    def plan(self) -> Iterator[tuple[int, int, int]]:
+        """What to show from now on, until the budget is spent: size, number and step."""
         step = self.step
         while (progress := self.progress) < 1:
             stage = next(s for s in self.stages if progress < s.until)
-            yield stage.at(step, self.settings.factor), step
+            yield *stage.at(step, self.settings.factor), step
             step += 1
 
     def run(self) -> None:
         """Train until the budget is spent, saving on the way, then export."""
-        self.student.text_encoder.requires_grad_(self.settings.text_rate_share > 0)
         saved, losses = self.progress, []
         clock = time.monotonic()
-        for batch in self.teacher.batches(self.plan(), self.guesser):
+        for batch in self.teacher.batches(self.plan(), lambda: self.student.guess):
             losses.append(self._advance(batch))
             now = time.monotonic()
             self.spent_s += min(now - clock, LONGEST_STEP_S)
             clock = now
             if self.step % 50 == 0:
                 log.info(
-                    "step %d, %.1f%%, pictures %d, rate %.1e, loss %.3f, missed %.2f and %.2f",
+                    "step %d, %.1f%%, pictures %d, rate %.1e, loss %.3f, missed %.2f, %.2f, %.2f",
                     *(self.step, 100 * self.progress, self.pictures, self.rate(), np.mean(losses)),
-                    *(self.student.missed.item(), self.student.misplaced.item()),
+                    *(t.item() for t in (self.student.missed, self.student.misplaced)),
+                    self.student.lacking.item(),
                 )
                 losses = []
             if (self.progress - saved) * self.settings.minutes > self.settings.save_minutes:
@@ -226,23 +246,14 @@ class Training:
         self.save()
         self.export()
 
-    def guesser(self) -> Guess | None:
-        """What makes the first guesses that early slots show, once it is time."""
-        return self.student.guess if self.progress >= self.settings.guesses_from else None
-
-    def loss(self, batch: Batch) -> Tensor:
-        """What is made small."""
-        return self.student.loss(batch)
-
     def _advance(self, batch: Batch) -> float:
         """One optimizer step; its loss."""
-        shares = (1.0, self.settings.text_rate_share, 1.0)
-        for group, share in zip(self.optimizer.param_groups, shares, strict=True):
-            group["lr"] = self.rate() * share
-        loss = self.loss(batch)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.rate()
+        loss = self.student.loss(batch)
         self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
-        nn.utils.clip_grad_norm_(self.weights, 1.0)
+        nn.utils.clip_grad_norm_(self.learning, 1.0)
         self.optimizer.step()
         self.student.ema.step(self.weights)
         self.step, self.pictures = self.step + 1, self.pictures + len(batch.noised)
@@ -276,22 +287,19 @@ class Training:
         self.student.ema.copy_to(self.weights)
         unet, text_encoder = self.student.unet, self.student.text_encoder
         tokenizer = self.teacher.tokenizer
-        export(self.out / "weights", unet, text_encoder, tokenizer, self.codec, self.sampler)
+        export(self.out / "weights", unet, text_encoder, tokenizer, self.codec, SAMPLER)
         self.student.ema.restore(self.weights)
 
 
-def arguments_of_training(prog: str, about: str | None, minutes: float) -> argparse.ArgumentParser:
-    """The options that training and distillation share."""
+def arguments_of_run(prog: str, about: str | None) -> argparse.ArgumentParser:
+    """The options of everything that teaches networks in a folder of its own."""
     parser = argparse.ArgumentParser(prog=prog, description=about)
     parser.add_argument("--out", type=Path, required=True, help="the run's folder")
     parser.add_argument("--font", type=Path, help="NotoColorEmoji.ttf, if in no usual place")
-    parser.add_argument("--minutes", type=float, default=minutes, help="of work")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--workers", type=int, help="painting processes; by default only on a GPU")
-    parser.add_argument("--resume", action="store_true", help="go on from the last save")
-    parser.add_argument("--export", action="store_true", help="export the last save and stop")
     return parser
 
 
@@ -301,16 +309,6 @@ def set_up(options: argparse.Namespace) -> tuple[Settings, Painter, torch.device
     torch.set_num_threads(options.threads)
     painter = Painter(load_glyphs(find_font(options.font)))
     return _settings(options), painter, torch.device(options.device)
-
-
-def carry_out(training: Training, options: argparse.Namespace) -> None:
-    """Do what a run's options ask for: go on from the last save, train, or export and stop."""
-    if options.resume or options.export:
-        training.resume()
-    if options.export:
-        training.export()
-    else:
-        training.run()
 
 
 def _settings(options: argparse.Namespace) -> Settings:
@@ -329,13 +327,21 @@ def _settings(options: argparse.Namespace) -> Settings:
 
 def main(arguments: list[str] | None = None) -> None:
     """Train, or export what has been trained."""
-    parser = arguments_of_training("smd_cli.starter.train", __doc__, Settings.minutes)
+    parser = arguments_of_run("smd_cli.starter.train", __doc__)
+    parser.add_argument("--minutes", type=float, default=Settings.minutes, help="of work")
     parser.add_argument("--start", type=Path, help="an older training's folder to go on from")
+    parser.add_argument("--resume", action="store_true", help="go on from the last save")
+    parser.add_argument("--export", action="store_true", help="export the last save and stop")
     options = parser.parse_args(arguments)
     training = Training(options.out, *set_up(options), options.start)
-    if not (options.resume or options.export):
+    if options.resume or options.export:
+        training.resume()
+    else:
         training.begin()
-    carry_out(training, options)
+    if options.export:
+        training.export()
+    else:
+        training.run()
 
 
 if __name__ == "__main__":

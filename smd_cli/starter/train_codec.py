@@ -42,31 +42,38 @@ def train_codec(painter: Painter, seed: int, steps: int, batch: int = 8) -> Patc
     """
     rng = np.random.default_rng([seed, 1])
 
-    def draw(count: int) -> Tensor:
+    def windows(count: int) -> Tensor:
         return to_signed([window_example(painter, rng, 128) for _ in range(count)])
+
+    def draw(_: int) -> tuple[Tensor, Tensor]:
+        wanted = windows(batch)
+        latents = codec.encode(wanted).latents
+        spread = DISTURBED * torch.rand(batch, 1, 1, 1).square()
+        return wanted, latents + spread * torch.randn_like(latents)
 
     torch.manual_seed(seed)
     codec: PatchAutoencoder = PatchAutoencoder()
-    codec.set_components(*patch_components(draw(1500), codec.config.latent_channels))
-    teach_decoder(codec, draw, steps, batch)
+    codec.set_components(*patch_components(windows(1500), codec.config.latent_channels))
+    teach_decoder(codec, draw, steps)
     return codec
 
 
-def teach_decoder(
-    codec: PatchAutoencoder, draw: Callable[[int], Tensor], steps: int, batch: int
-) -> None:
-    """Fit the decoder to drawn windows (N, 3, H, W), in place."""
+Draw = Callable[[int], tuple[Tensor, Tensor]]
+"""Of a step: pictures (N, 3, H, W) in [-1, 1], and latents (N, C, h, w) that are to give them."""
+
+
+def teach_decoder(codec: PatchAutoencoder, draw: Draw, steps: int, rate: float = 1.5e-3) -> None:
+    """Fit the decoder to what is drawn, in place; `rate` is the highest learning rate."""
+    codec.requires_grad_(True)
     codec.analysis.requires_grad_(False)
     codec.train()
     weights = [p for p in codec.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(weights, lr=1e-3, weight_decay=1e-4)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1.5e-3, steps, pct_start=0.05)
+    optimizer = torch.optim.AdamW(weights, lr=rate, weight_decay=1e-4)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, steps, pct_start=0.05)
     for step in range(steps):
-        wanted = draw(batch)
-        latents = codec.encode(wanted).latents
-        spread = DISTURBED * torch.rand(batch, 1, 1, 1).square()
+        wanted, latents = draw(step)
         with autocast(codec.device):
-            made = codec.decode(latents + spread * torch.randn_like(latents)).sample
+            made = codec.decode(latents).sample.float()
         loss = picture_loss(made, wanted)
         optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
@@ -74,7 +81,7 @@ def teach_decoder(
         optimizer.step()
         schedule.step()
         if step % 100 == 0:
-            psnr = -10 * torch.log10(F.mse_loss(made.float().clamp(-1, 1), wanted) / 4)
+            psnr = -10 * torch.log10(F.mse_loss(made.clamp(-1, 1), wanted) / 4)
             log.info("codec step %d of %d: loss %.4f, %.2f dB", step, steps, loss, psnr)
 
 

@@ -3,9 +3,8 @@
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 
-from smd_cli.starter.classifier import Labelled, accuracy, load_judge, train_judge
+from smd_cli.starter.classifier import Labelled, accuracy, load_judge, save_judge, train_judge
 
 
 def test_a_judge_learns_and_is_the_same_when_read_again(tmp_path: Path) -> None:
@@ -14,8 +13,8 @@ def test_a_judge_learns_and_is_the_same_when_read_again(tmp_path: Path) -> None:
     data = Labelled(torch.cat([dark, light]), classes, colours)
     judge = train_judge(data, seed=0, epochs=30, batch=16)
     assert accuracy(judge, data) == (1, 1)
-    save_file(judge.state_dict(), tmp_path / "judge.safetensors")
+    save_judge(judge, tmp_path / "judge.safetensors")
     again = load_judge(tmp_path / "judge.safetensors")
     crops = data.crops.float() / 127.5 - 1
     for ours, theirs in zip(judge(crops), again(crops), strict=True):
-        assert torch.equal(ours, theirs)
+        assert torch.allclose(ours, theirs, atol=0.02)

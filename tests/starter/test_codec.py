@@ -7,6 +7,7 @@ from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTinyOutput
 from diffusers.models.autoencoders.vae import DecoderOutput
 
 from smd_cli.starter.codec import PatchAutoencoder, patch_components
+from smd_cli.starter.train_codec import to_signed
 
 
 def fitted(channels: int, pictures: torch.Tensor) -> PatchAutoencoder:
@@ -59,3 +60,8 @@ def test_saving_and_loading_keeps_everything(tmp_path: Path) -> None:
     codec.save_pretrained(tmp_path)
     loaded = PatchAutoencoder.from_pretrained(tmp_path)
     assert torch.equal(loaded(pictures).sample, codec(pictures).sample)
+
+
+def test_pictures_reach_the_codec_signed() -> None:
+    white = torch.ones(4, 4, 3).numpy()
+    assert torch.equal(to_signed([white]), torch.ones(1, 3, 4, 4))

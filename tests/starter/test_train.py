@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from smd_cli.starter.codec import PatchAutoencoder
-from smd_cli.starter.distil import Distillation
 from smd_cli.starter.export import SAMPLER
+from smd_cli.starter.finish import finish
 from smd_cli.starter.lessons import Settings, Stage
 from smd_cli.starter.painter import Painter
 from smd_cli.starter.train import LONGEST_STEP_S, Student, Training
@@ -45,7 +45,7 @@ def test_time_in_which_the_process_stood_still_is_not_charged(
     monkeypatch.setattr("smd_cli.starter.train.time.monotonic", lambda: float(next(hours)))
     monkeypatch.setattr(training, "_advance", lambda _: 0.0)
     monkeypatch.setattr(training, "export", lambda: None)
-    stage = Stage(1.0, 96, 1)
+    stage = Stage(1.0, (96,), 1)
     training.stages = (stage,)
     training.run()
     assert training.spent_s == 3 * LONGEST_STEP_S
@@ -67,17 +67,16 @@ def test_a_training_is_saved_and_goes_on(
     assert again.progress >= 1
     pairs = zip(again.weights, training.weights, strict=True)
     assert all(torch.equal(a, b) for a, b in pairs)
-    run = Distillation(tmp_path, tmp_path / "few", Settings(minutes=0.05), painter)
-    student = run.student
-    parts = (student.unet, student.text_encoder)
-    before = [[w.clone() for w in part.parameters()] for part in parts]
-    run.run()
-    learnt = [
-        any(not torch.equal(a, b) for a, b in zip(old, part.parameters(), strict=True))
-        for old, part in zip(before, parts, strict=True)
-    ]
-    assert learnt == [True, False]
-    sampler = json.loads((tmp_path / "few" / "weights" / "smd.json").read_text())["sampler"]
+    young = Training(tmp_path / "finished", Settings(), painter, older=tmp_path)
+    young.begin()
+    finish(young, steps=2)
+    old, new = (
+        PatchAutoencoder.from_pretrained(folder / "codec")
+        for folder in (tmp_path, tmp_path / "finished")
+    )
+    assert torch.equal(old.analysis.weight, new.analysis.weight)
+    assert not torch.equal(old.tail.weight, new.tail.weight)
+    sampler = json.loads((tmp_path / "finished" / "weights" / "smd.json").read_text())["sampler"]
     assert sampler == SAMPLER
 
 

@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 import torch
-from diffusers import DDIMScheduler, UNet2DConditionModel
+from diffusers import DDIMScheduler
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from smd_cli.models import STARTER
 from smd_cli.starter.codec import PatchAutoencoder
+from smd_cli.starter.denoiser import PlacedUNet
 
 OWN = json.loads((STARTER / "smd.json").read_text(encoding="utf-8"))
 
@@ -34,6 +35,7 @@ def test_the_index_is_a_stable_diffusion_pipelines() -> None:
     index = json.loads((STARTER / "model_index.json").read_text())
     assert index["_class_name"] == "StableDiffusionPipeline"
     assert index["vae"] == ["smd_cli.starter.codec", "PatchAutoencoder"]
+    assert index["unet"] == ["smd_cli.starter.denoiser", "PlacedUNet"]
     assert index["safety_checker"] in (None, [None, None])
 
 
@@ -52,7 +54,7 @@ def test_the_tokenizer_knows_the_words(tokenizer: Any, word: str) -> None:
 
 @torch.no_grad()
 def test_the_parts_load_and_fit(tokenizer: Any) -> None:
-    unet = UNet2DConditionModel.from_pretrained(STARTER, subfolder="unet")
+    unet = PlacedUNet.from_pretrained(STARTER, subfolder="unet")
     text_encoder = CLIPTextModel.from_pretrained(STARTER / "text_encoder", dtype=torch.float32)
     vae = PatchAutoencoder.from_pretrained(STARTER, subfolder="vae")
     scheduler = DDIMScheduler.from_pretrained(STARTER, subfolder="scheduler")
