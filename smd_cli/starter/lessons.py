@@ -91,10 +91,6 @@ class Stage:
         return size, min(batch, 48 * factor)
 
 
-ODD_SIZES = (128, 384, 160, 192, 512)
-"""Sides of canvases, in pixels, that a model for 256 must draw too."""
-
-
 @dataclass
 class Settings:
     """The numbers of a training run; `factor` multiplies batches, on a GPU."""

@@ -63,6 +63,7 @@ TEXTURE = 0.2
 
 SMALL_PX = (128, 160, 128, 192, 160, 256)
 WHOLE_PX = (256, 160, 256, 192, 256, 128)
+"""Sides of canvases: places are told, so that small ones teach most of what whole ones need."""
 
 STAGES = (
     Stage(0.55, SMALL_PX, 10),
