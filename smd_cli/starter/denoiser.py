@@ -9,6 +9,9 @@ from functools import wraps
 from typing import Any
 
 import torch
+from diffusers import (
+    ModelMixin as ModelMixin,  # for diffusers, which looks here for the class that loads
+)
 from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from diffusers import DDIMScheduler
+from diffusers import DDIMScheduler, DiffusionPipeline
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from smd_cli.models import STARTER
@@ -50,6 +50,12 @@ def test_its_own_defaults_are_complete() -> None:
 @pytest.mark.parametrize("word", [*OWN["vocabulary"]["objects"], *OWN["vocabulary"]["materials"]])
 def test_the_tokenizer_knows_the_words(tokenizer: Any, word: str) -> None:
     assert len(tokenizer.tokenize(word)) == len(word.split())
+
+
+def test_diffusers_own_pipeline_loads_it() -> None:
+    pipeline = DiffusionPipeline.from_pretrained(STARTER, local_files_only=True)
+    assert isinstance(pipeline.unet, PlacedUNet)
+    assert isinstance(pipeline.vae, PatchAutoencoder)
 
 
 @torch.no_grad()
