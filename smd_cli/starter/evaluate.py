@@ -323,10 +323,10 @@ def study(
 ) -> dict[str, Any]:
     """The figures of every choice in `STUDY` on the scenes of `verdicts`, which are the model's own
     choice; what is no other choice than that is not rendered again."""
-    result = {"own": figures(verdicts)}
+    result, usual = {"own": figures(verdicts)}, sampler_of(own)
     for name, way in STUDY.items():
         sampler = changed(own, way)
-        same = sampler_of(sampler) == sampler_of(own)
+        same = sampler_of(sampler) == usual
         result[name] = figures(
             [v if same else evaluator.verdict(v.wish, {"sampler": sampler}) for v in verdicts]
         )

@@ -14,7 +14,7 @@ from PIL import Image, ImageFilter
 
 from smd_cli.starter.materials import ON_LATTICE, Picture, Rng, as_floats
 from smd_cli.starter.painter import CELL_PX, Look, Painter, draw_look
-from smd_cli.starter.shapes import Cells, Region, bite, draw_region
+from smd_cli.starter.shapes import Cells, Region, bite, draw_region, without
 from smd_cli.starter.vocabulary import (
     BACKGROUND,
     COLOURABLE,
@@ -57,6 +57,9 @@ CROWDED = 0.2
 
 SOFT_EDGES = 0.35
 """How often a side of a bootstrapped region ends in cells that are partly white."""
+
+WHITE_PATCHES = 0.6
+"""How often a patch that is laid under an object is white."""
 
 ASIDE = 0.1
 """The weight of cells that a brush prompt says nothing about."""
@@ -257,7 +260,7 @@ def ask(canvas: Canvas, rng: Rng) -> Example:
     if not regions or rng.random() < BACKGROUNDS:
         lower = bool(ground.any()) and rng.random() < 0.5
         place = ground if lower else ~ground
-        outside = place & ~np.logical_or.reduce([place & False, *(r.cells for r in regions)])
+        outside = without(place, [region.cells for region in regions])
         prompt = draw_prompt(rng, [canvas.lower if lower else canvas.material])
         return Example(prompt, canvas.target, weigh(outside), canvas=canvas)
     told = rng.permutation(len(regions))[: 2 if rng.random() < PAIRS else 1]
@@ -301,10 +304,10 @@ def _soft(cells: Cells, side_px: int, blur_px: float) -> npt.NDArray[np.float32]
     return as_floats(mask.resize((side_px, side_px), Image.Resampling.BILINEAR))
 
 
-def lay_patch(picture: Picture, rng: Rng, cells: Cells, white: float = 0.6) -> None:
-    """A soft patch over the cells, in place: the white that an early slot's guess stands on, or a
-    pale or greyish colour; `white` says how often which."""
-    is_white = rng.random() < white
+def lay_patch(picture: Picture, rng: Rng, cells: Cells) -> None:
+    """A soft patch over the cells, in place: the white that a first guess stands on, or a pale or
+    greyish colour."""
+    is_white = rng.random() < WHITE_PATCHES
     grey = 1.0 if is_white else rng.uniform(0.3, 1.0)
     colour = np.clip(grey + rng.normal(0, 0.02 if is_white else 0.08, 3), 0, 1).astype(np.float32)
     soft = _soft(cells, picture.shape[1], rng.uniform(1, 5))

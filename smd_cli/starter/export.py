@@ -34,12 +34,12 @@ SAMPLER: dict[str, Any] = {
 two in which it sees the whole canvas, and melts into it."""
 
 
-def defaults(sampler: dict[str, Any]) -> dict[str, Any]:
+def defaults() -> dict[str, Any]:
     """What the tool takes when a scene does not say, in the words of the scene format."""
     return {
         "native_size": [256, 256],
         "consistency": False,
-        "sampler": sampler,
+        "sampler": SAMPLER,
         "blur": 2,
         "vocabulary": {"objects": list(OBJECTS), "materials": list(MATERIALS)},
     }
@@ -51,7 +51,6 @@ def export(
     text_encoder: Any,
     tokenizer: Any,
     codec: PatchAutoencoder,
-    sampler: dict[str, Any],
 ) -> None:
     """Write the folder with half-precision weights; it replaces an older one in one move."""
     half = [deepcopy(part).to("cpu", torch.float16).eval() for part in (unet, text_encoder, codec)]
@@ -69,9 +68,7 @@ def export(
     shutil.rmtree(fresh, ignore_errors=True)
     pipeline.save_pretrained(fresh)
     _forget_origin(fresh / "vae" / "config.json")
-    (fresh / "smd.json").write_text(
-        json.dumps(defaults(sampler), indent=2) + "\n", encoding="utf-8"
-    )
+    (fresh / "smd.json").write_text(json.dumps(defaults(), indent=2) + "\n", encoding="utf-8")
     shutil.rmtree(folder, ignore_errors=True)
     fresh.replace(folder)
 

@@ -66,7 +66,6 @@ def main(arguments: list[str] | None = None) -> None:
     parser = arguments_of_run("smd_cli.starter.finish", __doc__)
     parser.add_argument("--run", type=Path, required=True, help="a training's folder")
     parser.add_argument("--steps", type=int, default=550)
-    parser.set_defaults(minutes=0.0)
     options = parser.parse_args(arguments)
     training = Training(options.out, *set_up(options), options.run)
     training.begin()

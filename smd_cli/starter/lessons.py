@@ -23,7 +23,7 @@ from smd_cli.starter.examples import (
 from smd_cli.starter.export import SAMPLER, SCHEDULER
 from smd_cli.starter.materials import ON_LATTICE, Rng
 from smd_cli.starter.painter import Look, Painter
-from smd_cli.starter.shapes import Region
+from smd_cli.starter.shapes import Region, without
 from smd_cli.starter.text import build_tokenizer, tokenize
 from smd_cli.starter.train_codec import to_signed
 from smd_cli.starter.vocabulary import Thing, caption
@@ -348,10 +348,10 @@ def _views_of(canvas: Canvas, number: int) -> list[_View]:
     """The material of a canvas, where it is but one, and its objects in their regions."""
     views = []
     if not canvas.ground.any():
-        taken = [canvas.ground, *(region.cells for region in canvas.regions)]
-        free = (~np.logical_or.reduce(taken)).astype(np.float32)
+        free = without(~canvas.ground, [region.cells for region in canvas.regions])
         texture = None if canvas.material.word in ON_LATTICE else number
-        views.append(_View(canvas, caption([canvas.material]), free, texture=texture))
+        prompt = caption([canvas.material])
+        views.append(_View(canvas, prompt, free.astype(np.float32), texture=texture))
     parts = zip(canvas.regions, canvas.things, canvas.looks, strict=True)
     return [*views, *(_object_view(canvas, *part) for part in parts)]
 

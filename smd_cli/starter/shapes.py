@@ -94,8 +94,14 @@ def draw_region(rng: Rng, side: int, area: tuple[float, float]) -> Region:
     return Region(cells, FIT[kind])
 
 
+def without(cells: Cells, others: Sequence[Cells]) -> Cells:
+    """The cells that are in none of the others."""
+    left: Cells = cells & ~np.logical_or.reduce([np.zeros_like(cells), *others])
+    return left
+
+
 def bite(region: Region, others: Sequence[Cells]) -> Region:
     """What of a region others on top of it leave; all of it where that would be too little."""
-    left = region.cells & ~np.logical_or.reduce([region.cells & False, *others])
+    left = without(region.cells, others)
     whole = left.sum() < BITTEN * region.cells.sum()
     return region if whole else replace(region, cells=left)

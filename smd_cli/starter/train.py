@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from transformers import CLIPTextModel
 
 from smd_cli.starter.denoiser import PlacedUNet
-from smd_cli.starter.export import SAMPLER, export
+from smd_cli.starter.export import export
 from smd_cli.starter.lessons import MOST_OF_CLEAN, Batch, Settings, Stage, Teacher
 from smd_cli.starter.looks import Looks
 from smd_cli.starter.painter import Painter, find_font, load_glyphs
@@ -288,7 +288,7 @@ class Training:
         self.student.ema.copy_to(self.weights)
         unet, text_encoder = self.student.unet, self.student.text_encoder
         tokenizer = self.teacher.tokenizer
-        export(self.out / "weights", unet, text_encoder, tokenizer, self.codec, SAMPLER)
+        export(self.out / "weights", unet, text_encoder, tokenizer, self.codec)
         self.student.ema.restore(self.weights)
 
 
@@ -318,7 +318,6 @@ def _settings(options: argparse.Namespace) -> Settings:
     workers = options.workers if options.workers is not None else 14 * on_gpu
     rate = 2.4e-3 if on_gpu else Settings.rate
     return Settings(
-        minutes=options.minutes,
         seed=options.seed,
         rate=rate,
         factor=8 if on_gpu else 1,
@@ -334,7 +333,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--resume", action="store_true", help="go on from the last save")
     parser.add_argument("--export", action="store_true", help="export the last save and stop")
     options = parser.parse_args(arguments)
-    training = Training(options.out, *set_up(options), options.start)
+    settings, painter, device = set_up(options)
+    settings.minutes = options.minutes
+    training = Training(options.out, settings, painter, device, options.start)
     if options.resume or options.export:
         training.resume()
     else:
