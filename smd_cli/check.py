@@ -127,7 +127,7 @@ def check_scene(scene_file: SceneFile, painted: PaintedScene | None = None) -> R
         muted=tuple(b.label for b in scene.brushes if not b.enabled),
         background=_background(scene_file),
         uncovered=_uncovered(painted.brushes),
-        warnings=warnings_of(scene_file, painted.brushes, table, weights),
+        warnings=warnings_of(scene_file, painted, table, weights),
     )
 
 
@@ -179,7 +179,7 @@ def _background(scene_file: SceneFile) -> str:
 
 
 def warnings_of(
-    scene_file: SceneFile, painted: Sequence[Painted], table: StepTable, weights: Sequence[Array]
+    scene_file: SceneFile, painted: PaintedScene, table: StepTable, weights: Sequence[Array]
 ) -> tuple[Problem, ...]:
     """Everything about a scene that is legal but hardly meant, in the order of the file.
 
@@ -188,12 +188,13 @@ def warnings_of(
     scene = scene_file.scene
     defaults = read_defaults(scene.model)
     found = [
+        *painted.warnings,
         *_idle_keys(scene_file, defaults),
         *_unknown_words(scene_file, defaults),
         *_guessed_sampler(scene_file, table, defaults),
     ]
     for index, own in enumerate(weights):
-        acting, layers = _acting_slots(own), painted[index:]
+        acting, layers = _acting_slots(own), painted.brushes[index:]
         found += _mask_warnings(scene_file, layers, defaults.factor)
         if 2 * acting <= table.slots and layers[0].paint.any() and not _hidden(layers):
             found.append(_slot_warning(scene_file, layers, table, defaults.factor, acting))

@@ -55,11 +55,14 @@ class PaintedPart:
 class PaintedScene:
     """Everything a scene brings along as pixels: the canvas' (width, height), the brushes' paint,
     and the background picture (H, W, 3) of 0..255, if there is one.
+
+    `warnings`: what its files hold that is legal but hardly meant.
     """
 
     size: Size
     brushes: tuple[Painted, ...]
     picture: npt.NDArray[np.uint8] | None
+    warnings: tuple[Problem, ...] = ()
 
 
 def paint_scene(scene_file: SceneFile) -> PaintedScene:
