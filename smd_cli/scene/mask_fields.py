@@ -24,6 +24,7 @@ from smd_cli.scene.sections import Notes, Section, reject, wrong
 
 _CHANNELS: tuple[Channel, ...] = get_args(Channel)
 _FITS: tuple[Fit, ...] = get_args(Fit)
+MAX_POINTS = 100_000  # of a polygon
 _KINDS = ("image", "rect", "ellipse", "polygon")
 
 
@@ -60,12 +61,15 @@ class MaskReader:
 
     def _image(self, keys: Section) -> ImageMask:
         path, written = keys.get("image", lambda node: file_path(node, self.folder), (Path(), ""))
+        at = keys.get("at", point, None)
+        keys.exclusive("fit", "at")
         return ImageMask(
             path,
             written,
             channel=keys.get("channel", one_of(*_CHANNELS), None),
             invert=keys.get("invert", flag, False),
             fit=keys.get("fit", one_of(*_FITS), None),
+            at=at,
         )
 
     def _box(self, node: Node) -> tuple[Length, Length, Length, Length]:
@@ -78,7 +82,10 @@ class MaskReader:
         return x, y, width, height
 
     def _polygon(self, node: Node) -> tuple[Point, ...]:
-        points = listed(node, point, "a list of at least 3 points [x, y]", range(3, 1_000_000))
+        if isinstance(node.value, tuple) and len(node.value) > MAX_POINTS:
+            message = f"polygon has {len(node.value):,} points; at most {MAX_POINTS:,} are drawn"
+            raise wrong(node, message, "paint it as an image instead")
+        points = listed(node, point, "a list of at least 3 points [x, y]", range(3, MAX_POINTS + 1))
         if self.canvas:
             corners = [_on(self.canvas, p) for p in points]
             if _in_line(corners):

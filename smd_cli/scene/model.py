@@ -43,7 +43,8 @@ class ImageMask:
     """Paint from an image file; `path` is absolute or relative to the current folder.
 
     `written` is the path as the scene has it. `channel` None takes the stated rule (alpha where
-    it varies, else luma); `fit` None accepts only the canvas' aspect ratio.
+    it varies, else luma); `fit` None accepts only the canvas' aspect ratio. `at` places the image
+    unscaled, its top left corner there.
     """
 
     path: Path
@@ -51,6 +52,7 @@ class ImageMask:
     channel: Channel | None = None
     invert: bool = False
     fit: Fit | None = None
+    at: Point | None = None
 
 
 @dataclass(frozen=True)

@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from smd_cli.errors import Place, Problem, SceneError
+from smd_cli.errors import Problem, SceneError
 from smd_cli.models import read_defaults
-from smd_cli.scene.fields import MAX_SIDE_PX, MIN_SIDE_PX
-from smd_cli.scene.model import Brush, Channel, ImageMask, MaskPart, SceneFile
+from smd_cli.scene.canvas import Canvas, find_canvas, parts_of
+from smd_cli.scene.model import Brush, Channel, ImageMask, KeyPath, MaskPart, SceneFile
 from smd_cli.scene.pictures import (
+    MaskImage,
+    Note,
     PictureError,
+    Size,
     dimensions,
-    picture_size,
     quote,
     read_colours,
     read_mask,
 )
-from smd_cli.scene.shapes import describe_shape, draw_shape, shape_box, touches
+from smd_cli.scene.shapes import add_shape, describe_shape, shape_box, touches
+
+__all__ = [
+    "Array",
+    "Painted",
+    "PaintedScene",
+    "Size",
+    "background_picture",
+    "canvas_size",
+    "paint_brushes",
+    "paint_scene",
+]
 
 Array = npt.NDArray[np.float32]
-Size = tuple[int, int]
 
 _MEANS = {"alpha": ("opaque", "transparent"), "luma": ("white", "black")}
 
@@ -33,22 +45,14 @@ class Painted:
     """A brush with its paint, (H, W) in 0..1 at canvas size: the union of the mask's parts.
 
     `sources` describes every part: ``masks/fox.png (alpha: opaque = painted)``; `channels` tells by
-    which channel of its image it was read, None for a shape.
+    which channel of its image it was read, None for a shape; `warnings` are about its images.
     """
 
     brush: Brush
     paint: Array
     sources: tuple[str, ...]
     channels: tuple[Channel | None, ...] = ()
-
-
-@dataclass(frozen=True, eq=False)
-class PaintedPart:
-    """One part of a mask: its paint (H, W) in 0..1, and where it comes from as `Painted` has it."""
-
-    paint: Array
-    source: str
-    channel: Channel | None = None
+    warnings: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,81 +71,28 @@ class PaintedScene:
 
 def paint_scene(scene_file: SceneFile) -> PaintedScene:
     """Read all masks and the background picture. Raises one SceneError with all problems."""
-    size = canvas_size(scene_file)
+    canvas = find_canvas(scene_file)
     problems: list[Problem] = []
+    warnings: list[Problem] = [*canvas.warnings]
     brushes: tuple[Painted, ...] = ()
     picture = None
     try:
-        picture = background_picture(scene_file, size)
+        picture = _background(scene_file, canvas.size, warnings)
     except SceneError as wrong:
         problems += wrong.problems
     try:
-        brushes = paint_brushes(scene_file, size)
+        brushes = _brushes(scene_file, canvas)
     except SceneError as wrong:
         problems += wrong.problems
     if problems:
         raise SceneError(problems)
-    return PaintedScene(size, brushes, picture)
+    warnings += [warning for brush in brushes for warning in brush.warnings]
+    return PaintedScene(canvas.size, brushes, picture, tuple(warnings))
 
 
 def canvas_size(scene_file: SceneFile) -> Size:
-    """The canvas as (width, height) in pixels.
-
-    The scene's own size, else the background image's, else the first mask file's (a muted brush
-    counts too: muting must not change the canvas), else the model's native size.
-    """
-    scene = scene_file.scene
-    if scene.size is not None:
-        return scene.size
-    below = scene.background
-    if below.image is not None:
-        place = scene_file.place("background", "image")
-        try:
-            size = picture_size(below.image, below.image_written)
-        except PictureError as broken:
-            raise SceneError([Problem(place, broken.message, broken.hint)]) from broken
-        return _legal(size, below.image_written, place)
-    return _first_mask_size(scene_file) or read_defaults(scene.model).native_size
-
-
-def _first_mask_size(scene_file: SceneFile) -> Size | None:
-    """The size of the first mask that is an image; where it cannot be read, every one that cannot.
-
-    A muted brush's broken file is passed over.
-    """
-    problems: list[Problem] = []
-    for brush, at, part in _parts(scene_file.scene.brushes):
-        if not isinstance(part, ImageMask):
-            continue
-        try:
-            size = picture_size(part.path, part.written)
-        except PictureError as broken:
-            found = Problem(scene_file.place(*at), broken.message, broken.hint)
-            problems += [found] if brush.enabled else []
-            continue
-        if not problems:
-            return _legal(size, part.written, scene_file.place(*at))
-    if problems:
-        raise SceneError(problems)
-    return None
-
-
-def _legal(size: Size, written: str, place: Place) -> Size:
-    """The size of a picture where it can be the canvas'."""
-    if all(MIN_SIDE_PX <= side <= MAX_SIDE_PX for side in size):
-        return size
-    message = f"the canvas takes the size of {quote(written)}, {dimensions(size)}, but its sides "
-    message += f"must be {MIN_SIDE_PX}..{MAX_SIDE_PX} px"
-    raise SceneError([Problem(place, message, "set the canvas in the scene, as in size: 512x512")])
-
-
-def _parts(
-    brushes: tuple[Brush, ...],
-) -> Iterator[tuple[Brush, tuple[str | int, ...], MaskPart]]:
-    """Every part of every mask, with the path of the key that it stands at."""
-    for brush in brushes:
-        for number, part in enumerate(brush.mask):
-            yield brush, ("brushes", brush.number - 1, "mask", number), part
+    """The canvas as (width, height) in pixels."""
+    return find_canvas(scene_file).size
 
 
 def paint_brushes(scene_file: SceneFile, size: Size) -> tuple[Painted, ...]:
@@ -149,57 +100,116 @@ def paint_brushes(scene_file: SceneFile, size: Size) -> tuple[Painted, ...]:
 
     Raises one SceneError with the problems of all masks.
     """
+    return _brushes(scene_file, Canvas(size))
+
+
+def _brushes(scene_file: SceneFile, canvas: Canvas) -> tuple[Painted, ...]:
     factor = read_defaults(scene_file.scene.model).factor
     problems: list[Problem] = []
-    layers: dict[int, list[PaintedPart]] = {}
-    for brush, at, part in _parts(scene_file.scene.active):
-        try:
-            layers.setdefault(brush.number, []).append(paint_part(part, size, slack_px=factor))
-        except PictureError as wrong:
-            problems.append(Problem(scene_file.place(*at), wrong.message, wrong.hint))
+    painted = []
+    for brush in scene_file.scene.active:
+        layer = _Layer(scene_file, canvas, factor)
+        for at, part in parts_of(brush):
+            try:
+                layer.add(part, at)
+            except PictureError as wrong:
+                problems.append(Problem(scene_file.place(*at), wrong.message, wrong.hint))
+        painted.append(layer.painted(brush))
     if problems:
         raise SceneError(problems)
-    return tuple(_union(b, layers.get(b.number, []), size) for b in scene_file.scene.active)
+    return tuple(painted)
 
 
-def _union(brush: Brush, parts: list[PaintedPart], size: Size) -> Painted:
-    paint = np.zeros((size[1], size[0]), dtype=np.float32)
-    for part in parts:
-        paint = np.maximum(paint, part.paint)
-    sources, channels = [part.source for part in parts], [part.channel for part in parts]
-    return Painted(brush, paint, tuple(sources), tuple(channels))
+class _Layer:
+    """The union of a mask's parts while they are painted one onto the other.
 
-
-def paint_part(part: MaskPart, size: Size, *, slack_px: int = 8) -> PaintedPart:
-    """One part of a mask.
-
-    `slack_px`: how far an image's aspect ratio may differ on the canvas. Raises PictureError.
+    `slack_px`: how far an image's aspect ratio may differ on the canvas.
     """
-    if isinstance(part, ImageMask):
-        return _paint_image(part, size, slack_px)
-    described = describe_shape(part)
-    if not touches(shape_box(part, size), size):
-        raise PictureError(f"the {described} lies wholly outside the {dimensions(size)} canvas")
-    source = described + (", inverted" if part.invert else "")
-    return PaintedPart(draw_shape(part, size), source)
+
+    def __init__(self, scene_file: SceneFile, canvas: Canvas, slack_px: int) -> None:
+        self._scene_file, self._canvas, self._slack_px = scene_file, canvas, slack_px
+        self._paint: Array | None = None
+        self._sources: list[str] = []
+        self._channels: list[Channel | None] = []
+        self._warnings: list[Problem] = []
+
+    def add(self, part: MaskPart, at: KeyPath) -> None:
+        """Paint one part, whose key is `at`. Raises PictureError."""
+        if isinstance(part, ImageMask):
+            self._add_image(part, at)
+            return
+        described, size = describe_shape(part), self._canvas.size
+        if not touches(shape_box(part, size), size):
+            raise PictureError(f"the {described} lies wholly outside the {dimensions(size)} canvas")
+        self._paint = add_shape(part, self._blank() if self._paint is None else self._paint)
+        self._sources.append(described + (", inverted" if part.invert else ""))
+        self._channels.append(None)
+
+    def painted(self, brush: Brush) -> Painted:
+        """What has been painted."""
+        paint = self._blank() if self._paint is None else self._paint
+        parts = (tuple(self._sources), tuple(self._channels), tuple(self._warnings))
+        return Painted(brush, paint, *parts)
+
+    def _blank(self) -> Array:
+        return np.zeros(self._canvas.size[::-1], dtype=np.float32)
+
+    def _add_image(self, part: ImageMask, at: KeyPath) -> None:
+        mask = read_mask(
+            part.path,
+            part.written,
+            self._canvas.size,
+            channel=part.channel,
+            invert=part.invert,
+            fit=part.fit,
+            at=part.at,
+            slack_px=self._slack_px,
+        )
+        old = self._paint
+        self._paint = mask.paint if old is None else np.maximum(old, mask.paint, out=old)
+        self._sources.append(_described(part, mask, self._canvas.size))
+        self._channels.append(mask.channel)
+        notes = (*mask.notes, *_trimmed(part, mask, self._canvas))
+        self._warnings += _told(self._scene_file, at, part.written, notes)
 
 
-def _paint_image(part: ImageMask, size: Size, slack_px: int) -> PaintedPart:
-    mask = read_mask(
-        part.path,
-        part.written,
-        size,
-        channel=part.channel,
-        invert=part.invert,
-        fit=part.fit,
-        slack_px=slack_px,
-    )
+def _described(part: ImageMask, mask: MaskImage, size: Size) -> str:
+    """A mask's file with the rule by which it is read."""
     means = _MEANS.get(mask.channel, ("bright", "dark"))[part.invert]
     notes = [f"{mask.channel}: {means} = painted"]
     notes += ["inverted"] if part.invert else []
-    notes += [f"scaled from {dimensions(mask.size)}"] if mask.size != size else []
-    notes += [f"fit {part.fit}"] if part.fit and mask.size != size else []
-    return PaintedPart(mask.paint, f"{part.written} ({', '.join(notes)})", mask.channel)
+    if part.at is not None:
+        x, y = (round(v.pixels(side)) for v, side in zip(part.at, size, strict=True))
+        notes.append(f"{dimensions(mask.size)} at {x},{y}")
+    elif mask.size != size:
+        notes.append(f"scaled from {dimensions(mask.size)}")
+        notes += [f"fit {part.fit}"] if part.fit else []
+    return f"{part.written} ({', '.join(notes)})"
+
+
+def _trimmed(part: ImageMask, mask: MaskImage, canvas: Canvas) -> Iterator[Note]:
+    """That a mask looks like a layer cropped to what is on it, and is not placed as one."""
+    if not mask.trimmed or part.at is not None or part.fit is not None:
+        return
+    measures = f"measures {dimensions(mask.size)} and is painted up to all four edges, as a layer "
+    hint = "export it at the canvas' size, or place it with at: [x, y]; "
+    if mask.size[0] < canvas.size[0] and mask.size[1] < canvas.size[1]:
+        message = f"{measures}cropped on export is: it is scaled to {dimensions(canvas.size)}"
+        yield Note(message, hint + "fit: stretch settles it")
+    elif canvas.of_mask and mask.size == canvas.size and any(side % 8 for side in mask.size):
+        message = f"{measures}cropped on export is: the canvas takes its size"
+        yield Note(message, hint + f"size: {dimensions(canvas.size)} settles it")
+
+
+def _told(
+    scene_file: SceneFile, at: KeyPath, written: str, notes: Iterable[Note]
+) -> Iterator[Problem]:
+    """Notes on a mask as warnings, but for those on which the scene has decided."""
+    for note in notes:
+        decided = [(*path, note.settled_by) in scene_file.places for path in (at, at[:-1])]
+        if not any(decided):
+            message = f"{quote(written)} {note.message}"
+            yield Problem(scene_file.place(*at), message, note.hint, severity="warning")
 
 
 def background_picture(scene_file: SceneFile, size: Size) -> npt.NDArray[np.uint8] | None:
@@ -207,18 +217,29 @@ def background_picture(scene_file: SceneFile, size: Size) -> npt.NDArray[np.uint
 
     Transparent pixels show the background's colour. Raises SceneError.
     """
+    return _background(scene_file, size, [])
+
+
+def _background(
+    scene_file: SceneFile, size: Size, warnings: list[Problem]
+) -> npt.NDArray[np.uint8] | None:
+    """The same; what is hardly meant joins the warnings."""
     background = scene_file.scene.background
     if background.image is None:
         return None
-    slack_px = read_defaults(scene_file.scene.model).factor
+    place, written = scene_file.place("background", "image"), background.image_written
+
+    def tell(note: Note) -> None:
+        warnings.append(Problem(place, f"{quote(written)} {note.message}", note.hint, "warning"))
+
     try:
         return read_colours(
             background.image,
-            background.image_written,
+            written,
             size,
             under=background.color,
-            slack_px=slack_px,
+            slack_px=read_defaults(scene_file.scene.model).factor,
+            tell=tell,
         )
     except PictureError as wrong:
-        place = scene_file.place("background", "image")
         raise SceneError([Problem(place, wrong.message, wrong.hint)]) from wrong

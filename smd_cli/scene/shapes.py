@@ -6,6 +6,9 @@ is the share of it that the shape covers.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 
@@ -13,9 +16,13 @@ from smd_cli.scene.model import EllipseMask, Length, PolygonMask, RectMask
 
 Array = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.float64]
+Whole = npt.NDArray[np.int64]
 Box = tuple[float, float, float, float]
+Window = tuple[slice, slice]
+"""Rows and columns of pixels."""
 
 _ROWS = 16  # scan lines a pixel
+_CROSSINGS = 2**19  # of edges and scan lines, held at once
 _FINE = 256  # steps a pixel along a scan line: sums stay whole numbers, and bare is exactly 0
 
 
@@ -33,15 +40,19 @@ def touches(box: Box, size: tuple[int, int]) -> bool:
     return box[0] < size[0] and box[1] < size[1] and box[2] > 0 and box[3] > 0
 
 
-def draw_shape(shape: RectMask | EllipseMask | PolygonMask, size: tuple[int, int]) -> Array:
-    """The shape's paint on a canvas of (width, height): (H, W) in 0..1, inverted where it says."""
-    if isinstance(shape, RectMask):
-        paint = _rectangle(shape_box(shape, size), size)
-    elif isinstance(shape, EllipseMask):
-        paint = _ellipse(shape_box(shape, size), size)
-    else:
-        paint = _polygon(*_corners(shape, size), size)
-    return 1 - paint if shape.invert else paint
+def add_shape(shape: RectMask | EllipseMask | PolygonMask, paint: Array) -> Array:
+    """Join a shape to the paint of a canvas (H, W) by the maximum, in place; gives that paint.
+
+    Only the shape's own box is touched, but for an inverted shape, which paints the rest.
+    """
+    size = (paint.shape[1], paint.shape[0])
+    box, drawn = _drawn(shape, size)
+    if shape.invert:
+        covered = np.zeros_like(paint)
+        covered[box] = drawn
+        return np.maximum(paint, 1 - covered, out=paint)
+    np.maximum(paint[box], drawn, out=paint[box])
+    return paint
 
 
 def describe_shape(shape: RectMask | EllipseMask | PolygonMask) -> str:
@@ -64,68 +75,120 @@ def _corners(shape: PolygonMask, size: tuple[int, int]) -> tuple[Floats, Floats]
     )
 
 
-def _rectangle(box: Box, size: tuple[int, int]) -> Array:
-    return np.outer(_overlap(box[1], box[3], size[1]), _overlap(box[0], box[2], size[0]))
+def _drawn(
+    shape: RectMask | EllipseMask | PolygonMask, size: tuple[int, int]
+) -> tuple[Window, Array]:
+    """The pixels of the canvas that a shape may touch, and its paint there."""
+    left, top, right, bottom = shape_box(shape, size)
+    columns = slice(_within(math.floor(left), size[0]), _within(math.ceil(right), size[0]))
+    rows = slice(_within(math.floor(top), size[1]), _within(math.ceil(bottom), size[1]))
+    window = (rows, columns)
+    if isinstance(shape, RectMask):
+        return window, np.outer(_overlap(top, bottom, rows), _overlap(left, right, columns))
+    if isinstance(shape, EllipseMask):
+        return window, _ellipse((left, top, right, bottom), window)
+    return window, _polygon(*_corners(shape, size), window)
 
 
-def _overlap(low: float, high: float, count: int) -> Array:
-    """How much of every pixel 0..count-1 lies between low and high."""
-    starts = np.arange(count, dtype=np.float64)
+def _within(pixel: int, side: int) -> int:
+    return min(max(pixel, 0), side)
+
+
+def _overlap(low: float, high: float, pixels: slice) -> Array:
+    """How much of every pixel lies between low and high."""
+    starts = np.arange(pixels.start, pixels.stop, dtype=np.float64)
     overlap = np.minimum(starts + 1, high) - np.maximum(starts, low)
     return np.asarray(np.clip(overlap, 0, 1), dtype=np.float32)
 
 
-def _scan_lines(size: tuple[int, int]) -> Floats:
-    """The y of every scan line."""
-    return (np.arange(size[1] * _ROWS) + 0.5) / _ROWS
+def _scan_lines(rows: slice) -> Floats:
+    """The y of every scan line in rows of pixels."""
+    return (np.arange(rows.start * _ROWS, rows.stop * _ROWS) + 0.5) / _ROWS
 
 
-def _ellipse(box: Box, size: tuple[int, int]) -> Array:
-    lines = _scan_lines(size)
+def _ellipse(box: Box, window: Window) -> Array:
+    lines = _scan_lines(window[0])
     centre_x, centre_y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
     height = (lines - centre_y) / max((box[3] - box[1]) / 2, 1e-9)
-    rows = np.flatnonzero(np.abs(height) < 1)
-    reach = (box[2] - box[0]) / 2 * np.sqrt(1 - height[rows] ** 2)
-    return _fill(rows, centre_x - reach, centre_x + reach, size)
+    met = np.flatnonzero(np.abs(height) < 1)
+    reach = (box[2] - box[0]) / 2 * np.sqrt(1 - height[met] ** 2)
+    gains = _blank_gains(window)
+    for edge, sign in ((centre_x - reach, 1), (centre_x + reach, -1)):
+        _gain(gains, met // _ROWS, _fine(edge, window[1]), np.full(len(met), sign))
+    return _painted(gains)
 
 
-def _polygon(xs: Floats, ys: Floats, size: tuple[int, int]) -> Array:
+def _polygon(xs: Floats, ys: Floats, window: Window) -> Array:
     """Fill every scan line where the polygon winds around it (a pentagram has no hole).
 
     Edges cross each line an even number of times, with windings that add up to 0: sorted by line
     and x, one running sum tells for every crossing whether the way to the next one lies inside.
+    Rows are done in bands of so many crossings as memory is meant to hold.
     """
-    lines = _scan_lines(size)
-    rows, crossings, turns = [], [], []
-    for x, y, next_x, next_y in zip(xs, ys, np.roll(xs, -1), np.roll(ys, -1), strict=True):
-        met = np.flatnonzero((y <= lines) != (next_y <= lines))
-        rows.append(met)
-        crossings.append(x + (lines[met] - y) / (next_y - y or 1.0) * (next_x - x))
-        turns.append(np.full(len(met), 1 if next_y > y else -1))
-    row, at, turn = np.concatenate(rows), np.concatenate(crossings), np.concatenate(turns)
-    order = np.lexsort((at, row))
-    inside = np.flatnonzero(np.cumsum(turn[order]))
-    return _fill(row[order][inside], at[order][inside], at[order][inside + 1], size)
+    gains = _blank_gains(window)
+    edges = np.stack([xs, ys, np.roll(xs, -1), np.roll(ys, -1)])
+    lines = _scan_lines(window[0])
+    ends = np.sort(np.searchsorted(lines, edges[[1, 3]]), axis=0)  # the lines that an edge meets
+    for first, last in _bands(ends, len(lines)):
+        met = np.flatnonzero((ends[0] < last) & (ends[1] > first))
+        low, high = np.maximum(ends[0, met], first), np.minimum(ends[1, met], last)
+        _wind(gains, edges[:, met], low, high - low, window)
+    return _painted(gains)
 
 
-def _fill(
-    rows: npt.NDArray[np.int64], starts: Floats, ends: Floats, size: tuple[int, int]
-) -> Array:
-    """Paint spans of scan lines: every pixel gets the share of it that they cover.
+def _bands(ends: Whole, count: int) -> Iterator[tuple[int, int]]:
+    """First and last scan lines of bands with about `_CROSSINGS` crossings, and a line at least."""
+    steps = np.bincount(ends[0], minlength=count + 1) - np.bincount(ends[1], minlength=count + 1)
+    crossings = np.cumsum(np.cumsum(steps))[:count]
+    first = 0
+    while first < count:
+        done = crossings[first - 1] if first else 0
+        last = max(first + 1, int(np.searchsorted(crossings, done + _CROSSINGS, side="right")))
+        yield first, last
+        first = last
 
-    A span begins where its first pixel gains what lies right of `start`, and ends likewise; running
-    sums along each line of pixels do the rest, in whole numbers.
+
+def _wind(gains: Whole, edges: Floats, low: Whole, counts: Whole, window: Window) -> None:
+    """Add what edges enclose on the scan lines `low` to `low + counts` that each of them meets.
+
+    Crossings are sorted as one number each: line, place, and which way the edge goes.
     """
-    paint = np.zeros((size[1], size[0]), dtype=np.float32)
-    if not len(rows):
-        return paint
-    pixel_rows = rows // _ROWS
-    first, last = int(pixel_rows.min()), int(pixel_rows.max()) + 1
-    gains = np.zeros((last - first, size[0] + 2), dtype=np.int32)
-    for edge, sign in ((starts, 1), (ends, -1)):
-        fine = np.rint(np.clip(edge, 0, size[0]) * _FINE).astype(np.int64)
-        pixel, past = fine // _FINE, (fine % _FINE).astype(np.int32)
-        np.add.at(gains, (pixel_rows - first, pixel), sign * (_FINE - past))
-        np.add.at(gains, (pixel_rows - first, pixel + 1), sign * past)
-    paint[first:last] = np.cumsum(gains, axis=1)[:, : size[0]] / (_FINE * _ROWS)
-    return paint
+    edge = np.repeat(np.arange(len(counts)), counts)
+    line = np.arange(len(edge)) - np.repeat(np.cumsum(counts) - counts, counts) + low[edge]
+    x, y, next_x, next_y = edges
+    rise = np.where(next_y == y, 1.0, next_y - y)
+    at = x[edge] + (_scan_lines(window[0])[line] - y[edge]) / rise[edge] * (next_x - x)[edge]
+    places = (window[1].stop - window[1].start) * _FINE + 1
+    keys = np.sort(((line * places + _fine(at, window[1])) << 1) | (next_y > y)[edge])
+    inside = np.cumsum((keys & 1) * 2 - 1) != 0
+    before = np.concatenate([[False], inside[:-1]])
+    for changed, sign in ((inside & ~before, 1), (before & ~inside, -1)):
+        line, fine = np.divmod(keys[changed] >> 1, places)
+        _gain(gains, line // _ROWS, fine, np.full(len(line), sign))
+
+
+def _blank_gains(window: Window) -> Whole:
+    rows, columns = (pixels.stop - pixels.start for pixels in window)
+    return np.zeros((rows, columns + 2), dtype=np.int64)
+
+
+def _fine(at: Floats, columns: slice) -> Whole:
+    """Places along a scan line in whole steps from the left of the window, cut at its sides."""
+    steps = (np.clip(at, columns.start, columns.stop) - columns.start) * _FINE
+    return np.asarray(np.rint(steps), dtype=np.int64)
+
+
+def _gain(gains: Whole, rows: Whole, fine: Whole, sign: Whole) -> None:
+    """Begin (1) or end (-1) spans of scan lines at places along rows of pixels.
+
+    A span begins where its first pixel gains what lies right of the place, and ends likewise;
+    running sums along each row do the rest, in whole numbers.
+    """
+    pixel, past = np.divmod(fine, _FINE)
+    np.add.at(gains, (rows, pixel), sign * (_FINE - past))
+    np.add.at(gains, (rows, pixel + 1), sign * past)
+
+
+def _painted(gains: Whole) -> Array:
+    """Every pixel's share of its scan lines that spans cover."""
+    return (np.cumsum(gains, axis=1)[:, :-2] / (_FINE * _ROWS)).astype(np.float32)

@@ -446,8 +446,13 @@ def test_an_aspect_ratio_may_differ_by_one_latent_cell(tmp_path: Path) -> None:
         read(path, SIZE)
     assert str(caught.value) == (
         "error: 'm.png' measures 64x55, another aspect ratio than the canvas' 64x64\n"
-        "hint: say how with fit: stretch, contain or cover"
+        "hint: a layer cropped on export? export it at 64x64, or place it with at: [x, y]; "
+        "else say how with fit: stretch, contain or cover"
     )
+    path = saved(tmp_path / "m.png", np.full((80, 64), 255, dtype=np.uint8))
+    with pytest.raises(PictureError) as caught:
+        read(path, SIZE)
+    assert caught.value.hint == "say how with fit: stretch, contain or cover"
 
 
 # What cannot be read

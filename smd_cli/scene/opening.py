@@ -1,0 +1,121 @@
+"""Opening pictures: refused early, each format by the reader that reads it right.
+
+What is wrong with a file is raised as a PictureError, which knows no place in the scene.
+"""
+
+from __future__ import annotations
+
+import difflib
+import logging
+import os
+import re
+import stat
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO, NoReturn
+
+from PIL import Image, UnidentifiedImageError
+
+from smd_cli.scene import png, psd, tiff
+from smd_cli.scene.foreign import foreign_error
+from smd_cli.scene.picture_errors import MAX_PIXELS, PictureError, quote, refuse_huge
+from smd_cli.scene.pixels import Source
+from smd_cli.scene.raster import PillowSource
+
+# Named, so that no decoder starts a program (EPS would). The last two are missing in some builds.
+_FORMATS = ("PNG", "JPEG", "GIF", "BMP", "PPM", "WEBP", "TIFF", "TGA", "JPEG2000", "AVIF")
+
+logging.getLogger("PIL").addHandler(logging.NullHandler())
+
+
+@contextmanager
+def opened(path: Path, written: str, *, pixels: bool = True) -> Iterator[Source]:
+    """The picture behind a path; whatever its decoder says becomes one sentence.
+
+    Without `pixels` its header alone can be asked for.
+    """
+    _refuse_file(path, written)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with path.open("rb") as file, _source(file, written, pixels) as source:
+                refuse_huge(source.size[0] * source.size[1], written)
+                yield source
+    except PictureError:
+        raise
+    except Image.DecompressionBombError as bomb:
+        refuse_huge(int("".join(re.findall(r"\d+", str(bomb))[:1]) or MAX_PIXELS + 1), written)
+    except (UnidentifiedImageError, KeyError) as other:
+        raise foreign_error(path, written) from other
+    except PermissionError as denied:
+        raise PictureError(f"{quote(written)} cannot be opened: permission denied") from denied
+    except MemoryError as full:
+        raise PictureError(f"{quote(written)} does not fit into memory") from full
+    except Exception as broken:  # decoders raise anything on damaged data
+        message = f"{quote(written)} is damaged: it cannot be read to its end"
+        raise PictureError(message, "save or copy the file again") from broken
+
+
+@contextmanager
+def _source(file: BinaryIO, written: str, pixels: bool) -> Iterator[Source]:
+    """The file's reader.
+
+    Pillow gets the open file, not the path: a path it may map into memory, where a turned TIFF
+    comes out scrambled and a file that is being written again ends the process.
+    """
+    head = file.read(8)
+    own: Source | None = None
+    if head.startswith(psd.MAGIC):
+        own = psd.open_psd(file, written)
+    elif head.startswith(tiff.MAGIC):
+        with suppress(Exception):  # Pillow forgives more, and has the last word
+            own = tiff.open_tiff(file, written)
+    if own is not None:
+        yield own
+        return
+    plain = png.plain_png(file, pixels=pixels) if head == png.MAGIC else png.PlainPng(file)
+    plain.file.seek(0)
+    with Image.open(plain.file, formats=_FORMATS) as picture:
+        picture.info.update(plain.info)
+        yield PillowSource(picture, written, plain.several)
+
+
+def _refuse_file(path: Path, written: str) -> None:
+    """Raise for a path behind which there is no file with something in it."""
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        _missing(path, written)
+    except (OSError, ValueError) as odd:
+        reason = getattr(odd, "strerror", None) or str(odd)
+        raise PictureError(f"{quote(written)} cannot be opened: {reason.lower()}") from odd
+    if stat.S_ISDIR(found.st_mode):
+        raise PictureError(f"{quote(written)} is a folder, not an image")
+    if not stat.S_ISREG(found.st_mode):
+        raise PictureError(f"{quote(written)} is not a regular file")
+    if not found.st_size:
+        raise PictureError(f"{quote(written)} is empty")
+
+
+def _missing(path: Path, written: str) -> NoReturn:
+    """Raise for a file that is not there, with the closest name that is."""
+    message = f"there is no file {quote(written)}"
+    if "\\" in written and os.name != "nt":
+        raise PictureError(message, f"paths are written with /: {written.replace(chr(92), '/')}")
+    if not path.parent.is_dir():
+        raise PictureError(message, f"there is no folder {quote(str(Path(written).parent))} either")
+    close = _closest(path)
+    if close:
+        raise PictureError(message, f"did you mean {quote(str(Path(written).with_name(close)))}?")
+    raise PictureError(message, "paths count from the scene file's folder")
+
+
+def _closest(path: Path) -> str:
+    """The name in a file's folder that is most like its own, or an empty string."""
+    try:
+        names = {p.name.lower(): p.name for p in sorted(path.parent.iterdir()) if p.is_file()}
+    except OSError:
+        return ""
+    return "".join(names[n] for n in difflib.get_close_matches(path.name.lower(), names, n=1))
