@@ -6,6 +6,7 @@ What is wrong with a file is raised as a PictureError, which knows no place in t
 from __future__ import annotations
 
 import difflib
+import io
 import logging
 import os
 import re
@@ -40,7 +41,11 @@ def opened(path: Path, written: str, *, pixels: bool = True) -> Iterator[Source]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with path.open("rb") as file, _source(file, written, pixels) as source:
+            with (
+                path.open("rb", buffering=0) as raw,
+                _Bounded(raw) as file,
+                _source(file, written, pixels) as source,
+            ):
                 refuse_huge(source.size[0] * source.size[1], written)
                 yield source
     except PictureError:
@@ -56,6 +61,18 @@ def opened(path: Path, written: str, *, pixels: bool = True) -> Iterator[Source]
     except Exception as broken:  # decoders raise anything on damaged data
         message = f"{quote(written)} is damaged: it cannot be read to its end"
         raise PictureError(message, "save or copy the file again") from broken
+
+
+class _Bounded(io.BufferedReader):
+    """A file that allocates no more than it holds, whatever length a damaged header claims."""
+
+    def __init__(self, raw: io.FileIO) -> None:
+        super().__init__(raw)
+        self._length = os.fstat(raw.fileno()).st_size
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        left = max(0, self._length - self.tell())
+        return super().read(left if size is None or size < 0 else min(size, left))
 
 
 @contextmanager

@@ -94,7 +94,7 @@ def read_mask(
     paint = (
         _placed(layer, canvas, at, invert, written) if at else fitted(layer, canvas, fit, invert)
     )
-    notes += (*found, *_oversized(paint, used, invert, pixels))
+    notes += (*found, *([] if invert else _oversized(paint, used, channel is not None, pixels)))
     trimmed = used == "alpha" and layer.getbbox() == (0, 0, *layer.size)
     return MaskImage(paint, used, size, trimmed, notes)
 
@@ -214,16 +214,19 @@ def _range(picture: Image.Image) -> tuple[float, float]:
     return low, high
 
 
-def _oversized(paint: Array, channel: Channel, invert: bool, pixels: Pixels) -> tuple[Note, ...]:
-    """That a mask paints nearly all of the canvas, as an inverted one does."""
+def _oversized(paint: Array, channel: Channel, chosen: bool, pixels: Pixels) -> tuple[Note, ...]:
+    """That a mask paints nearly all of the canvas, as an inverted one does.
+
+    `chosen`: the scene says the channel; opaque colours are meant then.
+    """
     share = float(paint.mean())
-    if invert or share <= _SOLID:
+    if share <= _SOLID:
         return ()
     painted = f"paints {share * 100:.0f} % of the canvas"
     if channel == "luma":
         hint = "if black is meant, write invert: true; invert: false settles it"
         return (Note(f"{painted}: white = painted", hint, "invert"),)
-    if channel != "alpha" or not _varies(pixels):
+    if channel != "alpha" or chosen or not _varies(pixels):
         return ()
     hint = "channel: luma takes white = painted; channel: alpha settles it"
     return (Note(f"{painted}, though its colours vary: opaque = painted", hint, "channel"),)

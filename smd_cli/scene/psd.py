@@ -7,7 +7,6 @@ bits. Layout: Adobe's "Photoshop File Formats Specification".
 from __future__ import annotations
 
 import io
-import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -150,11 +149,10 @@ def open_psd(file: BinaryIO, written: str) -> PsdSource:
 
 
 def _exactly(file: BinaryIO, count: int) -> bytes:
-    at = file.tell()
-    if file.seek(0, os.SEEK_END) - at < count:
+    data = file.read(count)
+    if len(data) < count:
         raise EOFError("the file ends early")
-    file.seek(at)
-    return file.read(count)
+    return data
 
 
 def _number(file: BinaryIO, count: int) -> int:

@@ -22,7 +22,7 @@ Window = tuple[slice, slice]
 """Rows and columns of pixels."""
 
 _ROWS = 16  # scan lines a pixel
-_CROSSINGS = 2**19  # of edges and scan lines, held at once
+_CROSSINGS = 2**16  # of edges and scan lines, held at once
 _FINE = 256  # steps a pixel along a scan line: sums stay whole numbers, and bare is exactly 0
 
 
@@ -153,13 +153,17 @@ def _wind(gains: Whole, edges: Floats, low: Whole, counts: Whole, window: Window
 
     Crossings are sorted as one number each: line, place, and which way the edge goes.
     """
-    edge = np.repeat(np.arange(len(counts)), counts)
-    line = np.arange(len(edge)) - np.repeat(np.cumsum(counts) - counts, counts) + low[edge]
     x, y, next_x, next_y = edges
-    rise = np.where(next_y == y, 1.0, next_y - y)
-    at = x[edge] + (_scan_lines(window[0])[line] - y[edge]) / rise[edge] * (next_x - x)[edge]
+    rise, run = np.where(next_y == y, 1.0, next_y - y), next_x - x
+    line = np.arange(counts.sum()) + np.repeat(low - np.cumsum(counts) + counts, counts)
+    at = _scan_lines(window[0])[line] - np.repeat(y, counts)
+    at /= np.repeat(rise, counts)
+    at *= np.repeat(run, counts)
+    at += np.repeat(x, counts)
     places = (window[1].stop - window[1].start) * _FINE + 1
-    keys = np.sort(((line * places + _fine(at, window[1])) << 1) | (next_y > y)[edge])
+    keys = (line * places + _fine(at, window[1])) << 1
+    keys |= np.repeat(next_y > y, counts)
+    keys.sort()
     inside = np.cumsum((keys & 1) * 2 - 1) != 0
     before = np.concatenate([[False], inside[:-1]])
     for changed, sign in ((inside & ~before, 1), (before & ~inside, -1)):

@@ -1,0 +1,113 @@
+"""Shapes in bands and boxes, against the plain way: every edge with every scan line."""
+
+from __future__ import annotations
+
+import time
+import tracemalloc
+from typing import Any
+
+import numpy as np
+import pytest
+
+from smd_cli.scene import shapes
+from smd_cli.scene.model import EllipseMask, Length, PolygonMask, RectMask
+from smd_cli.scene.shapes import add_shape
+
+Kind = type[RectMask] | type[EllipseMask]
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+
+
+def polygon(corners: Floats, *, invert: bool = False) -> PolygonMask:
+    return PolygonMask(tuple((Length(float(x)), Length(float(y))) for x, y in corners), invert)
+
+
+def box(kind: Kind, width: float, *, invert: bool = False) -> RectMask | EllipseMask:
+    return kind(Length(10), Length(20), Length(width), Length(7), invert)
+
+
+def drawn(shape: RectMask | EllipseMask | PolygonMask, size: tuple[int, int]) -> Any:
+    return add_shape(shape, np.zeros((size[1], size[0]), dtype=np.float32))
+
+
+def naive(corners: Floats, size: tuple[int, int]) -> Any:
+    """Sixteen scan lines a pixel, 256 steps along them; inside is where the winding is not 0."""
+    width, height = size
+    covered = np.zeros((height, width * 256), dtype=np.int64)
+    for line in range(height * 16):
+        y = (line + 0.5) / 16
+        crossings = []
+        for (x0, y0), (x1, y1) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+            if (y0 <= y) != (y1 <= y):
+                at = x0 + (y - y0) / (y1 - y0) * (x1 - x0)
+                crossings.append((at, 1 if y1 > y0 else -1))
+        winding = 0
+        for (start, turn), (end, _) in zip(sorted(crossings), sorted(crossings)[1:], strict=False):
+            winding += turn
+            if winding:
+                first, last = (round(min(max(at, 0), width) * 256) for at in (start, end))
+                covered[line // 16, first:last] += 1
+    return covered.reshape(height, width, 256).sum(axis=2) / (256 * 16)
+
+
+@pytest.mark.parametrize("crossings", [1, 50, 2**16])
+def test_polygons_are_what_the_plain_way_paints(
+    monkeypatch: pytest.MonkeyPatch, crossings: int
+) -> None:
+    monkeypatch.setattr(shapes, "_CROSSINGS", crossings)
+    random = np.random.default_rng(0)
+    for count in (3, 4, 7, 20):
+        for low, high in ((2, 17), (-20, 40), (5.2, 5.9)):
+            corners = random.uniform(low, high, (count, 2))
+            whole = corners.round() if count == 7 else corners
+            assert (drawn(polygon(whole), (19, 13)) == naive(whole, (19, 13))).all()
+
+
+def test_only_the_shapes_box_is_touched_and_the_most_paint_stays() -> None:
+    paint = np.full((64, 64), 0.5, dtype=np.float32)
+    joined = add_shape(box(RectMask, 5.25), paint)
+    assert joined is paint
+    expected = np.full((64, 64), 0.5)
+    expected[20:27, 10:15] = 1
+    assert (paint == expected).all()
+
+
+@pytest.mark.parametrize("kind", [RectMask, EllipseMask])
+def test_an_inverted_shape_covers_what_lies_outside_its_box(kind: Kind) -> None:
+    paint = drawn(box(kind, 5, invert=True), (64, 48))
+    assert (paint == 1 - drawn(box(kind, 5), (64, 48))).all()
+    assert paint.sum() > 64 * 48 - 36
+
+
+def test_an_outline_of_many_points_is_quick_and_takes_little_memory() -> None:
+    angle = np.linspace(0, 2 * np.pi, 20_000, endpoint=False)
+    reach = 200 + 20 * np.sin(angle * 500)
+    outline = polygon(np.stack([256 + reach * np.cos(angle), 256 + reach * np.sin(angle)], axis=1))
+    tracemalloc.start()
+    started = time.process_time()
+    paint = drawn(outline, (512, 512))
+    seconds = time.process_time() - started
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    area = 0.5 * (reach**2).mean() * 2 * np.pi
+    assert paint.sum() == pytest.approx(area, rel=1e-3)
+    assert seconds < 2
+    assert peak < 60e6
+
+
+def test_lines_across_the_canvas_take_little_memory() -> None:
+    corners = np.random.default_rng(0).uniform(0, 256, (2000, 2))
+    tracemalloc.start()
+    drawn(polygon(corners), (256, 256))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 60e6
+
+
+def test_many_shapes_on_a_large_canvas_draw_in_their_own_boxes() -> None:
+    paint = np.zeros((4096, 4096), dtype=np.float32)
+    numbers = np.random.default_rng(0).uniform(0, 4000, (200, 2))
+    started = time.process_time()
+    for x, y in numbers:
+        add_shape(EllipseMask(Length(x), Length(y), Length(20), Length(20)), paint)
+    assert time.process_time() - started < 2
+    assert paint.max() == 1
