@@ -21,7 +21,7 @@ from PIL import Image, UnidentifiedImageError
 
 from smd_cli.scene import png, psd, tiff
 from smd_cli.scene.foreign import foreign_error
-from smd_cli.scene.picture_errors import MAX_PIXELS, PictureError, quote, refuse_huge
+from smd_cli.scene.picture_errors import MAX_PIXELS, PictureError, quote, refuse_huge, unread
 from smd_cli.scene.pixels import Source
 from smd_cli.scene.raster import PillowSource
 
@@ -84,17 +84,22 @@ def _source(file: BinaryIO, written: str, pixels: bool) -> Iterator[Source]:
     """
     head = file.read(8)
     own: Source | None = None
+    known = False
     if head.startswith(psd.MAGIC):
         own = psd.open_psd(file, written)
     elif head.startswith(tiff.MAGIC):
         with suppress(Exception):  # Pillow forgives more, and has the last word
-            own = tiff.open_tiff(file, written)
+            own, known = tiff.open_tiff(file, written), True
     if own is not None:
         yield own
         return
     plain = png.plain_png(file, pixels=pixels) if head == png.MAGIC else png.PlainPng(file)
     plain.file.seek(0)
-    with Image.open(plain.file, formats=_FORMATS) as picture:
+    try:
+        picture = Image.open(plain.file, formats=_FORMATS)
+    except UnidentifiedImageError as other:
+        raise (unread(written, "is a TIFF of a kind") if known else other) from other
+    with picture:
         picture.info.update(plain.info)
         yield PillowSource(picture, written, plain.several)
 

@@ -50,4 +50,4 @@ def refuse_huge(pixels: int, written: str) -> None:
 
 def unread(written: str, what: str) -> PictureError:
     """The error of a picture stored in a way that smd does not read."""
-    return PictureError(f"{quote(written)} {what}, which smd does not read", "export it as PNG")
+    return PictureError(f"{quote(written)} {what} that smd does not read", "export it as PNG")

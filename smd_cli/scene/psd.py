@@ -135,7 +135,7 @@ def open_psd(file: BinaryIO, written: str) -> PsdSource:
     version, channels, height, width, depth, mode = header
     refuse_huge(width * height, written)
     if version not in (1, 2) or mode not in _MODES or (depth == 1) != (mode == _BITMAP):
-        raise unread(written, "is a Photoshop file of an unknown kind")
+        raise unread(written, "is a Photoshop file of a kind")
     if depth not in (1, 8, 16) or channels < _MODES[mode][1] or not width * height:
         raise unread(written, f"is a Photoshop file of {depth} bits and {channels} channels")
     wide = version == 2

@@ -32,6 +32,12 @@ _LOSSLESS = (_RAW, 5, 8, 32773, 32946, 34925, 50000)  # LZW, deflate, PackBits, 
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _CMYK = 0, 1, 2, 3, 5
 _COLOURS = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3, _PALETTE: 1, _CMYK: 4}
 _UNSPECIFIED, _ASSOCIATED, _UNASSOCIATED = 0, 1, 2  # kinds of extra samples
+# Photometric interpretation and extra samples, of 8 bits, that Pillow reads as they are meant
+_WELL_READ = (
+    (_BLACK_IS_ZERO, (_UNASSOCIATED,)),
+    (_RGB, (_UNASSOCIATED,)),
+    (_RGB, (_ASSOCIATED,)),
+)
 _MAX_BYTES = 2**30  # of all samples
 _BAND = 2**27  # bytes that Pillow decodes at once
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _FILL_ORDER = 256, 257, 258, 259, 262, 266
@@ -110,13 +116,18 @@ class TiffSource:
 
 
 def open_tiff(file: BinaryIO, written: str) -> TiffSource | None:
-    """Read a TIFF's tags; None where Pillow reads it as well, or where nobody does."""
+    """Read a TIFF's tags; None where Pillow reads it as well, or where nobody does.
+
+    Raises whatever damaged tags lead to.
+    """
     file.seek(0)
     header = file.read(8)
     header += file.read(8) if 43 in header[2:4] else b""
     tags = TiffImagePlugin.ImageFileDirectory_v2(header)
     file.seek(tags.next)
     tags.load(file)
+    if not {_WIDTH, _HEIGHT} <= set(tags) or not {_STRIPS, _TILES} & set(tags):
+        raise EOFError("tags are missing")
     layout = _layout(tags, header.startswith(b"M"))
     if layout is None or not _is_ours(layout):
         return None
@@ -168,9 +179,11 @@ def _layout(tags: TiffImagePlugin.ImageFileDirectory_v2, big_endian: bool) -> La
 
 
 def _is_ours(layout: Layout) -> bool:
-    """Whether the file is one of those that Pillow gets wrong."""
-    deep_grey = layout.bits == 16 and layout.photometric == _WHITE_IS_ZERO
-    return bool(layout.extra) or layout.planar or deep_grey
+    """Whether the file is one of those that Pillow gets wrong, or does not know."""
+    if layout.planar or not layout.extra:
+        return layout.planar or (layout.bits == 16 and layout.photometric == _WHITE_IS_ZERO)
+    known = layout.bits == 8 and (layout.photometric, layout.extra) in _WELL_READ
+    return not known
 
 
 def _alpha_index(layout: Layout) -> int | None:

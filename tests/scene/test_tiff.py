@@ -113,7 +113,7 @@ def test_exif_turns_it(tmp_path: Path) -> None:
 def test_transparency_that_cannot_be_unpacked_is_refused(tmp_path: Path) -> None:
     layers = Image.merge("RGBX", [Image.fromarray(MASK)] * 4)
     layers.save(tmp_path / "m.tif", compression="jpeg")
-    with pytest.raises(PictureError, match="which smd does not read\nhint: export it as PNG"):
+    with pytest.raises(PictureError, match="that smd does not read\nhint: export it as PNG"):
         read_mask(tmp_path / "m.tif", "m.tif", SIZE)
 
 
