@@ -6,6 +6,8 @@ import json
 import shutil
 import subprocess
 import sys
+import time
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -16,15 +18,20 @@ from PIL import Image
 from smd_cli.check import Report, check_scene
 from smd_cli.errors import SceneError
 from smd_cli.models import ModelDefaults
+from smd_cli.scene.paint import paint_scene
 from smd_cli.scene.parse import load_scene
 
 HEAD = "model: hub:a/b\nsize: 128x128\nbackground: {prompt: a meadow}\nbrushes:\n"
 ACTS = "hint: a brush acts in a slot where its mask is stronger than the noise there"
 
 
-def check(folder: Path, text: str) -> Report:
+def write(folder: Path, text: str) -> str:
     (folder / "s.yaml").write_text(text, encoding="utf-8")
-    return check_scene(load_scene(str(folder / "s.yaml")))
+    return str(folder / "s.yaml")
+
+
+def check(folder: Path, text: str) -> Report:
+    return check_scene(load_scene(write(folder, text)))
 
 
 def warned(folder: Path, text: str) -> list[str]:
@@ -99,6 +106,36 @@ def test_muted_brushes_are_named_and_left_out(tmp_path: Path) -> None:
 def test_a_scene_of_background_alone(tmp_path: Path) -> None:
     report = check(tmp_path, HEAD.replace("brushes:\n", ""))
     assert (report.brushes, report.uncovered) == ((), 1.0)
+
+
+def seconds_of(folder: Path, count: int) -> float:
+    """How long the processor works on a check of so many small brushes at 1024², at best."""
+    text = HEAD.replace("128x128", "1024x1024") + "".join(
+        brush(f"{{rect: [{n * 7 % 900}, {n * 13 % 900}, 64, 64]}}") for n in range(count)
+    )
+    taken = []
+    for _ in range(3):
+        began = time.process_time()
+        check(folder, text)
+        taken.append(time.process_time() - began)
+    return min(taken)
+
+
+def test_work_grows_with_the_brushes_and_not_with_their_square(tmp_path: Path) -> None:
+    few, many = seconds_of(tmp_path, 20), seconds_of(tmp_path, 80)
+    assert many < 6.5 * few  # 4 with four times the brushes, 16 where each looks at all others
+
+
+def test_small_brushes_on_a_large_canvas_take_little_memory(tmp_path: Path) -> None:
+    text = HEAD.replace("128x128", "1024x1024")
+    text += "".join(brush(f"{{rect: [{n * 7}, {n * 13}, 64, 64]}}") for n in range(60))
+    scene_file = load_scene(write(tmp_path, text))
+    painted = paint_scene(scene_file)
+    tracemalloc.start()
+    check_scene(scene_file, painted)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 8 * 1024 * 1024 * 4  # a few canvases of float32, not one a brush
 
 
 # Text

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from smd_cli.engine.masks import Array, brush_weights, pad_paint
+from smd_cli.engine.masks import (
+    Array,
+    Patch,
+    blur_patch,
+    blur_radius,
+    brush_weights,
+    pad_paint,
+    quantise,
+)
 from smd_cli.engine.schedule import StepTable
 from smd_cli.scene.model import Sampler
 from smd_cli.scene.paint import Painted
@@ -33,4 +42,56 @@ def layer_weights(
         mask_type=sampler.mask_type,
         cover=sampler.cover,
         published=sampler.preset == "paper",
+    )
+
+
+def pad_patch(patch: Patch, size: tuple[int, int], multiple: int) -> Patch:
+    """A patch of a canvas of `size` (W, H) as `padded_paint` would hold it: grown at the edges."""
+    sides = zip(patch.window, reversed(size), strict=True)
+    more = [-length % multiple if side.stop == length else 0 for side, length in sides]
+    if not any(more):
+        return patch
+    rows, columns = (
+        slice(side.start, side.stop + extra) for side, extra in zip(patch.window, more, strict=True)
+    )
+    return Patch(np.pad(patch.paint, [(0, extra) for extra in more], mode="edge"), (rows, columns))
+
+
+@dataclass(frozen=True)
+class SlotCounter:
+    """Counts the slots in which a layer has any weight, on a padded canvas (H, W).
+
+    `radius_px`: as for `gaussian_blur`.
+    """
+
+    canvas: tuple[int, int]
+    radius_px: int | None
+    table: StepTable
+    mask_type: str
+    factor: int
+
+    def count(self, patch: Patch, alpha: float, blur_px: float) -> int:
+        """In how many slots a layer acts of which `patch` is left: a weight grows with its mask,
+        so that the mask's peak tells.
+        """
+        soft = blur_patch(patch, self.canvas, blur_px, self.radius_px, self.factor)
+        peak = np.full((1, 1), soft.paint.max(initial=0) * np.float32(alpha), dtype=np.float32)
+        return int(quantise(peak, self.table, self.mask_type).any(axis=(1, 2)).sum())
+
+
+def slot_counter(
+    painted: Sequence[Painted],
+    size: tuple[int, int],
+    sampler: Sampler,
+    table: StepTable,
+    factor: int,
+) -> SlotCounter:
+    """The counter whose slots are those where `layer_weights` of these layers are more than 0."""
+    most = max((p.brush.blur_px for p in painted), default=0.0)
+    return SlotCounter(
+        canvas=(size[1] + -size[1] % factor, size[0] + -size[0] % factor),
+        radius_px=blur_radius(most) if sampler.preset == "paper" else None,
+        table=table,
+        mask_type=sampler.mask_type,
+        factor=factor,
     )

@@ -8,7 +8,8 @@ on mask-aware quantisation; where ours differ from the published ones, `publishe
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -16,21 +17,59 @@ import numpy.typing as npt
 from smd_cli.engine.schedule import StepTable
 
 Array = npt.NDArray[np.float32]
+Window = tuple[slice, slice]  # rows and columns of a canvas
 
 
-def cover_lower(paint: Array, cover: float, *, published: bool = False) -> Array:
-    """Step 1: later brushes lie on top and thin what is under them.
+@dataclass(frozen=True, eq=False)
+class Patch:
+    """What a mask paints, without the bare canvas around it: `paint` (h, w) lies at `window`."""
 
-    paint: (P, H, W) in 0..1, painter's order. Every m_p becomes m_p·(1 - (1 - cover)·v), v being
-    the largest paint of any later brush at that pixel; `published` counts any paint > 0 as 1.
+    paint: Array
+    window: Window
+
+
+def cut_out(paint: Array) -> Patch:
+    """The smallest patch with all paint of a mask (H, W); an empty one where nothing is painted."""
+    rows = _extent(paint.max(axis=1, initial=0))
+    columns = _extent(paint[rows].max(axis=0, initial=0))
+    return Patch(paint[rows, columns], (rows, columns))
+
+
+def _extent(line: Array) -> slice:
+    """From the first to the last number > 0 of a line."""
+    painted = np.flatnonzero(line > 0)
+    return slice(int(painted[0]), int(painted[-1]) + 1) if len(painted) else slice(0, 0)
+
+
+class Pile:
+    """Layers laid from the top down on a canvas (H, W): `top` is the largest paint of any."""
+
+    def __init__(self, canvas: tuple[int, int]) -> None:
+        self.top: Array = np.zeros(canvas, dtype=np.float32)
+
+    def over(self, patch: Patch) -> Array:
+        """The largest paint (h, w) of all layers so far, where the next one paints."""
+        return self.top[patch.window]
+
+    def add(self, paint: Array, window: Window) -> None:
+        """Lay the next layer below."""
+        np.maximum(self.top[window], paint, out=self.top[window])
+
+
+def cover_lower(
+    patches: Sequence[Patch], canvas: tuple[int, int], cover: float, *, published: bool = False
+) -> Iterator[Patch]:
+    """Step 1: later brushes lie on top and thin what is under them. From the last to the first.
+
+    `patches` in painter's order on a canvas (H, W), paint in 0..1. Every m_p becomes
+    m_p·(1 - (1 - cover)·v), v being the largest paint of any later brush at that pixel; `published`
+    counts any paint > 0 as 1.
     """
-    covered: Array = paint.copy()
-    top: Array = np.zeros(paint.shape[1:], dtype=np.float32)
-    for p in range(len(paint) - 1, -1, -1):
-        covered[p] *= 1 - (1 - cover) * top
-        layer = (paint[p] > 0).astype(np.float32) if published else paint[p]
-        top = np.maximum(top, layer)
-    return covered
+    pile = Pile(canvas)
+    for patch in reversed(patches):
+        yield Patch(patch.paint * (1 - (1 - cover) * pile.over(patch)), patch.window)
+        layer = (patch.paint > 0).astype(np.float32) if published else patch.paint
+        pile.add(layer, patch.window)
 
 
 def gaussian_blur(
@@ -43,7 +82,7 @@ def gaussian_blur(
     """
     if std_px <= 0:
         return to_latent_grid(paint, factor)
-    radius = math.ceil(3 * std_px) if radius_px is None else radius_px
+    radius = blur_radius(std_px) if radius_px is None else radius_px
     offsets = np.arange(-radius, radius + 1, dtype=np.float64)
     kernel = np.exp(-0.5 * (offsets / std_px) ** 2)
     kernel = (kernel / kernel.sum()).astype(np.float32)
@@ -111,6 +150,35 @@ def pad_paint(paint: Array, multiple: int) -> Array:
     return np.pad(paint, [*still, (0, below), (0, right)], mode="edge")
 
 
+def blur_patch(
+    patch: Patch, canvas: tuple[int, int], std_px: float, radius_px: int | None, factor: int
+) -> Patch:
+    """Steps 2 and 5 for a patch of a canvas (H, W), as `gaussian_blur` does them for all of it.
+
+    The result lies on the latent grid. What is further off than the kernel reaches stays bare, so
+    only the window's surroundings are worked out.
+    """
+    reach = blur_radius(std_px) if radius_px is None else radius_px
+    reach = reach if std_px > 0 else 0
+    wider = [
+        slice(max(0, side.start - reach) // factor * factor, min(length, side.stop + reach))
+        for side, length in zip(patch.window, canvas, strict=True)
+    ]
+    around = [
+        (side.start - wide.start, wide.stop - side.stop)
+        for side, wide in zip(patch.window, wider, strict=True)
+    ]
+    blurred = gaussian_blur(np.pad(patch.paint, around), std_px, radius_px, factor=factor)
+    top, left = (wide.start // factor for wide in wider)
+    height, width = blurred.shape
+    return Patch(blurred, (slice(top, top + height), slice(left, left + width)))
+
+
+def blur_radius(std_px: float) -> int:
+    """How far a Gaussian's kernel reaches, in pixels."""
+    return math.ceil(3 * std_px)
+
+
 def brush_weights(
     paint: Array,
     alphas: Sequence[float],
@@ -127,12 +195,11 @@ def brush_weights(
     `alphas` and `blurs_px` hold one number a brush. `published` takes the published cover rule and
     one kernel radius, ceil(3·max blur), for all brushes.
     """
-    radius = math.ceil(3 * max(blurs_px, default=0.0)) if published else None
-    covered = cover_lower(paint, cover, published=published)
-    weights = [
-        gaussian_blur(m, blur, radius, factor=factor) * np.float32(alpha)
-        for m, alpha, blur in zip(covered, alphas, blurs_px, strict=True)
-    ]
-    if not weights:
-        return np.zeros((0, table.slots, *to_latent_grid(paint[:0], factor).shape[1:]), np.float32)
-    return quantise(np.stack(weights), table, mask_type)
+    radius = blur_radius(max(blurs_px, default=0.0)) if published else None
+    canvas = (paint.shape[1], paint.shape[2])
+    masks = np.zeros(to_latent_grid(paint, factor).shape, dtype=np.float32)
+    covered = cover_lower([cut_out(m) for m in paint], canvas, cover, published=published)
+    for p, patch in zip(reversed(range(len(paint))), covered, strict=True):
+        soft = blur_patch(patch, canvas, blurs_px[p], radius, factor)
+        masks[p][soft.window] = soft.paint * np.float32(alphas[p])
+    return quantise(masks, table, mask_type)

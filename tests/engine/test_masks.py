@@ -36,6 +36,16 @@ def table(*sigmas: float) -> StepTable:
 # 1. Cover
 
 
+def covered(paint: Array, cover: float, *, published: bool = False) -> Array:
+    """What covering leaves of every mask (P, H, W)."""
+    left = np.zeros_like(paint)
+    patches = [masks.cut_out(mask) for mask in paint]
+    upwards = masks.cover_lower(patches, paint.shape[1:], cover, published=published)
+    for mask, patch in zip(left[::-1], upwards, strict=True):
+        mask[patch.window] = patch.paint
+    return left
+
+
 @pytest.mark.parametrize(
     ("paint", "ours", "published"),
     [
@@ -51,15 +61,13 @@ def table(*sigmas: float) -> StepTable:
 def test_cover_by_hand(
     paint: tuple[float, ...], ours: tuple[float, ...], published: tuple[float, ...]
 ) -> None:
-    assert masks.cover_lower(column(*paint), 0.3) == pytest.approx(column(*ours))
-    assert masks.cover_lower(column(*paint), 0.3, published=True) == pytest.approx(
-        column(*published)
-    )
+    assert covered(column(*paint), 0.3) == pytest.approx(column(*ours))
+    assert covered(column(*paint), 0.3, published=True) == pytest.approx(column(*published))
 
 
 @pytest.mark.parametrize("cover", [0.0, 1.0])
 def test_cover_at_its_ends(cover: float) -> None:
-    assert masks.cover_lower(column(0.6, 1), cover) == pytest.approx(column(0.6 * cover, 1))
+    assert covered(column(0.6, 1), cover) == pytest.approx(column(0.6 * cover, 1))
 
 
 @pytest.mark.parametrize("published", [False, True])
@@ -67,7 +75,7 @@ def test_cover_against_a_loop_over_pixels(published: bool) -> None:
     paint = noise(4, 6, 5).round(1)
     before = paint.copy()
     wanted = naive.covered(paint.astype(np.float64), 0.3, published)
-    assert masks.cover_lower(paint, 0.3, published=published) == pytest.approx(wanted, abs=1e-6)
+    assert covered(paint, 0.3, published=published) == pytest.approx(wanted, abs=1e-6)
     assert (paint == before).all()
 
 
@@ -246,6 +254,26 @@ def test_weights_against_the_naive_loop(mask_type: str, published: bool) -> None
         background=True,
     )
     assert np.concatenate([below, weights]) == pytest.approx(wanted, abs=1e-3)
+
+
+@pytest.mark.parametrize("published", [False, True])
+@pytest.mark.parametrize("mask_type", TYPES)
+def test_work_around_the_paint_alone_changes_no_bit(mask_type: str, published: bool) -> None:
+    """The same as covering and blurring whole canvases, one by one: corners, dots, nothing, all."""
+    boxes = [(0, 0, 5, 4), (9, 30, 10, 31), (0, 0, 0, 0), (3, 20, 40, 24), (44, 36, 48, 40)]
+    paint = np.stack([box(*each, (48, 40)) for each in boxes])
+    paint = np.concatenate([noise(1, 40, 48), paint * noise(5, 40, 48)])
+    alphas, blurs_px = [1.0, 0.98, 1.0, 0.5, 1.0, 1.0], [6.0, 1.5, 0.0, 2.0, 20.0, 4.0]
+    top, weights = np.zeros((40, 48), dtype=np.float32), []
+    for mask, alpha, blur_px in zip(paint[::-1], alphas[::-1], blurs_px[::-1], strict=True):
+        left = mask * (1 - (1 - 0.3) * top)
+        soft = masks.gaussian_blur(left, blur_px, 60 if published else None, factor=4)
+        weights.append(masks.quantise(soft * np.float32(alpha), TABLE, mask_type))
+        top = np.maximum(top, (mask > 0).astype(np.float32) if published else mask)
+    ours = masks.brush_weights(
+        paint, alphas, blurs_px, TABLE, factor=4, mask_type=mask_type, published=published
+    )
+    assert ours.tobytes() == np.stack(weights[::-1]).tobytes()
 
 
 def test_no_brushes() -> None:
