@@ -1,12 +1,10 @@
 """From a prompt's text to the rows that a UNet attends to: weights, chunks, CLIP.
 
-`(words:1.2)` weighs words, `\\(` is a bracket; any other character is text. CLIP reads 75 tokens at
-a time: a longer prompt is read in chunks, whose rows follow each other.
+CLIP reads 75 tokens at a time: a longer prompt is read in chunks, whose rows follow each other.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -15,20 +13,7 @@ import torch
 from torch import Tensor
 
 from smd_cli.errors import UsageError
-
-_WEIGHTED = re.compile(r"(?<!\\)\(((?:\\[()]|[^()])+?):\s*(\d+\.?\d*|\.\d+)\s*\)")
-_ESCAPED = re.compile(r"\\([()])")
-
-
-def weighted_spans(prompt: str) -> list[tuple[str, float]]:
-    """A prompt as pieces of text with their weights, in order; weight 1 is plain text."""
-    spans: list[tuple[str, float]] = []
-    end = 0
-    for found in _WEIGHTED.finditer(prompt):
-        spans += [(prompt[end : found.start()], 1.0), (found[1], float(found[2]))]
-        end = found.end()
-    spans.append((prompt[end:], 1.0))
-    return [(_ESCAPED.sub(r"\1", text), weight) for text, weight in spans if text]
+from smd_cli.scene.prompts import weighted_spans
 
 
 @dataclass(frozen=True)

@@ -226,6 +226,7 @@ class Scene:
     """A whole scene. `size` (width, height) None: taken from the pictures or the model.
 
     `brushes` holds muted ones too, in painter's order; `active` only those that are painted.
+    `prefix` and `suffix` are those of every prompt, which has them already.
     """
 
     model: ModelRef
@@ -237,6 +238,8 @@ class Scene:
     seed: int = 0
     seed_was_random: bool = False
     frames: int = 1
+    prefix: str = ""
+    suffix: str = ""
 
     @property
     def active(self) -> tuple[Brush, ...]:

@@ -156,6 +156,8 @@ def _scene(root: Node, folder: Path) -> Scene:
             seed=secrets.randbelow(2**32) if drawn is None else drawn,
             seed_was_random=drawn is None,
             frames=keys.get("frames", whole(1, MAX_FRAMES), 1),
+            prefix=wording.prefix,
+            suffix=wording.suffix,
         )
 
 

@@ -13,9 +13,9 @@ from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokeniz
 
 from smd_cli.backbone.contract import Backbone
 from smd_cli.backbone.load import load_backbone
-from smd_cli.backbone.prompts import weighted_spans
 from smd_cli.errors import UsageError
 from smd_cli.scene.model import ModelRef
+from smd_cli.scene.prompts import weighted_spans
 
 SPANS = {
     "a red fox": [("a red fox", 1.0)],

@@ -121,6 +121,7 @@ def test_the_example_of_the_format_gives_exactly_this_scene() -> None:
         size=(512, 512),
         seed=2024,
         frames=12,
+        suffix=", watercolour",
         background=Background(
             prompt="a meadow under a blue sky, watercolour",
             negative="blurry, cropped",
