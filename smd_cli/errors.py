@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Literal
+
+MAX_SENTENCE = 500  # signs of a message or a hint
+MAX_PROBLEMS = 20  # of one scene that are told
 
 
 class ExitCode(IntEnum):
@@ -17,18 +20,20 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Place:
     """Where in what the user wrote: a line of the scene file, or an option of the command line.
 
     `line` and `column` count from 1; both are 0 for an option, whose `file` is the option as typed
-    (``--set brushes.fox.alpha=2``). `source` is the line's own text, for the caret.
+    (``--set brushes.fox.alpha=2``). `source` is the line's own text, for the caret; of a long line
+    only a part, which begins `skipped` columns into it.
     """
 
     file: str
     line: int = 0
     column: int = 0
     source: str = ""
+    skipped: int = 0
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
@@ -36,22 +41,37 @@ class Place:
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing to tell about the scene; `str()` gives the full text as it is shown."""
+    """One thing to tell about the scene; `str()` gives the full text as it is shown.
+
+    A message or a hint that is longer than any sentence loses its middle.
+    """
 
     place: Place
     message: str
     hint: str = ""
     severity: Literal["error", "warning"] = "error"
 
+    def __post_init__(self) -> None:
+        for name in ("message", "hint"):
+            object.__setattr__(self, name, shortened(getattr(self, name), MAX_SENTENCE))
+
     def __str__(self) -> str:
-        lines = [f"{self.place}: {self.severity}: {self.message}"]
-        if self.place.line and self.place.source.strip():
-            lead = self.place.source[: self.place.column - 1]
+        place = self.place
+        lines = [f"{place}: {self.severity}: {self.message}"]
+        if place.line and place.source.strip():
+            lead = place.source[: place.column - 1 - place.skipped]
             blank = "".join(c if c == "\t" else " " for c in lead)
-            lines += [f"  {self.place.source.rstrip()}", f"  {blank}^"]
+            lines += [f"  {place.source.rstrip()}", f"  {blank}^"]
         if self.hint:
             lines.append(f"hint: {self.hint}")
         return "\n".join(lines)
+
+
+def shortened(text: str, limit: int) -> str:
+    """The text; where it is longer than `limit` signs, without its middle."""
+    if len(text) <= limit:
+        return text
+    return f"{text[: limit * 2 // 3]}…{text[len(text) - limit // 3 + 1 :]}"
 
 
 class SmdError(Exception):
@@ -79,7 +99,15 @@ class SceneError(UsageError):
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
-        super().__init__("\n".join(str(p) for p in self.problems))
+        super().__init__(self.problems[0].message if self.problems else "")
 
     def __str__(self) -> str:
-        return self.message
+        return "\n".join(str(problem) for problem in self.problems)
+
+
+def capped(problems: Sequence[Problem], file: str) -> list[Problem]:
+    """The first problems of a scene, and in place of the others how many they are."""
+    if len(problems) <= MAX_PROBLEMS:
+        return [*problems]
+    rest = f"{len(problems) - MAX_PROBLEMS} more problems are not shown"
+    return [*problems[:MAX_PROBLEMS], Problem(Place(file), rest)]

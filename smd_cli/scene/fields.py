@@ -6,12 +6,14 @@ import math
 import re
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import unquote
 
 from PIL import ImageColor
 
 from smd_cli.scene.model import Length, Point
 from smd_cli.scene.nodes import Node, shown
 from smd_cli.scene.sections import Notes, Reader, closest, reject, wrong
+from smd_cli.scene.yaml_flaws import quoting
 
 T = TypeVar("T")
 Word = TypeVar("Word", bound=str)
@@ -22,6 +24,11 @@ MAX_SEED = 2**63 - 1
 _FARTHEST = 100_000
 _SIZE = re.compile(r"\s*([0-9]{1,9})\s*[xX×]\s*([0-9]{1,9})\s*")
 _SHARE = re.compile(r"([-+]?[0-9]{1,9}(?:\.[0-9]{1,9})?)\s*%")
+_HUB = re.compile(
+    r"(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/([\w.-]{1,99}/[\w.-]{1,99})"
+    r"(?:/(?:resolve|blob)/[^/]+(/.*\.safetensors))?(?:[/?].*)?"
+)
+_OF_LORAS = ("lora", "a value of lora", "path")  # which may name a file of the hub
 _HEX_COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 _YAML_1_1 = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
 
@@ -63,11 +70,18 @@ def flag(node: Node) -> bool:
 
 def text(node: Node) -> str:
     """Any text. What was typed on the command line is one, whatever else YAML sees in it."""
-    value = node.value if isinstance(node.value, str) else node.typed
+    value = node.text
     if value is None:
-        quotable = isinstance(node.value, int | float)
-        reject(node, "a text", f"quote it: '{node.written}'" if quotable else "")
+        reject(node, "a text", _quotable(node))
     return value
+
+
+def _quotable(node: Node) -> str:
+    """A hint for what would be a text in quotes."""
+    if isinstance(node.value, int | float):
+        return f"quote it: '{shown(node.written, quote=False)}'"
+    opening = "[" if isinstance(node.value, tuple) else "{"
+    return quoting(opening) if opening in node.place.source else ""
 
 
 def phrase(node: Node) -> str:
@@ -94,7 +108,8 @@ def one_of(*words: Word) -> Reader[Word]:
 def listed(node: Node, read: Reader[T], what: str, counts: range | None = None) -> tuple[T, ...]:
     """A list with as many items as `counts` allows, each read by `read`."""
     if not isinstance(node.value, tuple) or (counts and len(node.value) not in counts):
-        reject(node, what)
+        glued = len(node.items) == 1 and " " in str(node.items[0].value)
+        reject(node, what, "put commas between the values" if glued else "")
     with Notes() as notes:
         return notes.each(node.value, read)
 
@@ -150,9 +165,7 @@ def color(node: Node) -> Color:
     if isinstance(node.value, tuple):
         red, green, blue = listed(node, whole(0, 255), what, range(3, 4))
         return red, green, blue
-    if not isinstance(node.value, str):
-        reject(node, what, "an unquoted # begins a comment" if node.value is None else "")
-    name = node.value.lower()
+    name = (node.text or "").lower()
     if name not in ImageColor.colormap and not _HEX_COLOR.fullmatch(name):
         close = None if name.startswith("#") else closest(name, ImageColor.colormap)
         reject(node, what, f"did you mean {close}?" if close else "")
@@ -175,7 +188,36 @@ def file_path(node: Node, folder: Path) -> tuple[Path, str]:
     written = phrase(node)
     if "\0" in written:
         raise wrong(node, f"{node.label} must be a file's name, not {shown(written)}")
-    return resolved(written, node.base or folder), written
+    refuse_address(node, written)
+    path = resolved(written, folder if node.base is None else node.base)
+    if node.base is not None and _is_file(resolved(written, folder)) and not _is_file(path):
+        beside = resolved(written, folder)
+        hint = f"paths in options count from the current folder: {shown(str(beside), quote=False)}"
+        raise wrong(node, f"there is no file {shown(written)}", hint)
+    return path, written
+
+
+def refuse_address(node: Node, written: str) -> None:
+    """Raise for a web address or a ``file://`` where a path or a hub id is wanted."""
+    hub = _HUB.fullmatch(written)
+    scheme, there, rest = written.partition("://")
+    if hub:
+        file = hub[2] if hub[2] and node.label in _OF_LORAS else ""
+        hint = f"a model of the hub is written {shown(hub[1] + file, quote=False)}"
+    elif not there or not scheme.isalnum():
+        return
+    elif scheme.lower() == "file":
+        hint = f"write the path: {shown(unquote(rest.removeprefix('localhost')), quote=False)}"
+    else:
+        hint = "download it, and write the path of the file"
+    raise wrong(node, f"{node.label} cannot be read from the address {shown(written)}", hint)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def resolved(written: str, base: Path) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
@@ -20,11 +20,13 @@ from smd_cli.scene.model import (
     RectMask,
 )
 from smd_cli.scene.nodes import Node
+from smd_cli.scene.schema import short_form
 from smd_cli.scene.sections import Notes, Section, reject, wrong
 
 _CHANNELS: tuple[Channel, ...] = get_args(Channel)
 _FITS: tuple[Fit, ...] = get_args(Fit)
-MAX_POINTS = 100_000  # of a polygon
+MAX_PARTS = 1000
+MAX_POINTS = 30_000
 _KINDS = ("image", "rect", "ellipse", "polygon")
 
 
@@ -41,13 +43,15 @@ class MaskReader:
             return (self._part(node),)
         if not node.value:
             raise wrong(node, "mask must not be an empty list")
+        if len(node.value) > MAX_PARTS:
+            reject(node, f"a list of at most {MAX_PARTS} images and shapes")
         with Notes() as notes:
             return notes.each(node.value, self._part)
 
     def _part(self, node: Node) -> MaskPart:
-        if isinstance(node.value, str):
+        if short_form(node, "mask") is not None:
             return ImageMask(*file_path(node, self.folder))
-        if not isinstance(node.value, dict):
+        if not isinstance(node.value, Mapping):
             reject(node, f"an image's path or one of {', '.join(_KINDS)}")
         with Section(node, "a mask") as keys:
             kind = keys.need_one_of(_KINDS)
@@ -82,10 +86,10 @@ class MaskReader:
         return x, y, width, height
 
     def _polygon(self, node: Node) -> tuple[Point, ...]:
-        if isinstance(node.value, tuple) and len(node.value) > MAX_POINTS:
-            message = f"polygon has {len(node.value):,} points; at most {MAX_POINTS:,} are drawn"
-            raise wrong(node, message, "paint it as an image instead")
-        points = listed(node, point, "a list of at least 3 points [x, y]", range(3, MAX_POINTS + 1))
+        what = "a list of at least 3 points [x, y]"
+        if len(node.items) > MAX_POINTS:
+            what = f"a list of 3 to {MAX_POINTS} points [x, y]"
+        points = listed(node, point, what, range(3, MAX_POINTS + 1))
         if self.canvas:
             corners = [_on(self.canvas, p) for p in points]
             if _in_line(corners):

@@ -11,16 +11,18 @@ from smd_cli.checkpoints import SUPPORTED, class_name
 from smd_cli.errors import SceneError, UsageError
 from smd_cli.models import PRESETS, resolve_lora, resolve_model
 from smd_cli.presets import Preset
-from smd_cli.scene.fields import number, phrase, whole
+from smd_cli.scene.fields import number, phrase, refuse_address, whole
 from smd_cli.scene.model import LoraRef, ModelRef
 from smd_cli.scene.nodes import Node
-from smd_cli.scene.sections import Notes, Section, wrong
+from smd_cli.scene.schema import short_form
+from smd_cli.scene.sections import Notes, Section, reject, wrong
 
 T = TypeVar("T")
 
 DEFAULT_MODEL = "starter"
 NO_BRUSH_LORA = "a brush has no lora of its own: all brushes share one model, whose loras are fused"
 BRUSH_LORA_HINT = "model: {name: ..., lora: [...]} gives it to the whole picture"
+MAX_LORAS = 100
 _MAX_LORA_WEIGHT = 10
 _MAX_CLIP_SKIP = 11  # of the 12 layers of CLIP's text encoder
 
@@ -33,7 +35,7 @@ class ModelReader:
 
     def __call__(self, node: Node) -> ModelRef:
         """The model that is meant."""
-        if not isinstance(node.value, Mapping):
+        if short_form(node, "model") is not None or not isinstance(node.value, Mapping):
             return self._named(node)
         with Section(node, "the model") as keys:
             ref = keys.need("name", self._named, ModelRef(""))
@@ -45,6 +47,10 @@ class ModelReader:
                 clip_skip=keys.get("clip_skip", whole(0, _MAX_CLIP_SKIP), 0),
                 config=keys.get("config", lambda node: self._config(node, ref), None),
             )
+
+    def _base(self, node: Node) -> Path:
+        """The folder that relative paths in a node start from."""
+        return self.folder if node.base is None else node.base
 
     def _named(self, node: Node) -> ModelRef:
         return self._resolved(node, "model", PRESETS, "model_index.json")
@@ -63,12 +69,14 @@ class ModelReader:
 
     def _loras(self, node: Node) -> tuple[LoraRef, ...]:
         """One LoRA, or a list of them."""
+        items = node.items if isinstance(node.value, tuple) else (node,)
+        if len(items) > MAX_LORAS:
+            reject(node, f"a list of at most {MAX_LORAS} loras")
         with Notes() as notes:
-            items = node.items if isinstance(node.value, tuple) else (node,)
             return notes.each(items, self._lora)
 
     def _lora(self, node: Node) -> LoraRef:
-        if not isinstance(node.value, Mapping):
+        if short_form(node, "lora") is not None or not isinstance(node.value, Mapping):
             return self._lora_named(node)
         with Section(node, "the lora") as keys:
             ref = keys.need("path", self._lora_named, LoraRef(""))
@@ -80,12 +88,12 @@ class ModelReader:
             )
 
     def _lora_named(self, node: Node) -> LoraRef:
-        return _placed(node, lambda name: resolve_lora(name, node.base or self.folder))
+        return _placed(node, lambda name: resolve_lora(name, self._base(node)))
 
     def _resolved(
         self, node: Node, what: str, presets: Mapping[str, Preset], needs: str
     ) -> ModelRef:
-        base = node.base or self.folder
+        base = self._base(node)
         ref = _placed(node, lambda name: resolve_model(name, base, presets=presets, what=what))
         if ref.folder and ref.name not in presets and not (ref.folder / needs).is_file():
             other = class_name(ref.folder)
@@ -97,8 +105,10 @@ class ModelReader:
 
 def _placed(node: Node, resolve: Callable[[str], T]) -> T:
     """What a name means; where it means nothing, that is said at its place."""
+    name = phrase(node)
+    refuse_address(node, name)
     try:
-        return resolve(phrase(node))
+        return resolve(name)
     except UsageError as error:
         if isinstance(error, SceneError):
             raise

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import bisect
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -15,9 +15,12 @@ import yaml
 from smd_cli.errors import Place, Problem, SceneError
 from smd_cli.scene import yaml12
 from smd_cli.scene.model import KeyPath
+from smd_cli.scene.yaml_flaws import UnreadableError, quoting
 
 _MAX_QUOTED = 60
-_MAX_SHOWN = 500  # a longer source line is not shown beside its message
+_MAX_SHOWN = 160  # signs of a source line that are shown beside its message
+_STEERING = re.compile(r"[^\t -~\xa0-\u2027\u202a-\ud7ff\ue000-\U0010ffff]")
+_STEERING_BUT_BREAKS = re.compile(r"[^\t\r\n -~\xa0-\u2027\u202a-\ud7ff\ue000-\U0010ffff]")
 
 
 class Flaw(Enum):
@@ -31,13 +34,14 @@ Scalar: TypeAlias = str | int | float | bool | None
 Value: TypeAlias = "Scalar | tuple[Node, ...] | Mapping[str, Node] | Flaw"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Node:
     """A value and where it stands.
 
     `label` is how messages call it (its key), `key` the place of its key, `written` a scalar as
-    written. From an option come `base`, the folder that relative paths start from (None: the
-    scene's), and `typed`, the whole text, which counts where a text is wanted.
+    written. `bare`: its key stands in braces without a colon. From an option come `base`, the
+    folder that relative paths start from (None: the scene's), and `typed`, the text as typed,
+    which counts where a text is wanted.
     """
 
     label: str
@@ -47,11 +51,19 @@ class Node:
     written: str = ""
     base: Path | None = None
     typed: str | None = None
+    bare: bool = False
+
+    @property
+    def text(self) -> str | None:
+        """What it is where a text is wanted; None for what is no text."""
+        if self.typed is not None:
+            return self.typed
+        return self.value if isinstance(self.value, str) else None
 
     @property
     def children(self) -> Mapping[str, Node]:
         """The keys of a mapping; none for anything else."""
-        return self.value if isinstance(self.value, Mapping) else {}
+        return self.value if isinstance(self.value, dict) else {}
 
     @property
     def items(self) -> tuple[Node, ...]:
@@ -65,25 +77,35 @@ def shown(text: str, quote: bool = True) -> str:
     return f"'{short}'" if quote else short
 
 
-def visible(text: str) -> str:
-    """The text without what would end a line or steer a terminal."""
-    return re.sub(r"[^\t -~\xa0-\u2027\u202a-\ud7ff\ue000-\U0010ffff]", "\ufffd", text)
+def visible(text: str, breaks: bool = False) -> str:
+    """The text without what would end a line (but where `breaks` may stay) or steer a terminal."""
+    return (_STEERING_BUT_BREAKS if breaks else _STEERING).sub("\ufffd", text)
 
 
 class Lines:
     """A scene's text with the places in it, counted as editors count."""
 
     def __init__(self, file: str, text: str) -> None:
-        self._file, self._text = file, text
+        self._file, self._text = file, visible(text, breaks=True)
         self._starts = [0, *(m.end() for m in re.finditer(r"\r\n|\n|\r", text))]
+        self._known = (-1, 0, "")  # the line asked for last: its number, start and text
 
     def place(self, index: int) -> Place:
-        """The place of the character at `index`."""
+        """The place of the character at `index`, with the part of its line around it."""
         line = bisect.bisect_right(self._starts, index)
-        start = self._starts[line - 1]
-        source = re.split(r"[\r\n]", self._text[start : start + _MAX_SHOWN + 1], maxsplit=1)[0]
-        fits = len(source) <= _MAX_SHOWN
-        return Place(self._file, line, index - start + 1, visible(source) if fits else "")
+        if self._known[0] != line:
+            start = self._starts[line - 1]
+            end = self._starts[line] if line < len(self._starts) else len(self._text)
+            self._known = (line, start, self._text[start:end].rstrip("\r\n"))
+        _, start, source = self._known
+        column = index - start
+        if len(source) <= _MAX_SHOWN:
+            return Place(self._file, line, column + 1, source)
+        skipped = max(0, min(column - _MAX_SHOWN // 2, len(source) - _MAX_SHOWN))
+        part = source[skipped : skipped + _MAX_SHOWN]
+        part = "…" + part[1:] if skipped else part
+        part = part[:-1] + "…" if skipped + _MAX_SHOWN < len(source) else part
+        return Place(self._file, line, column + 1, part, skipped)
 
 
 @dataclass
@@ -104,7 +126,7 @@ def parse_yaml(
     """
     try:
         composed = yaml12.compose(text)
-    except yaml12.UnreadableError as flaw:
+    except UnreadableError as flaw:
         raise SceneError([Problem(place(flaw.index), flaw.message, flaw.hint)]) from None
     if composed is None:
         return None
@@ -126,15 +148,17 @@ def from_data(label: str, data: Any, place: Place) -> Node:
 
 def written_places(node: Node) -> dict[KeyPath, Place]:
     """The place of every key and list item under `node`, by its path."""
-    return dict(_walk(node, ()))
+    places: dict[KeyPath, Place] = {}
+    _walk(node, (), places)
+    return places
 
 
-def _walk(node: Node, path: KeyPath) -> Iterator[tuple[KeyPath, Place]]:
-    yield path, node.place
+def _walk(node: Node, path: KeyPath, places: dict[KeyPath, Place]) -> None:
+    places[path] = node.place
     for key, child in node.children.items():
-        yield from _walk(child, (*path, key))
+        _walk(child, (*path, key), places)
     for index, item in enumerate(node.items):
-        yield from _walk(item, (*path, index))
+        _walk(item, (*path, index), places)
 
 
 def _item(label: str) -> str:
@@ -149,23 +173,26 @@ class _Builder:
         self._place, self._base = place, base
         self.problems: list[Problem] = []
 
-    def node(self, raw: yaml.Node, label: str, key: Place | None) -> Node:
+    def node(self, raw: yaml.Node, label: str, key: Place | None, bare: bool = False) -> Node:
         """`raw` as a Node; what has a key and is no plain value stands where its key does."""
         start = self._place(raw.start_mark.index)
         block_list = isinstance(raw, yaml.SequenceNode) and not raw.flow_style
         block = block_list or isinstance(raw, yaml.MappingNode)
         place = key if key and block else start
         written = raw.value if isinstance(raw, yaml.ScalarNode) else ""
-        return Node(label, self._value(raw, label, start), place, key or place, written, self._base)
+        value = self._value(raw, label, start)
+        return Node(label, value, place, key or place, written, self._base, None, bare)
 
     def _value(self, raw: yaml.Node, label: str, start: Place) -> Value:
         if isinstance(raw, yaml.MappingNode) and raw.tag == yaml12.MAP:
             return self._mapping(raw)
         if isinstance(raw, yaml.SequenceNode) and raw.tag == yaml12.SEQ:
-            return tuple(self.node(item, _item(label), None) for item in raw.value)
+            of_list = _item(label)
+            return tuple(self.node(item, of_list, None) for item in raw.value)
         if isinstance(raw, yaml.ScalarNode) and raw.tag in yaml12.SCALARS:
             return self._scalar(raw, start)
-        return self._broken(start, f"the YAML tag {yaml12.tag_shown(raw.tag)} is not allowed")
+        tag = shown(yaml12.tag_shown(raw.tag), quote=False)
+        return self._broken(start, f"the YAML tag {tag} is not allowed", quoting("!"))
 
     def _scalar(self, raw: yaml.ScalarNode, start: Place) -> Value:
         try:
@@ -176,20 +203,42 @@ class _Builder:
             return self._broken(start, f"{shown(raw.value)} is no {yaml12.tag_shown(raw.tag)}")
 
     def _mapping(self, raw: yaml.MappingNode) -> dict[str, Node]:
+        """The keys of a mapping; those that ``<<`` merges in stand below its own."""
         children: dict[str, Node] = {}
+        merges: list[tuple[Place, yaml.Node]] = []
         for raw_key, raw_value in raw.value:
             place = self._place(raw_key.start_mark.index)
             if not isinstance(raw_key, yaml.ScalarNode) or raw_key.tag not in yaml12.SCALARS:
                 self._broken(place, "a key must be a plain word")
+            elif raw_key.value == "<<" and not raw_key.style:
+                merges.append((place, raw_value))
             elif raw_key.value in children:
                 self._twice(raw_key.value, place, children[raw_key.value].key)
             else:
-                children[raw_key.value] = self.node(raw_value, raw_key.value, place)
+                bare = raw_value.start_mark.index <= raw_key.end_mark.index
+                children[raw_key.value] = self.node(raw_value, raw_key.value, place, bare)
+        for place, merged in merges[:1]:
+            below = self._merged(merged).items()
+            children = {key: replace(node, key=place) for key, node in below} | children
+        for place, _ in merges[1:]:
+            self._broken(place, "a mapping merges once", "<<: [*one, *other] merges several")
         return children
+
+    def _merged(self, raw: yaml.Node) -> dict[str, Node]:
+        """The keys of the mapping, or of the list of mappings, behind ``<<``; earlier ones win."""
+        together: dict[str, Node] = {}
+        parts = raw.value if isinstance(raw, yaml.SequenceNode) else [raw]
+        for part in reversed(parts):
+            if isinstance(part, yaml.MappingNode) and part.tag == yaml12.MAP:
+                together |= self._mapping(part)
+            else:
+                message = "<< merges a mapping, or a list of mappings, in"
+                self._broken(self._place(part.start_mark.index), message, "<<: *anchor")
+        return together
 
     def _twice(self, key: str, place: Place, first: Place) -> None:
         self._broken(place, f"the key {shown(key)} is written twice (first in line {first.line})")
 
-    def _broken(self, place: Place, message: str) -> Flaw:
-        self.problems.append(Problem(place, message))
+    def _broken(self, place: Place, message: str, hint: str = "") -> Flaw:
+        self.problems.append(Problem(place, message, hint))
         return BROKEN

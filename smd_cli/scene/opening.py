@@ -131,7 +131,9 @@ def _missing(path: Path, written: str) -> NoReturn:
     close = _closest(path)
     if close:
         raise PictureError(message, f"did you mean {quote(str(Path(written).with_name(close)))}?")
-    raise PictureError(message, "paths count from the scene file's folder")
+    folder = str(path.parent)
+    where = "the current folder" if folder == "." else f"the folder {quote(folder)}"
+    raise PictureError(message, f"it was looked for in {where}")
 
 
 def _closest(path: Path) -> str:

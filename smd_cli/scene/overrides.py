@@ -6,12 +6,14 @@ a problem in it stands at the option.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from smd_cli.errors import Place, Problem, SceneError, UsageError
+from smd_cli.errors import Place, Problem, SceneError, UsageError, shortened
 from smd_cli.scene.nodes import BROKEN, Node, parse_yaml, shown, visible
+from smd_cli.scene.schema import short_form
 from smd_cli.scene.sections import Notes, name_hint
 
 # A section that may be written as one plain value, and the key that this value then has.
@@ -22,6 +24,8 @@ _RIVALS = {
     "background": frozenset({"image", "color"}),
     "mask": frozenset({"image", "rect", "ellipse", "polygon"}),
 }
+_MAX_OPTION = 200  # signs of an option that a message repeats
+_QUOTED = re.compile(r"'(?:[^'\r\n]|'')*'|\"(?:[^\"\\\r\n]|\\.)*\"")
 _SECTIONS = {"prompt", "defaults", "sampler", "bootstrap", "guidance", "output"}
 
 
@@ -30,9 +34,11 @@ class Override:
     """One change to the scene.
 
     `key` is a path of keys such as ``sampler.guidance.scale`` or ``brushes.fox.prompt`` (brushes
-    by name, or by number from 1); `value` YAML text, and plain text where a text is wanted;
-    `option` the option as typed, for messages. Relative paths in the value start from `base`, or
-    from the scene's folder where that is None.
+    by name, or by number from 1); `option` the option as typed, for messages. Relative paths in the
+    value start from `base`, or from the scene's folder where that is None.
+
+    The reader of its key decides what `value` is: where a text is wanted, every sign of it counts
+    (but the quotes around a value that is one quoted YAML text); elsewhere it is YAML.
     """
 
     key: str
@@ -54,7 +60,8 @@ def parse_override(text: str) -> Override:
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
         raise UsageError(f"--set takes KEY=VALUE, not {shown(text)}", "--set brushes.fox.alpha=0.9")
-    return Override(key.strip(), value, f"--set {visible(text)}", Path())
+    option = shortened(visible(text), _MAX_OPTION)
+    return Override(key.strip(), value, f"--set {option}", Path())
 
 
 def apply_overrides(
@@ -77,9 +84,7 @@ def apply_overrides(
 def brush_name(brush: Node) -> str | None:
     """The name written in a brush, if there is a readable one."""
     name = brush.children.get("name")
-    if name is None:
-        return None
-    return name.value if isinstance(name.value, str) else name.typed
+    return name.text if name else None
 
 
 def _mutings(
@@ -113,18 +118,20 @@ def _applied(root: Node, override: Override) -> Node:
 
 
 def _value(label: str, override: Override) -> Node:
-    """The override's value as a node; what is no YAML is plain text."""
-    place = override.place
-    node = Node(label, override.value, place, place, override.value, override.base)
+    """The override's value as a node: as YAML, and as typed; what is no YAML is the latter only."""
+    place, value = override.place, override.value
+    node = Node(label, value, place, place, value, override.base, value)
     try:
-        document = parse_yaml(override.value, lambda _: place, label, override.base)
+        document = parse_yaml(value, lambda _: place, label, override.base)
     except SceneError:
         return node
     if document is None:
-        node = replace(node, value=None)
-    elif not document.problems:
-        node = replace(document.root, key=place)
-    return replace(node, typed=override.value)
+        return replace(node, value=None)
+    if document.problems:
+        return node
+    read = document.root.value
+    typed = read if _QUOTED.fullmatch(value) and isinstance(read, str) else value
+    return replace(document.root, key=place, typed=typed)
 
 
 def _path(root: Node, override: Override) -> list[str | int]:
@@ -194,13 +201,15 @@ def _replaced(node: Node, path: Sequence[str | int], new: Node) -> Node:
 
 def _opened(node: Node, place: Place) -> dict[str, Node]:
     """The keys of a section that is to be changed, also of one in its short form."""
-    if isinstance(node.value, Mapping):
-        return dict(node.value)
+    if node.value is None and not node.text:
+        return {}
+    short = _SHORT_FORMS.get(node.label)
+    if short and short_form(node, node.label) is not None:
+        return {short: replace(node, label=short)}
     if node.value is None:
         return {}
-    if isinstance(node.value, str) and node.label in _SHORT_FORMS:
-        key = _SHORT_FORMS[node.label]
-        return {key: replace(node, label=key)}
+    if isinstance(node.value, Mapping):
+        return dict(node.value)
     if isinstance(node.value, tuple):
         raise SceneError([Problem(place, f"{node.label} is a list: set it as a whole")])
     if node.value is BROKEN or node.label in _SECTIONS or node.label == "a value of brushes":

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from smd_cli.errors import Place, Problem, SceneError, UsageError
+from smd_cli.errors import Place, Problem, SceneError, UsageError, capped
 from smd_cli.models import read_defaults, resolve_model
 from smd_cli.scene.fields import (
     color,
@@ -34,11 +34,13 @@ from smd_cli.scene.model_fields import (
 from smd_cli.scene.nodes import Lines, Node, from_data, parse_yaml, shown, written_places
 from smd_cli.scene.overrides import Override, apply_overrides, brush_name
 from smd_cli.scene.sampler_fields import read_sampler
+from smd_cli.scene.schema import short_form
 from smd_cli.scene.sections import Notes, Section, reject
 from smd_cli.scene.source import read_source
 
 MAX_FRAMES = 1_000_000
 MAX_BLUR_PX = 1000
+MAX_BRUSHES = 1000
 _SHARE = number(0, 1)
 _BLUR = number(0, MAX_BLUR_PX)
 
@@ -66,7 +68,8 @@ def load_scene(
     if scene and not notes.problems and not _paints(scene):
         notes.problems.append(_nothing(scene, _muted_at(root, applied)))
     if scene is None or notes.problems:
-        raise SceneError(_in_order(notes.problems, origin.file, [o.option for o in applied]))
+        found = _in_order(notes.problems, origin.file, [o.option for o in applied])
+        raise SceneError(capped(found, origin.file))
     made = tuple(str(override) for override in applied)
     places = written_places(root)
     return SceneFile(scene, origin.name, origin.file, origin.text, made, places)
@@ -75,11 +78,13 @@ def load_scene(
 def _in_order(problems: Sequence[Problem], file: str, options: Sequence[str]) -> list[Problem]:
     """Each problem once: those of the file by line, then those of the options, then others."""
 
+    known = {option: index for index, option in reversed([*enumerate(options)])}
+
     def rank(problem: Problem) -> tuple[int, int, int]:
         place = problem.place
         if place.file == file:
             return 0, place.line, place.column
-        return (1, options.index(place.file), 0) if place.file in options else (2, 0, 0)
+        return (1, known[place.file], 0) if place.file in known else (2, 0, 0)
 
     return sorted(dict.fromkeys(problems), key=rank)
 
@@ -176,6 +181,9 @@ def _own_defaults(model: ModelRef, place: Place) -> tuple[Sampler, float]:
 
 
 def _wording(node: Node) -> _Wording:
+    if node.text and not node.children:
+        hint = "what a picture shows is the prompt of its background: or of a brush"
+        reject(node, "a mapping of prefix: and suffix:", hint)
     with Section(node, "the prompt section") as keys:
         return _Wording(keys.get("prefix", text, ""), keys.get("suffix", text, ""))
 
@@ -191,7 +199,7 @@ def _defaults(node: Node, start: _Defaults) -> _Defaults:
 
 
 def _background(node: Node, negative: str, wording: _Wording, folder: Path) -> Background:
-    if isinstance(node.value, str):
+    if short_form(node, "background") is not None:
         return Background(wording.prompt(node), negative)
     with Section(node, "the background") as keys:
         keys.exclusive("image", "color")
@@ -226,6 +234,8 @@ class _BrushReader:
         """The list of brushes, in painter's order."""
         if not isinstance(node.value, tuple):
             reject(node, "a list of brushes (- prompt: …)")
+        if len(node.value) > MAX_BRUSHES:
+            reject(node, f"a list of at most {MAX_BRUSHES} brushes")
         with Notes(_named_twice(node.items)) as notes:
             return notes.each(enumerate(node.items, 1), self._brush)
 

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NoReturn, ParamSpec, TypeVar
 
 from smd_cli.errors import Problem, SceneError
 from smd_cli.scene.nodes import BROKEN, Node, shown
+from smd_cli.scene.schema import elsewhere
+from smd_cli.scene.yaml_flaws import glued_colon, odd_character
 
 T = TypeVar("T")
 S = TypeVar("S")
 P = ParamSpec("P")
 Reader = Callable[[Node], T]  # raises SceneError with every problem of its node
+
+_MAX_HINTED = 20  # unknown keys of one section that are compared with the known ones
+_COMMA = "quote the text: a comma ends it inside braces"
 
 
 def wrong(node: Node, message: str, hint: str = "") -> SceneError:
@@ -22,9 +28,26 @@ def wrong(node: Node, message: str, hint: str = "") -> SceneError:
 
 def reject(node: Node, what: str, hint: str = "") -> NoReturn:
     """Say that `node` must be `what`, and what it is."""
+    hint = _slip(node) or hint
     if node.value is None:
         raise wrong(node, f"{node.label} has no value: it must be {what}", hint)
     raise wrong(node, f"{node.label} must be {what}, not {_found(node)}", hint)
+
+
+def _slip(node: Node) -> str:
+    """A hint for what YAML makes of a slip: a comment, a null, a bare key, odd quotes."""
+    if isinstance(node.value, str) and node.typed is None:
+        odd = odd_character(node.value)
+        return odd[2] if odd else ""
+    if node.value is not None:
+        return ""
+    if node.bare:
+        return _COMMA
+    if node.written == "~":
+        return "a ~ alone is YAML's word for nothing: quote it, or write ~/ and a path"
+    place = node.place
+    commented = place.source[place.column - 1 - place.skipped :].lstrip().startswith("#")
+    return "an unquoted # begins a comment" if commented else ""
 
 
 def _found(node: Node) -> str:
@@ -32,7 +55,7 @@ def _found(node: Node) -> str:
         return f"the text {shown(node.value)}"
     if isinstance(node.value, tuple):
         return f"a list of {len(node.value)}"
-    return "a mapping" if isinstance(node.value, dict) else shown(node.written, quote=False)
+    return "a mapping" if isinstance(node.value, Mapping) else shown(node.written, quote=False)
 
 
 def closest(word: str, legal: Iterable[str]) -> str | None:
@@ -51,16 +74,20 @@ def name_hint(word: str, legal: Sequence[str], introduction: str) -> str:
 
 
 class Notes:
-    """Collects problems, so that one reading tells them all; raises them when its block ends."""
+    """Collects problems, so that one reading tells them all; raises them when its block ends.
+
+    It raises also where something failed without a word, as it was complained about before.
+    """
 
     def __init__(self, problems: Iterable[Problem] = ()) -> None:
         self.problems = list(problems)
+        self._failed = False
 
     def __enter__(self) -> Notes:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, raised: object, trace: object) -> None:
-        if raised is None and self.problems:
+        if raised is None and (self.problems or self._failed):
             raise SceneError(self.problems)
 
     def attempt(self, default: S, read: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | S:
@@ -68,7 +95,7 @@ class Notes:
         try:
             return read(*args, **kwargs)
         except SceneError as error:
-            self.problems.extend(error.problems)
+            self._note(error)
             return default
 
     def each(self, items: Iterable[S], read: Callable[[S], T]) -> tuple[T, ...]:
@@ -78,8 +105,27 @@ class Notes:
             try:
                 made.append(read(item))
             except SceneError as error:
-                self.problems.extend(error.problems)
+                self._note(error)
         return tuple(made)
+
+    def _note(self, error: SceneError) -> None:
+        self.problems.extend(error.problems)
+        self._failed = True
+
+
+def _plain(key: str) -> str:
+    """A key without what only looks like a quote or a blank."""
+    return "".join(c for c in key[:60] if c.isascii())
+
+
+def _no_mapping(node: Node) -> str:
+    """A hint for a text that was hardly meant as one."""
+    text = node.value if isinstance(node.value, str) else ""
+    odd = odd_character(text)
+    if odd:
+        return f"{odd[1]} is in it: {odd[2]}"
+    equals = re.match(r"\s*(\w{1,30})\s*=", text)
+    return glued_colon(text) or (f"write {equals[1]}: and the value" if equals else "")
 
 
 class Section(Notes):
@@ -95,11 +141,11 @@ class Section(Notes):
     def __init__(self, node: Node, who: str) -> None:
         super().__init__()
         if not isinstance(node.value, Mapping):
-            glued = isinstance(node.value, str) and ":" in node.value
-            reject(node, "a mapping (key: value)", "a space follows the ':'" if glued else "")
+            reject(node, "a mapping (key: value)", _no_mapping(node))
         self._node, self._who = node, who
         self._asked: dict[str, None] = {}  # a set in order
         self._needed: list[str] = []
+        self._refused: set[str] = set()
 
     def __enter__(self) -> Section:
         return self
@@ -122,7 +168,7 @@ class Section(Notes):
 
     def refuse(self, key: str, message: str, hint: str = "") -> None:
         """Say that a key does not belong here, where it is written."""
-        self._asked[key] = None
+        self._refused.add(key)
         if key in self._node.children:
             self.problems.append(Problem(self._node.children[key].key, message, hint))
 
@@ -143,18 +189,42 @@ class Section(Notes):
         return found[0] if len(found) == 1 else None
 
     def _close(self) -> None:
-        for key, child in self._node.children.items():
-            if key not in self._asked:
-                hint = name_hint(key, [*self._asked], "the keys here are")
-                self.problems.append(Problem(child.key, f"unknown key {shown(key)}", hint))
+        unknown = self._unknown()
+        meant = {key: self._meaning(key) for key in unknown[:_MAX_HINTED]}
+        for key in unknown:
+            child = self._node.children[key]
+            hint = self._hint(child, key, meant[key]) if key in meant else ""
+            self.problems.append(Problem(child.key, f"unknown key {shown(key)}", hint))
         for key in self._needed:
-            if key not in self._node.children and not self._meant([key]):
+            if key not in self._node.children and key not in meant.values():
                 self._missing(f"a {key}")
+
+    def _unknown(self) -> list[str]:
+        """The keys that nobody asked for, in their order."""
+        known = self._asked.keys() | self._refused
+        return [key for key in self._node.children if key not in known]
+
+    def _meaning(self, key: str) -> str | None:
+        """The key here that an unknown one is probably a misspelling of."""
+        bare = self._node.children[key].bare
+        known = elsewhere(key, self._asked)
+        if (bare and not glued_colon(key)) or known:
+            return None
+        return closest(_plain(key).partition(":")[0], self._asked)
+
+    def _hint(self, child: Node, key: str, meant: str | None) -> str:
+        odd, glued = odd_character(key), glued_colon(key)
+        if odd:
+            return f"{odd[1]} is in it: {odd[2]}"
+        if glued or child.bare:
+            return glued or _COMMA
+        if meant:
+            return f"did you mean {meant}?"
+        return elsewhere(key, self._asked) or f"the keys here are: {', '.join(self._asked)}"
 
     def _meant(self, keys: Sequence[str]) -> bool:
         """Whether an unknown key is probably a misspelt one of `keys`."""
-        unknown = (key for key in self._node.children if key not in self._asked)
-        return any(closest(key, self._asked) in keys for key in unknown)
+        return any(self._meaning(key) in keys for key in self._unknown()[:_MAX_HINTED])
 
     def _missing(self, what: str) -> None:
         self.problems.append(Problem(self._node.place, f"{self._who} needs {what}"))

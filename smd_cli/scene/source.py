@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import difflib
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from smd_cli.errors import Place, Problem, SceneError, UsageError
+from smd_cli.scene.nodes import Lines
 
 MAX_BYTES = 1 << 20
 STDIN = "-"
+# How a file begins → its encoding, as YAML 1.2 tells them apart.
+_ENCODINGS: tuple[tuple[bytes, str], ...] = (
+    (rb"\xff\xfe\0\0|[^\0]\0\0\0", "utf-32-le"),
+    (rb"\0\0\xfe\xff|\0\0\0[^\0]", "utf-32-be"),
+    (rb"\xff\xfe|[^\0]\0", "utf-16-le"),
+    (rb"\xfe\xff|\0[^\0]", "utf-16-be"),
+    (rb"", "utf-8"),
+)
 
 
 @dataclass(frozen=True)
@@ -51,14 +61,23 @@ def _content(path: Path, file: str) -> bytes:
 
 
 def _decoded(content: bytes, file: str) -> str:
+    """The text of a scene file: UTF-8, or UTF-16 or UTF-32 by their mark or zero bytes."""
     if len(content) > MAX_BYTES:
         raise _error(file, f"a scene file must not be larger than {MAX_BYTES // 1024} KiB")
+    encoding = next((name for sign, name in _ENCODINGS if re.match(sign, content, re.DOTALL)))
     try:
-        return content.decode("utf-8-sig")
+        return content.decode(encoding).removeprefix("\ufeff")
     except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        byte = content[error.start]
-        raise _error(file, f"this is not UTF-8 text (byte 0x{byte:02X} in line {line})") from None
+        raise _undecodable(content, encoding, error.start, file) from None
+
+
+def _undecodable(content: bytes, encoding: str, at: int, file: str) -> SceneError:
+    """That the byte at an index fits no text of the encoding."""
+    text = content.decode(encoding, errors="replace").removeprefix("\ufeff")
+    before = content[:at].decode(encoding).removeprefix("\ufeff")
+    message = f"this is not {encoding.upper()} text: byte 0x{content[at]:02X}"
+    hint = "save the file as UTF-8, as every text editor can"
+    return SceneError([Problem(Lines(file, text).place(len(before)), message, hint)])
 
 
 def _neighbour(path: Path) -> str:

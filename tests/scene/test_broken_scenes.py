@@ -427,15 +427,31 @@ scene.yaml:4:1: error: the key 'seed' is written twice (first in line 2)
         """\
 scene.yaml:1:13: error: the YAML tag !!python/object/apply:os.system is not allowed
   background: !!python/object/apply:os.system [ls]
-              ^""",
+              ^
+hint: quote the text if it shall begin with !""",
     ),
-    "merge key": (
-        "background: sea\noutput: {<<: {fps: 3}}\n",
+    "merge of no mapping": (
+        "background: sea\noutput: {<<: [{fps: 3}, fast]}\n",
         """\
-scene.yaml:2:10: error: unknown key '<<'
-  output: {<<: {fps: 3}}
-           ^
-hint: the keys here are: fps, loop, quality""",
+scene.yaml:2:25: error: << merges a mapping, or a list of mappings, in
+  output: {<<: [{fps: 3}, fast]}
+                          ^
+hint: <<: *anchor""",
+    ),
+    "mistake in what is merged": (
+        "background: sea\ndefaults: &d {blur: 3, alpha: 2}\nsampler: {<<: *d}\n",
+        """\
+scene.yaml:2:31: error: alpha must be a number from 0 to 1, not 2
+  defaults: &d {blur: 3, alpha: 2}
+                                ^
+scene.yaml:3:11: error: unknown key 'blur'
+  sampler: {<<: *d}
+            ^
+hint: blur belongs in a brush or under defaults:
+scene.yaml:3:11: error: unknown key 'alpha'
+  sampler: {<<: *d}
+            ^
+hint: alpha belongs in a brush or under defaults:""",
     ),
     "alias inside its anchor": (
         "brushes: &b [*b]\n",
@@ -458,7 +474,7 @@ hint: indent with spaces""",
 scene.yaml:1:16: error: a ':' cannot stand here
   background: sea: calm
                  ^
-hint: quote a text that contains ': ', and check the indentation""",
+hint: quote the text: it contains ': '""",
     ),
     "wrong indentation": (
         "brushes:\n  - prompt: a\n mask: b\n",
@@ -473,22 +489,24 @@ hint: check the indentation and the quotes""",
         """\
 scene.yaml:2:7: error: this list is not closed: a ',' or ']' is missing
   size: [64, 64
-        ^""",
+        ^
+hint: close it, or quote the text if it shall begin with [""",
     ),
     "open quote": (
         "background: sea\nprompt: {suffix: 'x}\nseed: 1\n",
         """\
 scene.yaml:2:18: error: this quote is never closed
   prompt: {suffix: 'x}
-                   ^""",
+                   ^
+hint: end the text with the same quote""",
     ),
     "no space after the colon": (
         "background: sea\nseed:3\nframes: 2\n",
         """\
-scene.yaml:2:1: error: this key has no ': ' after it
+scene.yaml:2:5: error: a blank is missing after this ':'
   seed:3
-  ^
-hint: a space follows the ':'""",
+      ^
+hint: put a blank (a space) after the colon: seed: 3""",
     ),
     "second document": (
         "background: sea\n---\nbackground: meadow\n",
@@ -504,7 +522,7 @@ hint: a scene is one document""",
 scene.yaml:1:1: error: the scene must be a mapping (key: value), not the text 'background:sea'
   background:sea
   ^
-hint: a space follows the ':'""",
+hint: put a blank (a space) after the colon: background: sea""",
     ),
     "nothing at all": ("# nothing yet\n", "scene.yaml: error: the scene is empty"),
     "nothing to paint": (
@@ -800,7 +818,11 @@ def test_files_that_are_no_scenes() -> None:
     )
     assert said("nowhere/x.yaml") == "nowhere/x.yaml: error: there is no such file"
     assert said("folder") == "folder: error: this is a folder, not a scene file"
-    assert said("latin.yaml") == ("latin.yaml: error: this is not UTF-8 text (byte 0xFC in line 2)")
+    assert said("latin.yaml") == (
+        "latin.yaml:2:19: error: this is not UTF-8 text: byte 0xFC\n"
+        "  prompt: {suffix: F\ufffdchse}\n                    ^\n"
+        "hint: save the file as UTF-8, as every text editor can"
+    )
     assert said("empty.yaml") == "empty.yaml: error: the scene is empty"
     assert said("huge.yaml") == ("huge.yaml: error: a scene file must not be larger than 1024 KiB")
 

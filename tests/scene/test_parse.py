@@ -513,10 +513,71 @@ def test_options_change_any_key() -> None:
         ("!fox", "!fox"),
         ("*fox", "*fox"),
         ("Füchse 🦊", "Füchse 🦊"),
+        ("a fox #1 of 3", "a fox #1 of 3"),
+        ("&x a fox", "&x a fox"),
+        ("!!str a fox", "!!str a fox"),
+        ("! a fox", "! a fox"),
+        ("--- a fox", "--- a fox"),
+        ("a fox\n...\n", "a fox\n...\n"),
+        ("  a fox ", "  a fox "),
+        ("a\nfox\n\ttwo  ", "a\nfox\n\ttwo  "),
+        ("a: b", "a: b"),
+        ("{a}", "{a}"),
+        ("[a]", "[a]"),
+        ("null", "null"),
+        ("~", "~"),
+        ("# a", "# a"),
+        ("| a", "| a"),
+        ("|\n a\n b", "|\n a\n b"),
+        ("> a", "> a"),
+        ("%a", "%a"),
+        ("@a", "@a"),
+        ("`a`", "`a`"),
+        ("- a", "- a"),
+        ("? a", "? a"),
+        ("0x1F", "0x1F"),
+        ("a \x07 bell", "a \x07 bell"),
+        ("'it''s'", "it's"),
+        ('"a\\nb"', "a\nb"),
+        ('"a" and "b"', '"a" and "b"'),
+        ('"a" # "', '"a" # "'),
+        (' "a"', ' "a"'),
+        ("'a'b'", "'a'b'"),
+        ('"a\nb"', '"a\nb"'),
     ],
 )
 def test_what_is_typed_is_a_text_where_a_text_is_wanted(typed: str, prompt: str) -> None:
     assert scene(TWO, f"brushes.fox.prompt={typed}").brushes[0].prompt == prompt
+
+
+@pytest.mark.parametrize("typed", ["a fox: running", "1", "[a]", "a #1", "&a b", " null"])
+def test_a_short_form_is_a_text_too(typed: str) -> None:
+    assert scene(TWO, f"background={typed}").background.prompt == typed
+    masks = scene(TWO, f"brushes.fox.mask={typed}.png").brushes[0].mask
+    assert masks == (ImageMask(Path(f"{typed}.png"), f"{typed}.png"),)
+    made = scene(TWO, f"background={typed}", "background.color=#ff0001").background
+    assert (made.prompt, made.color) == (typed, (255, 0, 1))
+
+
+@pytest.mark.parametrize(
+    "typed", ["{prompt: x, color: red}", " {prompt: x, color: red}", "prompt: x\ncolor: red"]
+)
+def test_a_structure_is_read_where_one_is_wanted(typed: str) -> None:
+    assert scene(TWO, f"background={typed}").background == Background("x", color=(255, 0, 0))
+    shape = RectMask(Length(0), Length(0), Length(5), Length(5))
+    assert scene(TWO, "brushes.2.mask={rect: [0, 0, 5, 5]}").brushes[1].mask == (shape,)
+    assert scene(TWO, "brushes.2.mask=rect: [0, 0, 5, 5]").brushes[1].mask == (shape,)
+    both = scene(TWO, "brushes.2.mask=[{rect: [0, 0, 5, 5]}, 'a #1.png']").brushes[1].mask
+    assert both == (shape, ImageMask(Path("a #1.png"), "a #1.png"))
+    assert scene(TWO, "sampler.guidance={type: full}").sampler.guidance.type == "full"
+
+
+def test_names_of_models_and_brushes_are_texts() -> None:
+    model_folder("my #1")
+    assert scene(TWO, "model=my #1").model == ModelRef("my #1", Path("my #1"))
+    named = scene(TWO, "brushes.2.name=owl #1", "brushes.owl #1.seed=3").brushes[1]
+    assert (named.name, named.seed) == ("owl #1", 3)
+    assert scene(TWO, "prompt.suffix= in the snow").brushes[0].prompt == "a fox in the snow"
 
 
 def test_a_later_option_wins_and_takes_away_what_it_excludes() -> None:
@@ -556,6 +617,17 @@ def test_paths_in_options_start_from_their_base() -> None:
     assert loaded.scene.background.image == Path("p.png")
     assert loaded.scene.brushes[0].mask == (ImageMask(Path("/x/a.png"), "a.png"),)
     assert loaded.scene.brushes[1].mask == (ImageMask(Path("deep/b.png"), "b.png"),)
+
+
+def test_a_path_of_an_option_that_only_the_scenes_folder_has() -> None:
+    Path("deep").mkdir()
+    Path("deep/scene.yaml").write_text(TWO)
+    Path("deep/x.png").touch()
+    with pytest.raises(SceneError) as caught:
+        load_scene("deep/scene.yaml", [parse_override("brushes.fox.mask=x.png")])
+    (problem,) = caught.value.problems
+    beside = Path("deep/x.png")
+    assert problem.hint == f"paths in options count from the current folder: {beside}"
 
 
 def test_only_and_without_mute_brushes_and_are_recorded() -> None:
