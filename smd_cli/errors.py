@@ -109,5 +109,6 @@ def capped(problems: Sequence[Problem], file: str) -> list[Problem]:
     """The first problems of a scene, and in place of the others how many they are."""
     if len(problems) <= MAX_PROBLEMS:
         return [*problems]
-    rest = f"{len(problems) - MAX_PROBLEMS} more problems are not shown"
-    return [*problems[:MAX_PROBLEMS], Problem(Place(file), rest)]
+    rest = len(problems) - MAX_PROBLEMS
+    count = "one more problem is" if rest == 1 else f"{rest} more problems are"
+    return [*problems[:MAX_PROBLEMS], Problem(Place(file), f"{count} not shown")]

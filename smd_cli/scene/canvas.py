@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from smd_cli.errors import Place, Problem, SceneError
+from smd_cli.errors import Place, Problem, SceneError, capped
 from smd_cli.models import read_defaults
 from smd_cli.scene.fields import MAX_SIDE_PX, MIN_SIDE_PX
 from smd_cli.scene.model import Brush, ImageMask, KeyPath, MaskPart, SceneFile
@@ -83,7 +83,7 @@ def _candidates(scene_file: SceneFile) -> list[_Candidate]:
             sizes[part.path] = size
             (fitted if part.fit else free).append(_Candidate(size, part.written, place))
     if problems:
-        raise SceneError(problems)
+        raise SceneError(capped(problems, scene_file.file))
     return free or fitted[:1]
 
 

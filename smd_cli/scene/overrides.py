@@ -52,7 +52,12 @@ class Override:
     @property
     def place(self) -> Place:
         """The option as a place."""
-        return Place(self.option)
+        return _place(self.option)
+
+
+def _place(option: str) -> Place:
+    """An option as a place, on one line that is not endless."""
+    return Place(shortened(visible(option), _MAX_OPTION))
 
 
 def parse_override(text: str) -> Override:
@@ -60,8 +65,7 @@ def parse_override(text: str) -> Override:
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
         raise UsageError(f"--set takes KEY=VALUE, not {shown(text)}", "--set brushes.fox.alpha=0.9")
-    option = shortened(visible(text), _MAX_OPTION)
-    return Override(key.strip(), value, f"--set {option}", Path())
+    return Override(key.strip(), value, f"--set {text}", Path())
 
 
 def apply_overrides(
@@ -159,7 +163,7 @@ def _named(root: Node, word: str, option: str) -> int:
         raise SceneError(())
     best = list({index: label for label, index in labels.items()}.values())
     hint = name_hint(word, best, "the brushes are") or "the scene has no brushes"
-    raise SceneError([Problem(Place(option), f"there is no brush {shown(word)}", hint)])
+    raise SceneError([Problem(_place(option), f"there is no brush {shown(word)}", hint)])
 
 
 def _readable(root: Node) -> bool:

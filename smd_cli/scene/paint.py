@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from smd_cli.errors import Problem, SceneError
+from smd_cli.errors import Problem, SceneError, capped
 from smd_cli.models import read_defaults
 from smd_cli.scene.canvas import Canvas, find_canvas, parts_of
 from smd_cli.scene.model import Brush, Channel, ImageMask, KeyPath, MaskPart, SceneFile
@@ -85,7 +85,7 @@ def paint_scene(scene_file: SceneFile) -> PaintedScene:
     except SceneError as wrong:
         problems += wrong.problems
     if problems:
-        raise SceneError(problems)
+        raise SceneError(capped(problems, scene_file.file))
     warnings += [warning for brush in brushes for warning in brush.warnings]
     return PaintedScene(canvas.size, brushes, picture, tuple(warnings))
 
@@ -116,7 +116,7 @@ def _brushes(scene_file: SceneFile, canvas: Canvas) -> tuple[Painted, ...]:
                 problems.append(Problem(scene_file.place(*at), wrong.message, wrong.hint))
         painted.append(layer.painted(brush))
     if problems:
-        raise SceneError(problems)
+        raise SceneError(capped(problems, scene_file.file))
     return tuple(painted)
 
 

@@ -68,7 +68,7 @@ def load_scene(
     if scene and not notes.problems and not _paints(scene):
         notes.problems.append(_nothing(scene, _muted_at(root, applied)))
     if scene is None or notes.problems:
-        found = _in_order(notes.problems, origin.file, [o.option for o in applied])
+        found = _in_order(notes.problems, origin.file, [o.place.file for o in applied])
         raise SceneError(capped(found, origin.file))
     made = tuple(str(override) for override in applied)
     places = written_places(root)

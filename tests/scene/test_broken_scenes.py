@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
 
 from smd_cli.errors import SceneError
 from smd_cli.scene.overrides import Override, parse_override
+from smd_cli.scene.paint import paint_scene
 from smd_cli.scene.parse import load_scene
 
 # name: (the scene, what is said about it)
@@ -849,3 +851,137 @@ def test_a_models_own_mistakes_are_told(stated: object, expected: str) -> None:
     Path("own/smd.json").write_text(json.dumps(stated))
     Path("scene.yaml").write_text("background: sea\nmodel: own\n")
     assert said() == expected.replace("{}", str(Path("own/smd.json")))
+
+
+# --- How much is said -----------------------------------------------------------------------------
+
+
+def test_the_first_problems_of_many_are_told_with_a_count() -> None:
+    Path("scene.yaml").write_text("brushes:\n" + "  - {}\n" * 900)
+    lines = said().splitlines()
+    errors = [line for line in lines if "error:" in line]
+    assert len(errors) == 21
+    assert errors[19] == "scene.yaml:11:5: error: brush 10 needs a mask"
+    assert errors[20] == "scene.yaml: error: 1780 more problems are not shown"
+
+
+def test_so_are_those_of_its_masks() -> None:
+    Path("scene.yaml").write_text("brushes:\n" + "  - {prompt: a, mask: no.png}\n" * 21)
+    with pytest.raises(SceneError) as caught:
+        paint_scene(load_scene("scene.yaml"))
+    assert str(caught.value).count("there is no file 'no.png'") == 20
+    assert str(caught.value).endswith("\nscene.yaml: error: one more problem is not shown")
+
+
+HUGE = "x" * 400_000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"background: sea\nmodel: {HUGE}\n",
+        f"background: sea\nmodel: {{name: a/b, lora: {HUGE}, vae: {HUGE}}}\n",
+        f"background: sea\nseed: {HUGE}\n",
+        f"background: sea\nseed: {'9' * 400_000}\n",
+        f"background: {{prompt: {'9' * 400_000}}}\n",
+        f"background: sea\n{HUGE}: 3\n",
+        f"background: sea\n{HUGE}\n",
+        f"background: !{HUGE} sea\n",
+        f"background: !!int {HUGE}\n",
+        f"background: *{HUGE}\n",
+        f"background: '{HUGE}\n",
+        f"background: sea\nbrushes: [{{name: {HUGE}}}]\n",
+        f"background: sea\nbrushes: [{{name: '{'9' * 400_000}', prompt: a, mask: m.png}}]\n",
+        f"background: sea\nbrushes:\n  - {HUGE}:a fox\n    mask: b\n",
+        f"background: https://{HUGE}\nmodel: https://{HUGE}\n",
+        f"background: {{image: '{HUGE}', {HUGE}}}\n",
+        f"background: sea\nsize: [{'1, ' * 90_000}]\n",
+        f"background: sea\n# {HUGE}\nsize: {{{HUGE}: {HUGE}, }}, {HUGE}\n",
+    ],
+)
+def test_no_message_repeats_the_input(text: str) -> None:
+    Path("scene.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(SceneError) as caught:
+        load_scene("scene.yaml")
+    assert all(len(str(problem).encode()) <= 2048 for problem in caught.value.problems)
+
+
+@pytest.mark.parametrize("typed", [f"{HUGE}=1", f"seed={HUGE}", f"brushes.{HUGE}.seed=1"])
+def test_nor_does_one_about_an_option(typed: str) -> None:
+    assert len(said("scene.yaml", parse_override(typed))) <= 2048
+    assert len(said(only=[HUGE])) <= 2048
+
+
+# --- What is absurd -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("background: x\nbrushes:\n" + "  - {}\n" * 1001, "a list of at most 1000 brushes"),
+        (
+            "brushes: [{prompt: a, mask: [" + "{rect: [0, 0, 9, 9]}, " * 1001 + "]}]",
+            "a list of at most 1000 images and shapes",
+        ),
+        (
+            "brushes: [{prompt: a, mask: {polygon: [" + "[0, 1], " * 30_001 + "]}}]",
+            "a list of 3 to 30000 points [x, y]",
+        ),
+        (
+            "background: x\nmodel: {name: a/b, lora: [" + "a/b, " * 101 + "]}",
+            "a list of at most 100 loras",
+        ),
+    ],
+)
+def test_what_is_absurd_is_refused_with_the_number_allowed(text: str, expected: str) -> None:
+    Path("scene.yaml").write_text(text, encoding="utf-8")
+    assert f"must be {expected}" in said()
+
+
+def test_large_scenes_are_read_in_linear_time() -> None:
+    """Twice the points or brushes take about twice the time; never four times."""
+
+    def seconds(text: str) -> float:
+        Path("scene.yaml").write_text(text, encoding="utf-8")
+        took = []
+        for _ in range(3):
+            began = time.process_time()
+            load_scene("scene.yaml")
+            took.append(time.process_time() - began)
+        return min(took)
+
+    def polygon(count: int) -> str:
+        points = ", ".join(f"[{x % 251}, {x % 257}]" for x in range(count))
+        return f"brushes: [{{prompt: a, mask: {{polygon: [{points}]}}}}]"
+
+    def brushes(count: int) -> str:
+        return "brushes:\n" + "  - {prompt: a, mask: {rect: [0, 0, 9, 9]}}\n" * count
+
+    assert seconds(polygon(8000)) < 6 * seconds(polygon(2000))
+    assert seconds(brushes(800)) < 6 * seconds(brushes(200))
+
+
+@pytest.mark.parametrize("broken", ['"\\ud800"', "!foo 1", "!!int x", "{a: 1, a: 2}"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "background: x\nsize: [{}, 192]\n",
+        "background: {{prompt: x, color: [1, {}, 3]}}\n",
+        "brushes: [{{prompt: a fox, mask: {{rect: [{}, 0, 9, 9]}}}}]\n",
+        "brushes: [{{prompt: a fox, mask: {{ellipse: [0, 0, 9, {}]}}}}]\n",
+        "brushes: [{{prompt: a fox, mask: {{polygon: [[0, 0], [{}, 9], [9, 0]]}}}}]\n",
+        "brushes: [{{prompt: a fox, mask: {{polygon: [[0, 0], {}, [9, 0]]}}}}]\n",
+        "brushes: [{{prompt: a fox, mask: [{}]}}]\n",
+        "background: x\nsampler: {{timesteps: [999, {}, 5]}}\n",
+        "background: x\nmodel: {{name: a/b, lora: [{}]}}\n",
+    ],
+)
+def test_a_broken_element_of_a_list_is_told_at_its_place(text: str, broken: str) -> None:
+    Path("scene.yaml").write_text(text.format(broken), encoding="utf-8")
+    with pytest.raises(SceneError) as caught:
+        load_scene("scene.yaml")
+    lead = text.format("\0").splitlines()
+    (line,) = [number for number, one in enumerate(lead, 1) if "\0" in one]
+    places = [(p.place.line, p.place.column) for p in caught.value.problems]
+    assert places[0][0] == line
+    assert places[0][1] >= lead[line - 1].index("\0") + 1
