@@ -17,7 +17,7 @@ S = TypeVar("S")
 P = ParamSpec("P")
 Reader = Callable[[Node], T]  # raises SceneError with every problem of its node
 
-_MAX_HINTED = 20  # unknown keys of one section that are compared with the known ones
+_MAX_HINTED = 10  # unknown keys of one section that are compared with the known ones
 _COMMA = "quote the text: a comma ends it inside braces"
 
 

@@ -22,6 +22,7 @@ _ENCODINGS: tuple[tuple[bytes, str], ...] = (
     (rb"\xfe\xff|\0[^\0]", "utf-16-be"),
     (rb"", "utf-8"),
 )
+_PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"II*\0", b"MM\0*", b"8BPS")
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,9 @@ def _content(path: Path, file: str) -> bytes:
 
 def _decoded(content: bytes, file: str) -> str:
     """The text of a scene file: UTF-8, or UTF-16 or UTF-32 by their mark or zero bytes."""
+    if content.startswith(_PICTURES):
+        hint = "smd unpack takes the scene out of a picture that smd made"
+        raise _error(file, "this is a picture, not a scene file", hint)
     if len(content) > MAX_BYTES:
         raise _error(file, f"a scene file must not be larger than {MAX_BYTES // 1024} KiB")
     encoding = next((name for sign, name in _ENCODINGS if re.match(sign, content, re.DOTALL)))

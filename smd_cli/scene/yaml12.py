@@ -44,20 +44,30 @@ def compose(text: str) -> yaml.Node | None:
     """The node tree of the one document in `text`; None where there is none.
 
     Raises UnreadableError. libyaml scans where PyYAML has it, ten times as fast; PyYAML's own
-    scanner does for the rest, and for halves of characters in escapes, which JSON has in pairs.
+    scanner reads what libyaml does not: halves of characters in escapes, which JSON has in pairs,
+    and ``{rect:[0, 0]}``.
     """
     odd = Reader.NON_PRINTABLE.search(text)
     if odd:
         message = f"the character U+{ord(odd[0]):04X} is not allowed in YAML"
         raise UnreadableError(message, odd.start())
-    loader = _Slow(text) if CParser is None or _HALVES.search(text) else _Fast(text)
     try:
-        return loader.get_single_node()
+        return _tree(_Slow(text) if CParser is None or _HALVES.search(text) else _Fast(text))
+    except yaml.MarkedYAMLError as flaw:
+        if "unexpected ':'" not in str(flaw.problem):
+            raise explained(flaw, text) from None
+    try:
+        return _tree(_Slow(text))
     except yaml.MarkedYAMLError as flaw:
         raise explained(flaw, text) from None
+
+
+def _tree(loader: Any) -> yaml.Node | None:
+    try:
+        node: yaml.Node | None = loader.get_single_node()
+        return node
     except (ValueError, OverflowError):  # PyYAML lets "\UFFFFFFFF" through to chr()
-        index = getattr(loader, "index", 0)
-        raise UnreadableError("this is no valid character", index) from None
+        raise UnreadableError("this is no character", getattr(loader, "index", 0)) from None
     finally:
         loader.dispose()
 
@@ -155,7 +165,7 @@ if CParser is not None:
 class _Slow(_Composer, yaml.SafeLoader):
     """The composer on PyYAML's own events, with the tabs that YAML 1.2 allows between tokens."""
 
-    max_nodes = MAX_NODES if CParser is None else MAX_NODES // 5
+    max_nodes = MAX_NODES if CParser is None else MAX_NODES // 2
 
     def __init__(self, text: str) -> None:
         yaml.SafeLoader.__init__(self, text)

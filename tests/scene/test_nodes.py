@@ -304,6 +304,20 @@ def test_tabs_may_stand_between_tokens(text: str, value: object) -> None:
     assert plain(document(text).root) == {"a": value}
 
 
+@pytest.mark.usefixtures("scanner")
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("{a:[1, 2], b:{c: 3}}", {"a": [1, 2], "b": {"c": 3}}),
+        ("{a:, b: 1}", {"a": None, "b": 1}),
+        ('{"a":1}', {"a": 1}),
+        ("{a:b}", {"a:b": None}),
+    ],
+)
+def test_a_colon_without_a_blank_in_braces(text: str, value: object) -> None:
+    assert plain(document(text).root) == value
+
+
 @pytest.mark.parametrize("text", ["a: 'x y' # z\nb: [1, {c: d}]\ne:\n- f\n- g: |\n    h\n"])
 def test_both_scanners_see_the_same_places(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     fast = document(text)

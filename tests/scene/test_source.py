@@ -6,6 +6,7 @@ import io
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from smd_cli.errors import SceneError
 from smd_cli.scene.source import read_source
@@ -33,7 +34,7 @@ def test_every_encoding_of_yaml_is_read(codec: str, mark: str, tmp_path: Path) -
         ("ü: 1\r\nb: ".encode() + b"\xff", (2, 4), "UTF-8 text: byte 0xFF"),
         ("\ufeffa: 1\nb: x".encode("utf-16-le") + b"\x00", (2, 5), "UTF-16-LE text: byte 0x00"),
         (b"\xff\xfea\0\0\xd8b\0", (1, 2), "UTF-16-LE text: byte 0x00"),
-        (b"\x89PNG\r\n\x1a\n", (1, 1), "UTF-8 text: byte 0x89"),
+        (b"\x89PMG\r\n\x1a\n", (1, 1), "UTF-8 text: byte 0x89"),
     ],
 )
 def test_other_bytes_have_a_line_a_column_and_a_hint(
@@ -45,3 +46,13 @@ def test_other_bytes_have_a_line_a_column_and_a_hint(
     assert (problem.place.line, problem.place.column) == place
     assert problem.message == f"this is not {message}"
     assert "UTF-8" in problem.hint
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP", "TIFF"])
+def test_a_picture_is_no_scene(kind: str) -> None:
+    picture = io.BytesIO()
+    Image.effect_noise((1500, 1500), 99).save(picture, kind)
+    picture.seek(0)
+    with pytest.raises(SceneError) as caught:
+        read_source("-", picture)
+    assert caught.value.problems[0].message == "this is a picture, not a scene file"
