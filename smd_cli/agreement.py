@@ -6,7 +6,6 @@ both must come to the same latents. The pipeline is loaded by diffusers alone, f
 
 from __future__ import annotations
 
-import gc
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ from torch import Tensor
 
 from smd_cli.backbone.fetch import lora_file, model_folder
 from smd_cli.backbone.load import load_backbone, pick_device, pick_dtype
+from smd_cli.backbone.memory import release
 from smd_cli.backbone.quiet import quiet
 from smd_cli.engine.plan import Plan, Planner
 from smd_cli.engine.stream import single
@@ -84,7 +84,7 @@ def measure(name: str, device: str, dtype: str, reporter: Reporter) -> Agreement
     bring(downloads_of(model), reporter)
     model = replace(model, folder=model_folder(model))
     plan, ours = _ours(file, model, where, precision)
-    gc.collect()  # one model at a time in memory
+    release(where)  # one model at a time in memory
     theirs, pipeline = _theirs(plan, model, where, precision)
     error = float((ours - theirs).abs().max() / theirs.std())
     width, height = plan.size

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from smd_cli.backbone.load import load_backbone
-from smd_cli.backbone.memory import is_full
+from smd_cli.backbone.memory import is_full, release
 from smd_cli.engine.plan import Planner
 from smd_cli.engine.stream import picture, single, stream
 from smd_cli.errors import SmdError
@@ -30,22 +30,38 @@ if TYPE_CHECKING:
 
 
 class Models:
-    """Loads what jobs ask for and keeps the last model, so that a batch loads it once."""
+    """The one model that is in memory, and its planner.
+
+    It stays for the next job that asks for it. Where another is asked for, it leaves before that
+    one is loaded: two may not fit. Callers hold what they get no longer than a job.
+    """
 
     def __init__(self, machine: Machine, reporter: Reporter) -> None:
         self._machine, self._reporter = machine, reporter
-        self._loaded: tuple[ModelRef, Backbone] | None = None
+        self._held: tuple[ModelRef, Planner] | None = None
+
+    def planner(self, model: ModelRef) -> Planner:
+        """The planner of a model, which it is loaded for where it is not the last one's."""
+        if self._held is None or self._held[0] != model:
+            bring(downloads_of(model), self._reporter)
+            self._leave()
+            self._held = (model, self._loaded(model))
+        return self._held[1]
 
     def get(self, model: ModelRef) -> Backbone:
         """The backbone of a model."""
-        if self._loaded is None or self._loaded[0] != model:
-            self._loaded = None
-            bring(downloads_of(model), self._reporter)
-            with self._reporter.loading(model.name):
-                on = self._machine
-                loaded = load_backbone(model, on.device, on.dtype, low_memory=on.low_memory)
-                self._loaded = (model, loaded)
-        return self._loaded[1]
+        return self.planner(model).backbone
+
+    def _leave(self) -> None:
+        if self._held is not None:
+            device = self._held[1].backbone.device
+            self._held = None
+            release(device)
+
+    def _loaded(self, model: ModelRef) -> Planner:
+        on = self._machine
+        with self._reporter.loading(model.name):
+            return Planner(load_backbone(model, on.device, on.dtype, low_memory=on.low_memory))
 
 
 def render_jobs(
@@ -64,21 +80,22 @@ def render_jobs(
     models = Models(machine, reporter)
     for job in jobs:
         with memory_sentence(job):
-            backbone = models.get(job.scene_file.scene.model)
-            load_seconds = time.perf_counter() - began
-            _render(job, backbone, schedule, load_seconds, reporter, clobber)
+            _render(job, models, schedule, began, reporter, clobber)
         began = time.perf_counter()
 
 
 def _render(
     job: Job,
-    backbone: Backbone,
+    models: Models,
     schedule: str,
-    load_seconds: float,
+    loading_began: float,
     reporter: Reporter,
     clobber: bool,
 ) -> None:
+    """Render one job; nothing of its model is held when it is done."""
     scene, painted = job.scene_file.scene, job.painted
+    planner = models.planner(scene.model)
+    backbone = planner.backbone
     order = schedule if schedule != "auto" else "stream" if scene.frames > 1 else "single"
     began, first_seconds = time.perf_counter(), 0.0
     with (
@@ -87,7 +104,7 @@ def _render(
             job.targets, size=painted.size, output=scene.output, clobber=clobber
         ) as outputs,
     ):
-        plan = Planner(backbone).plan(scene, painted.brushes, painted.size, painted.picture)
+        plan = planner.plan(scene, painted.brushes, painted.size, painted.picture)
         run = single if order == "single" else stream
         for frame in run(lambda: plan, backbone, scene.frames):
             pixels = picture(frame, backbone)
@@ -103,7 +120,7 @@ def _render(
             scene.frames,
             seconds,
             first_seconds,
-            load_seconds,
+            began - loading_began,
             peak_memory_bytes(),
             gpu_peak_bytes(backbone.device),
         )

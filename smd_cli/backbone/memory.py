@@ -1,42 +1,89 @@
-"""Where a model's parts lie: all on the device, or each only while it works."""
+"""Where a model's parts lie: all on the device, or each only while it works; and who leaves it."""
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 
+_MAIN_MEMORY = torch.device("cpu")
+
 
 def place(parts: Sequence[Any], vae: Any, device: torch.device, low_memory: bool) -> None:
-    """Put a model's parts, in the order in which they work, and its autoencoder on a device.
+    """Put a model's parts, and its autoencoder, on a device.
 
-    With `low_memory` each part waits in main memory, and leaves the device when the next one
-    comes; large pictures are decoded in tiles, several of them one by one.
+    With `low_memory` each part waits in main memory until it is to work, and goes back there when
+    another one is; large pictures are decoded in tiles, several of them one by one.
     """
-    own = hasattr(vae, "enable_tiling")  # one of diffusers' own, which know hooks and tiles
-    if low_memory and own:
+    if low_memory and hasattr(vae, "enable_tiling"):
         vae.enable_tiling()
         vae.enable_slicing()
-    waits = [*parts, *([vae] if own else [])] if low_memory and not _is_main_memory(device) else []
-    stays = [part for part in (*parts, vae) if all(part is not other for other in waits)]
+    waits = low_memory and not _is_main_memory(device)
     for part in (*parts, vae):
         part.eval()
-    for part in stays:
-        part.to(device)
-    _offload(waits, device)
+        if not waits:
+            part.to(device)
+    if waits:
+        _take_turns((*parts, vae), device)
 
 
 def _is_main_memory(device: torch.device) -> bool:
     return device.type == "cpu"
 
 
-def _offload(parts: Sequence[Any], device: torch.device) -> None:
-    from accelerate import cpu_offload_with_hook
+def _take_turns(parts: Sequence[Any], device: torch.device) -> None:
+    """Have each part ask for the device before it works, by `forward`, `encode` or `decode`."""
+    from accelerate.hooks import ModelHook, add_hook_to_module
 
-    before = None
+    turns = _Turns(device)
+
+    class Asking(ModelHook):  # type: ignore[misc]
+        """What accelerate, and diffusers for an autoencoder's methods, call before a part works."""
+
+        def pre_forward(self, module: Any, *args: Any, **kwargs: Any) -> Any:
+            turns.take(module)
+            return args, kwargs
+
     for part in parts:
-        _, before = cpu_offload_with_hook(part, device, prev_module_hook=before)
+        add_hook_to_module(part.to(_MAIN_MEMORY), Asking())
+
+
+class _Turns:
+    """The device's one place: the part that is to work takes it, the one that had it leaves."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._holder: Any = None
+
+    def take(self, part: Any) -> None:
+        """Bring a part onto the device; at no time are there two."""
+        if part is self._holder:
+            return
+        if self._holder is not None:
+            self._holder.to(_MAIN_MEMORY)
+            self._holder = None
+            _empty_cache(self._device)
+        try:
+            part.to(self._device)
+        except BaseException:  # what came of it must not stay: others need the room
+            part.to(_MAIN_MEMORY)
+            raise
+        self._holder = part
+
+
+def release(device: torch.device) -> None:
+    """Free what nobody holds any more: modules with hooks are cycles, and devices keep a cache."""
+    gc.collect()
+    _empty_cache(device)
+
+
+def _empty_cache(device: torch.device) -> None:
+    """Give freed memory back to the device, where its kind (cuda, mps, xpu) keeps some."""
+    empty = getattr(getattr(torch, device.type, None), "empty_cache", None)
+    if empty is not None:
+        empty()
 
 
 def is_full(error: BaseException) -> bool:

@@ -85,10 +85,13 @@ class Plan:
 
 
 class Planner:
-    """Compiles scenes for one backbone; keeps what the last plan needed and the next may share."""
+    """Compiles scenes for one backbone; keeps what the last plan needed and the next may share.
+
+    Its plans are tensors alone: they hold no backbone, so that one can leave while they stay.
+    """
 
     def __init__(self, backbone: Backbone) -> None:
-        self._backbone = backbone
+        self.backbone = backbone
         self._prompts: dict[tuple[str, int], Conditioning] = {}
         self._latents: dict[bytes, Tensor] = {}
 
@@ -101,7 +104,7 @@ class Planner:
         picture: npt.NDArray[np.uint8] | None = None,
     ) -> Plan:
         """Compile a scene whose masks and background picture (H, W, 3) are painted at `size`."""
-        backbone, sampler = self._backbone, scene.sampler
+        backbone, device, sampler = self.backbone, self.backbone.device, scene.sampler
         guidance = Guidance() if backbone.embeds_guidance else sampler.guidance
         table = table_for(sampler, backbone.step_table)
         paint = padded_paint(painted, size, backbone.multiple)
@@ -124,13 +127,13 @@ class Planner:
                 tuple(centring_shift(brush[slot]) if stream else (0, 0) for brush in weights)
                 for slot in range(slots)
             ),
-            slot_noise=noise.slots().to(backbone.device),
-            start_noise=lambda frame: noise.start(frame).to(backbone.device),
+            slot_noise=noise.slots().to(device),
+            start_noise=lambda frame: noise.start(frame).to(device),
             guidance=guidance,
             leak=sampler.bootstrap.leak,
             size=size,
             returns_leak=generated,
-            brush_noise=noise.brushes(len(weights)).to(backbone.device) if renoises else None,
+            brush_noise=noise.brushes(len(weights)).to(device) if renoises else None,
             keeps_noise=not stream,
         )
 
@@ -143,12 +146,12 @@ class Planner:
         generated: bool,
     ) -> Tensor:
         """Weights (P, T, 1, h, w) of all generated brushes, the background's first."""
-        sampler, factor = scene.sampler, self._backbone.factor
+        sampler, factor = scene.sampler, self.backbone.factor
         weights = layer_weights(painted, paint, sampler, table, factor)
         if generated:
             own = masks.to_latent_grid(paint, factor) if sampler.preset == "paper" else None
             weights = np.concatenate([masks.background_weight(weights, own)[None], weights])
-        return torch.from_numpy(weights)[:, :, None].to(self._backbone.device)
+        return torch.from_numpy(weights)[:, :, None].to(self.backbone.device)
 
     def _backgrounds(
         self, scene: Scene, canvas: tuple[int, ...], picture: npt.NDArray[np.uint8] | None
@@ -170,7 +173,7 @@ class Planner:
         if key not in self._latents:
             pixels = torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 127.5 - 1
             found = kept.get(key)
-            fresh = found if found is not None else self._backbone.encode_image(pixels)[0]
+            fresh = found if found is not None else self.backbone.encode_image(pixels)[0]
             self._latents[key] = fresh
         return self._latents[key]
 
@@ -190,8 +193,8 @@ class Planner:
         known = self._encoded_prompts([*positives, *negatives, *under])
         base = None if below.prompt is None else known[below.prompt]
         rows = _strengthened([known[text] for text in positives], base, brushes, generated)
-        rows = rows or self._backbone.encode_prompts([""]).rows([])
-        if self._backbone.embeds_guidance:
+        rows = rows or self.backbone.encode_prompts([""]).rows([])
+        if self.backbone.embeds_guidance:
             asked = scene.sampler.guidance
             rows = rows.guided(1.0 if asked.type == "none" else asked.scale)
         if not wants_negative:
@@ -218,7 +221,7 @@ class Planner:
     ) -> Conditioning:
         key = (text, length)
         found = kept.get(key)
-        row = self._backbone.encode_prompts([text], length) if found is None else found
+        row = self.backbone.encode_prompts([text], length) if found is None else found
         self._prompts[key] = row
         return row
 

@@ -13,6 +13,7 @@ from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTinyOutput
 from diffusers.models.autoencoders.vae import DecoderOutput
 from diffusers.models.modeling_utils import ModelMixin
+from diffusers.utils.accelerate_utils import apply_forward_hook
 from torch import Tensor, nn
 
 PATCH_PX = 8
@@ -66,11 +67,13 @@ class PatchAutoencoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
         for layer, (layer_weight, bias) in settings.items():
             layer.load_state_dict({"weight": layer_weight, "bias": bias})
 
+    @apply_forward_hook  # type: ignore[untyped-decorator]
     def encode(self, x: Tensor, return_dict: bool = True) -> AutoencoderTinyOutput:
         """(N, 3, H, W) in [-1, 1] -> latents (N, C, H/8, W/8)."""
         latents = self.analysis(x)
         return AutoencoderTinyOutput(latents=latents) if return_dict else (latents,)
 
+    @apply_forward_hook  # type: ignore[untyped-decorator]
     def decode(self, z: Tensor, return_dict: bool = True, **_: object) -> DecoderOutput:
         """(N, C, h, w) -> sample (N, 3, 8h, 8w), about [-1, 1]."""
         detail = self.tail(F.silu(self.body(self.head(z))))

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 
 from smd_cli.backbone.contract import Backbone
-from smd_cli.engine.plan import Plan, Planner
+from smd_cli.engine.plan import Plan
 from smd_cli.engine.stream import Frame, picture, single, stream
 from smd_cli.errors import SmdError
 from smd_cli.jobs import Job, picture_text
@@ -66,22 +66,18 @@ class Shown:
 
 
 class Studio:
-    """Compiles jobs; model and planner stay warm between them."""
+    """Compiles jobs; model and planner stay warm between them, until another model is asked for."""
 
     def __init__(self, models: Models) -> None:
         self._models = models
-        self._planner: Planner | None = None
-        self.backbone: Backbone | None = None
 
     def plan(self, job: Job) -> tuple[Plan, Backbone]:
         """The plan of a job, and the model that it was compiled for. Raises SmdError."""
         scene, painted = job.scene_file.scene, job.painted
         with memory_sentence(job):
-            backbone = self._models.get(scene.model)
-            if self._planner is None or backbone is not self.backbone:
-                self.backbone, self._planner = backbone, Planner(backbone)
-            plan = self._planner.plan(scene, painted.brushes, painted.size, painted.picture)
-        return plan, backbone
+            planner = self._models.planner(scene.model)
+            plan = planner.plan(scene, painted.brushes, painted.size, painted.picture)
+        return plan, planner.backbone
 
 
 class Session:

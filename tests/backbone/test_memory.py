@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
 from conftest import TINY
-from diffusers import AutoencoderKL
+from diffusers import AutoencoderKL, AutoencoderTiny
 
-from smd_cli.backbone import memory
+from smd_cli.backbone import files, load, memory
 from smd_cli.backbone.load import load_backbone, pick_dtype
 from smd_cli.errors import SmdError, UsageError
 from smd_cli.scene.model import ModelRef
+from smd_cli.starter.codec import PatchAutoencoder
 
 
 @pytest.fixture
@@ -77,28 +79,118 @@ def test_low_memory_changes_nothing(
         assert torch.allclose(plain, spared, atol=1e-5)
 
 
-def test_an_autoencoder_that_knows_no_hooks_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+DEVICE = torch.device("cpu", 0)
+"""It computes like "cpu", which is main memory here, and is another name: it stands for a GPU."""
+
+
+class Watched:
+    """Which parts of a model are on the device, as their `.to` tells, and who works meanwhile."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.here: set[str] = set()
+        self.worked: list[str] = []
+        self.together: list[set[str]] = []
+        self._names: dict[int, str] = {}
+        moved = torch.nn.Module.to
+
+        def to(module: torch.nn.Module, *where: Any, **options: Any) -> Any:
+            name = self._names.get(id(module))
+            if name and where and isinstance(where[0], torch.device):
+                (self.here.add if where[0] == DEVICE else self.here.discard)(name)
+                self.together.append(set(self.here))
+            return moved(module, *where, **options)
+
+        monkeypatch.setattr(torch.nn.Module, "to", to)
+
+    def follow(self, name: str, module: torch.nn.Module) -> None:
+        """Note when a layer of the part works: only the part itself is on the device then."""
+        self._names[id(module)] = name
+
+        def works(*_: Any) -> None:
+            assert self.here == {name}
+            if self.worked[-1:] != [name]:
+                self.worked.append(name)
+
+        for layer in module.modules():
+            if not any(layer.children()):
+                layer.register_forward_pre_hook(works)
+
+
+def codec() -> PatchAutoencoder:
+    return cast(PatchAutoencoder, PatchAutoencoder(latent_channels=4, width=8, blocks=1))
+
+
+VAES: dict[str, Callable[[], Any]] = {
+    "AutoencoderKL": lambda: AutoencoderKL.from_pretrained(TINY / "vae"),
+    "AutoencoderTiny": lambda: AutoencoderTiny.from_pretrained(TINY / "tiny_vae"),
+    "PatchAutoencoder": codec,
+}
+
+
+@pytest.mark.parametrize("kind", VAES)
+@pytest.mark.parametrize("name", ["sd1", "sdxl"])
+def test_one_part_at_a_time_is_on_the_device(
+    kind: str, name: str, families: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In whatever order they work: a picture comes in first, and frames follow each other."""
     monkeypatch.setattr(memory, "_is_main_memory", lambda _: False)
-    waiting: list[Any] = []
-    monkeypatch.setattr(memory, "_offload", lambda parts, _: waiting.extend(parts))
-    unet, vae = torch.nn.Linear(1, 1), torch.nn.Linear(1, 1)
-    memory.place([unet], vae, torch.device("meta"), low_memory=True)
-    assert waiting == [unet]
-    assert (unet.weight.device.type, vae.weight.device.type) == ("cpu", "meta")
+    monkeypatch.setattr(load, "pick_device", lambda _: DEVICE)
+    monkeypatch.setattr(files, "load_vae", lambda *_: (VAES[kind](), 8))
+    watched = Watched(monkeypatch)
+    held = memory.place
+
+    def place(parts: Sequence[Any], vae: Any, *how: Any) -> None:
+        for number, part in enumerate((*parts, vae)):
+            role = "vae" if part is vae else "unet" if part is parts[-1] else f"text {number}"
+            watched.follow(role, part)
+        held(parts, vae, *how)
+
+    monkeypatch.setattr(load, "place", place)
+    texts = ["text 0"] if name == "sd1" else ["text 0", "text 1"]
+    with torch.inference_mode():
+        model = load_backbone(ModelRef("m", families[name]), "cpu", low_memory=True)
+        assert not watched.here
+        model.encode_image(torch.zeros(1, 3, 64, 64))
+        for prompt in ("a fox", "an owl"):
+            rows = model.encode_prompts([prompt])
+            x = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+            for _ in range(2):
+                model.predict(x, torch.tensor([999]), rows)
+                model.decode_latents(x)
+        model.encode_image(torch.zeros(1, 3, 64, 64))
+    frames = [*texts, "unet", "vae", "unet", "vae"]
+    assert watched.worked == ["vae", *frames, *frames]
+    assert max(map(len, watched.together)) == 1
 
 
-def test_offloaded_parts_follow_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each part's hook knows the one before it, so that this one leaves the device."""
-    chain: list[tuple[str, Any]] = []
+@pytest.mark.parametrize("vae", ["AutoencoderKL", "AutoencoderTiny", "PatchAutoencoder"])
+def test_all_autoencoders_that_load_are_tried_here(vae: str) -> None:
+    assert type(VAES[vae]()) is files._vae_class(vae)
 
-    def hook(part: Any, device: torch.device, prev_module_hook: Any) -> tuple[Any, Any]:
-        assert device.type == "cuda"
-        chain.append((part, prev_module_hook))
-        return part, f"hook of {part}"
 
-    monkeypatch.setattr("accelerate.cpu_offload_with_hook", hook)
-    memory._offload(["text", "unet", "vae"], torch.device("cuda"))
-    assert chain == [("text", None), ("unet", "hook of text"), ("vae", "hook of unet")]
+def test_a_part_that_does_not_fit_leaves_nothing_behind() -> None:
+    """The next part finds the device empty."""
+
+    class Part(torch.nn.Linear):
+        full = False
+        where = ""
+
+        def to(self, device: torch.device) -> Part:  # type: ignore[override]
+            self.where = str(device)
+            if self.full and device == DEVICE:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return self
+
+    small, large = Part(1, 1), Part(1, 1)
+    memory._take_turns([small, large], DEVICE)
+    small(torch.zeros(1))
+    large.full = True
+    for _ in range(2):
+        with pytest.raises(torch.OutOfMemoryError):
+            large(torch.zeros(1))
+        assert (small.where, large.where) == ("cpu", "cpu")
+    small(torch.zeros(1))
+    assert small.where == "cpu:0"
 
 
 @pytest.mark.parametrize(
