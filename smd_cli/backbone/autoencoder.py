@@ -24,5 +24,5 @@ class Autoencoder:
 
     def decode(self, latents: Tensor) -> Tensor:
         """Latents (N, C, h, w) to pictures (N, 3, H, W), around -1..1."""
-        scaled = latents / self._scaling
-        return cast(Tensor, self._vae.decode(scaled.to(self._vae.dtype)).sample.float())
+        scaled = (latents / self._scaling).to(self._device, self._vae.dtype)
+        return cast(Tensor, self._vae.decode(scaled).sample.float())

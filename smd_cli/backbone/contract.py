@@ -40,7 +40,8 @@ class Conditioning:
 
     def guided(self, scale: float) -> Conditioning:
         """The same rows, for a network that takes the guidance scale itself."""
-        return replace(self, guidance=torch.full((len(self.tokens),), scale))
+        scales = torch.full((len(self.tokens),), scale, device=self.tokens.device)
+        return replace(self, guidance=scales)
 
     @staticmethod
     def stack(parts: Sequence[Conditioning]) -> Conditioning:

@@ -60,7 +60,7 @@ class UNetBackbone:
         """Guidance scales (R,), 1 where none are given, as a full LCM takes them."""
         if self._guidance_width is None:
             return None
-        scales = torch.ones(rows) if guidance is None else guidance
+        scales = torch.ones(rows, device=self.device) if guidance is None else guidance
         embedded = guidance_embedding(scales - 1, self._guidance_width)
         return embedded.to(self.device, self._unet.dtype)
 

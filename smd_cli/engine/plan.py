@@ -171,11 +171,14 @@ class Planner:
     def _encoded(self, picture: npt.NDArray[np.uint8], kept: dict[bytes, Tensor]) -> Tensor:
         key = repr(picture.shape).encode() + picture.tobytes()
         if key not in self._latents:
-            pixels = torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 127.5 - 1
             found = kept.get(key)
-            fresh = found if found is not None else self.backbone.encode_image(pixels)[0]
-            self._latents[key] = fresh
+            self._latents[key] = self._latent(picture) if found is None else found
         return self._latents[key]
+
+    def _latent(self, picture: npt.NDArray[np.uint8]) -> Tensor:
+        """Latents (C, h, w) of pixels (H, W, 3)."""
+        pixels = torch.from_numpy(picture).permute(2, 0, 1)[None].to(self.backbone.device)
+        return self.backbone.encode_image(pixels.float() / 127.5 - 1)[0]
 
     def _conditioning(
         self, scene: Scene, generated: bool, guidance: Guidance

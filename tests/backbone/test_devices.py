@@ -1,0 +1,40 @@
+"""A model's own tensors lie on its device: shown on "meta", where only shapes are worked out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from smd_cli.backbone import load
+from smd_cli.scene.model import ModelRef
+
+META = torch.device("meta")
+
+
+def crosses(*tensors: Tensor | None) -> None:
+    """What the contract says of every tensor between engine and model."""
+    for tensor in tensors:
+        assert tensor is None or (tensor.device, tensor.dtype) == (META, torch.float32)
+
+
+@pytest.mark.parametrize("dtype", ["fp32", "bf16"])
+@pytest.mark.parametrize("name", ["sd1", "lcm", "sdxl", "sdxl-lcm"])
+def test_a_model_computes_on_its_device(
+    name: str, dtype: str, families: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Real networks; pictures and latents may come from anywhere."""
+    monkeypatch.setattr(load, "pick_device", lambda _: META)
+    monkeypatch.setattr(load, "pick_dtype", lambda *_: load.DTYPES[dtype])
+    model = load.load_backbone(ModelRef("m", families[name]), "meta")
+    with torch.inference_mode():
+        for where in (META, torch.device("cpu")):
+            crosses(model.encode_image(torch.zeros(1, 3, 32, 32, device=where)))
+            crosses(model.decode_latents(torch.zeros(1, 4, 4, 4, device=where)))
+        rows = model.encode_prompts(["a (red:1.5) fox", ""])
+        crosses(rows.tokens, rows.pooled)
+        x, taus = torch.zeros(2, 4, 8, 8, device=META), torch.tensor([999, 1], device=META)
+        for told in (rows, rows.guided(2.0)):
+            crosses(told.guidance, model.predict(x, taus, told))
