@@ -19,6 +19,8 @@ from smd_cli.engine.schedule import StepTable
 Array = npt.NDArray[np.float32]
 Window = tuple[slice, slice]  # rows and columns of a canvas
 
+_ROUNDING = 1e-5  # a blur in float32 leaves full paint so much short of 1, at most
+
 
 @dataclass(frozen=True, eq=False)
 class Patch:
@@ -104,16 +106,18 @@ def _convolve(paint: Array, kernel: Array, axis: int, stride: int) -> Array:
     return np.moveaxis(total, 0, axis)
 
 
-def quantise(mask: Array, table: StepTable, mask_type: str) -> Array:
+def quantise(mask: Array, table: StepTable, mask_type: str, *, published: bool = False) -> Array:
     """Step 4: compare a mask (…, H, W) with every slot's noise level; gives (…, T, H, W).
 
-    `discrete`: m > σ_i. `continuous`: clip((m - σ_{i+1})/(σ_i - σ_{i+1}), 0, 1), σ after the last
-    slot being 0. `semi-continuous`: discrete, but continuous in the last slot.
+    `discrete`: m ≥ σ_i, so that full paint acts in a slot of pure noise, σ = 1, too; `published` is
+    m > σ_i. `continuous`: clip((m - σ_{i+1})/(σ_i - σ_{i+1}), 0, 1), σ after the last slot being 0.
+    `semi-continuous`: discrete, but continuous in the last slot.
     """
     now = np.array(table.sigmas, dtype=np.float32)[:, None, None]
     later = np.array(table.next_sigmas, dtype=np.float32)[:, None, None]
     spread = mask[..., None, :, :]
-    hard = (spread > now).astype(np.float32)
+    acts = spread > now if published else (spread >= now - _ROUNDING) & (spread > 0)
+    hard = acts.astype(np.float32)
     if mask_type == "discrete":
         return hard
     soft = np.clip((spread - later) / (now - later), 0, 1).astype(np.float32)
@@ -192,8 +196,8 @@ def brush_weights(
 ) -> Array:
     """All five steps for brushes p ≥ 1: paint (P, H, W) in 0..1 to weights (P, T, h, w).
 
-    `alphas` and `blurs_px` hold one number a brush. `published` takes the published cover rule and
-    one kernel radius, ceil(3·max blur), for all brushes.
+    `alphas` and `blurs_px` hold one number a brush. `published` takes the published cover rule, one
+    kernel radius, ceil(3·max blur), for all brushes, and > in place of ≥.
     """
     radius = blur_radius(max(blurs_px, default=0.0)) if published else None
     canvas = (paint.shape[1], paint.shape[2])
@@ -202,4 +206,4 @@ def brush_weights(
     for p, patch in zip(reversed(range(len(paint))), covered, strict=True):
         soft = blur_patch(patch, canvas, blurs_px[p], radius, factor)
         masks[p][soft.window] = soft.paint * np.float32(alphas[p])
-    return quantise(masks, table, mask_type)
+    return quantise(masks, table, mask_type, published=published)

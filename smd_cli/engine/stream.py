@@ -117,13 +117,15 @@ def _denoise(
         a, s = alpha[asking], sigma[asking]
         fresh = regions.to_x0(negative, x[asking], a, s, kind)
         origins = dict(zip(asking, fresh, strict=True))
+    x0 = regions.to_x0(output, x, alpha, sigma, kind)
     if plan.guidance.type in ("self", "initialize"):
         origin = torch.stack([_origin(plan, view, origins.get(n)) for n, view in enumerate(views)])
         virtual = regions.virtual_residual(x, origin, alpha, sigma)
         positive = regions.to_epsilon(output, x, alpha, sigma, kind)
-        output = regions.residual_guided(positive, virtual, scale, plan.guidance.delta)
-        kind = "epsilon"
-    x0 = regions.to_x0(output, x, alpha, sigma, kind)
+        held = regions.residual_guided(positive, virtual, scale, plan.guidance.delta)
+        held = regions.to_x0(held, x, alpha, sigma, "epsilon")
+        # In a slot of pure noise every e is x/σ and tells nothing: the pictures are guided there.
+        x0 = torch.where(alpha > 0, held, regions.guided(x0, origin, scale))
     c_skip, c_out = _column(plan.table.c_skip, slots, x), _column(plan.table.c_out, slots, x)
     return c_out * x0 + c_skip * x, origins
 

@@ -73,11 +73,14 @@ def blurred(mask: Array, std_px: float, radius_px: int) -> Array:
     return total / weights
 
 
-def quantised(mask: float, slot: int, sigma: Sequence[float], mask_type: str) -> float:
-    """One pixel's weight in one slot."""
+def quantised(
+    mask: float, slot: int, sigma: Sequence[float], mask_type: str, published: bool
+) -> float:
+    """One pixel's weight in one slot; 1e-5 is what float32 may have lost."""
     later = sigma[slot + 1] if slot + 1 < len(sigma) else 0.0
     if mask_type == "discrete" or (mask_type == "semi-continuous" and slot + 1 < len(sigma)):
-        return 1.0 if mask > sigma[slot] else 0.0
+        acts = mask > sigma[slot] if published else mask > 0 and mask >= sigma[slot] - 1e-5
+        return float(acts)
     return min(max((mask - later) / (sigma[slot] - later), 0.0), 1.0)
 
 
@@ -102,7 +105,8 @@ def weights(
         widest = max(blurs_px) if published else blurs_px[p]
         soft = blurred(masks[p], blurs_px[p], math.ceil(3 * widest)) * alphas[p]
         for i, y, x in np.ndindex(shape[1:]):
-            out[p, i, y, x] = quantised(soft[y * factor, x * factor], i, sigma, mask_type)
+            pixel = soft[y * factor, x * factor]
+            out[p, i, y, x] = quantised(pixel, i, sigma, mask_type, published)
     if not background:
         return out
     below = np.zeros((1, *shape[1:]))

@@ -139,10 +139,11 @@ def test_padding_and_blur_commute() -> None:
 @pytest.mark.parametrize(
     ("mask_type", "mask", "wanted"),
     [
-        ("discrete", 0.8, (0, 0, 1)),
-        ("discrete", 0.9, (0, 1, 1)),
-        ("discrete", 0.5, (0, 0, 1)),  # greater, not equal, than 0.8
-        ("discrete", 0.2, (0, 0, 0)),  # equal to the last sigma
+        ("discrete", 0.8, (0, 1, 1)),  # equal is enough
+        ("discrete", 0.9, (1, 1, 1)),
+        ("discrete", 0.5, (0, 0, 1)),
+        ("discrete", 0.2, (0, 0, 1)),
+        ("discrete", 0.0, (0, 0, 0)),
         ("discrete", 1.0, (1, 1, 1)),
         ("continuous", 0.8, (0, 1, 1)),
         ("continuous", 0.5, (0, 0.5, 1)),  # (0.5 - 0.2)/(0.8 - 0.2)
@@ -158,6 +159,56 @@ def test_padding_and_blur_commute() -> None:
 def test_quantise_by_hand(mask_type: str, mask: float, wanted: tuple[float, ...]) -> None:
     weights = masks.quantise(column(mask)[0], table(0.9, 0.8, 0.2), mask_type)
     assert weights[:, 0, 0] == pytest.approx(wanted, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("mask", "ours", "published"),
+    [(0.9, (1, 1, 1), (0, 1, 1)), (0.8, (0, 1, 1), (0, 0, 1)), (0.2, (0, 0, 1), (0, 0, 0))],
+)
+def test_equal_to_the_noise(
+    mask: float, ours: tuple[float, ...], published: tuple[float, ...]
+) -> None:
+    levels = table(0.9, 0.8, 0.2)
+    for rule, wanted in ((False, ours), (True, published)):
+        weights = masks.quantise(column(mask)[0], levels, "discrete", published=rule)
+        assert tuple(weights[:, 0, 0]) == wanted
+
+
+ZERO_SNR = step_table(
+    {"rescale_betas_zero_snr": True, "prediction_type": "v_prediction"}, timesteps=(999, 599, 199)
+)
+FLOW = table(1.0, 0.75, 0.5, 0.25)  # of a model whose α is 1 - σ
+
+
+@pytest.mark.parametrize("levels", [ZERO_SNR, FLOW], ids=["zero SNR", "flow"])
+@pytest.mark.parametrize("mask_type", TYPES)
+@pytest.mark.parametrize("blur_px", [0.0, 1.0, 3.0, 8.0])
+def test_full_paint_acts_in_a_slot_of_pure_noise(
+    blur_px: float, mask_type: str, levels: StepTable
+) -> None:
+    """σ = 1 exactly; inside, a blur leaves full paint short of 1 by a rounding or two."""
+    assert levels.sigmas[0] == 1
+    paint = box(0, 0, 64, 64, (96, 64))[None]
+    weights = masks.brush_weights(paint, [1], [blur_px], levels, factor=2, mask_type=mask_type)
+    assert weights[0, :, :, :16] == pytest.approx(1, abs=1e-4)
+    assert not weights[0, :, :, 47].any()
+
+
+def test_alpha_and_the_published_rule_still_skip_a_slot_of_pure_noise() -> None:
+    full = np.ones((1, 4, 4), dtype=np.float32)
+
+    def acts(alpha: float, published: bool) -> list[bool]:
+        weights = masks.brush_weights(
+            full, [alpha], [0], FLOW, factor=2, mask_type="discrete", published=published
+        )
+        return [bool(weight) for weight in weights[0, :, 0, 0]]
+
+    assert acts(0.98, published=False) == [False, True, True, True]
+    assert acts(1, published=True) == [False, True, True, True]
+
+
+def test_no_paint_acts_nowhere_even_without_noise() -> None:
+    assert not masks.quantise(column(0.0)[0], table(0.5, 0.0), "discrete").any()
 
 
 @pytest.mark.parametrize(("mask_type", "wanted"), [("discrete", 0), ("continuous", 0.5)])

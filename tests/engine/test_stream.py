@@ -197,6 +197,25 @@ def test_centring_turns_back(fake: FakeBackbone) -> None:
     assert relative(moved, not_moved) > 0.1
 
 
+# Zero terminal SNR
+
+
+@pytest.mark.parametrize("kind", ["none", "full", "self", "initialize"])
+def test_a_slot_of_pure_noise_is_the_end_of_ever_noisier_ones(kind: Any, run: Run) -> None:
+    """α = 0: nothing is divided by it, and the frames are those of a tiny α but for as much."""
+    fake = FakeBackbone("v_prediction")
+    wanted = scene(*two(), background=HILL, steps=3, guidance=Guidance(kind, 1.4))
+    ours = made(fake, wanted, *TWO)
+
+    def at(alpha: float) -> Tensor:
+        known = ours.table
+        table = replace(known, alphas=(alpha, *known.alphas[1:]), sigmas=(1.0, *known.sigmas[1:]))
+        return latents(run, replace(ours, table=table), fake, 2)
+
+    assert torch.isfinite(at(0.0)).all()
+    assert relative(at(0.0), at(1e-3)) <= 2e-2
+
+
 # One frame, any order
 
 
