@@ -29,7 +29,8 @@ class SeededNoise:
     """The noise of a scene.
 
     `shape` (C, h, w); `kind` says how the start noise moves from frame to frame; `frames` N closes
-    the path of `walk`. `regions` are (mask (h, w) of bool, seed): where the mask is True, that
+    the path of `walk`, which a still's, N = 1, does after WALK_FRAMES: frame k ≥ N, of a stream, is
+    frame k mod N. `regions` are (mask (h, w) of bool, seed): where the mask is True, that
     brush's own seed draws the noise instead. Later regions lie on top.
     """
 
@@ -51,12 +52,13 @@ class SeededNoise:
         return torch.stack(draws).reshape(shape) if draws else torch.zeros(shape)
 
     def start(self, frame: int) -> Tensor:
-        """Start noise (C, h, w) of frame 0, 1, …"""
+        """Start noise (C, h, w) of frame 0, 1, …, without end."""
         if self.kind == "independent":
             return self._draw("start", frame)
         if self.kind == "fixed":
             return self._draw("start", 0)
-        angle = 2 * math.pi * (frame % self.frames) / self.frames
+        period = self.frames if self.frames > 1 else WALK_FRAMES
+        angle = 2 * math.pi * (frame % period) / period
         return walk(self._draw("walk", 0), self._draw("walk", 1), self._draw("walk", 2), angle)
 
     def _draw(self, *what: str | int) -> Tensor:
@@ -66,6 +68,7 @@ class SeededNoise:
         return noise
 
 
+WALK_FRAMES = 60  # of a round where the scene has one frame: five seconds at the usual 12 a second
 WALK_REACH = 1.4  # radians from the centre of the circle: how far a walk morphs, π/2 at most
 
 

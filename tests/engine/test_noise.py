@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from smd_cli.engine.noise import WALK_REACH, SeededNoise, gaussian, walk
+from smd_cli.engine.noise import WALK_FRAMES, WALK_REACH, SeededNoise, gaussian, walk
 from smd_cli.scene.model import NoiseKind
 
 from .scenes import world
@@ -93,6 +93,24 @@ def test_walk_closes() -> None:
     steps = [float((a - b).norm()) for a, b in pairwise(frames)]
     # half a round apart the step is the same turned around
     assert steps[:3] == pytest.approx(steps[3:], rel=1e-4)
+
+
+def test_walk_of_a_still_moves_when_it_is_streamed() -> None:
+    """As does the walk of that many frames, whose first frame is the still."""
+    still, moving = (SeededNoise(5, SHAPE, 1, "walk", frames) for frames in (1, WALK_FRAMES))
+    starts = [still.start(k) for k in range(WALK_FRAMES + 1)]
+    assert all(torch.equal(start, moving.start(k)) for k, start in enumerate(starts))
+    assert all(not torch.equal(a, b) for a, b in pairwise(starts))
+    assert torch.equal(starts[0], starts[-1])
+
+
+@pytest.mark.parametrize("frames", [1, 2, 7, WALK_FRAMES])
+def test_walk_goes_round_for_ever(frames: int) -> None:
+    """Frame k is of (scene, k) alone, however far a stream has come."""
+    noise = SeededNoise(5, SHAPE, 1, "walk", frames)
+    period = WALK_FRAMES if frames == 1 else frames
+    for k in (period, period + 1, 5 * period - 1, 10**6 * period + 1):
+        assert torch.equal(noise.start(k), noise.start(k % period))
 
 
 def test_walk_has_no_jump() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +97,18 @@ def test_blended_frames_are_never_fresh(monkeypatch: pytest.MonkeyPatch) -> None
         live.fresh(2)
     of_new = [fresh for shown, fresh, picture in told if picture and shown == 2]
     assert of_new[:3] == [False, False, True]
+
+
+def test_endless_frames_of_a_walk_move() -> None:
+    """Of a still too: they are the first of the round that it walks."""
+    walking = SCENE.replace("{steps: 3}", "{steps: 2, noise: walk}")
+    Path("s.yaml").write_text(walking, encoding="utf-8")
+    with Following(ENDLESS, ("live-%02d.png",)) as live:
+        live.until(lambda s: s.frame >= 4)
+    shown = [pixels(f"live-{frame:02d}.png").astype(int) for frame in range(4)]
+    moves = [np.abs(a - b).mean() for a, b in pairwise(shown)]
+    assert all(move > 0 for move in moves)
+    assert max(moves) < np.abs(shown[0] - shown[3]).mean()  # on along a path, not to and fro
 
 
 def test_pause_step_and_play() -> None:
