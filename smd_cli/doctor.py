@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 import time
@@ -187,9 +188,14 @@ def _described(device: str) -> str:
 
 
 def _hub_cache() -> Finding:
-    free = free_bytes()
+    place, free = cache_folder(), free_bytes()
     manner = ", offline" if offline() else ""
-    value = without_home(f"{cache_folder()} ({shown_bytes(free)} free{manner})")
+    value = without_home(f"{place} ({shown_bytes(free)} free{manner})")
+    if place.exists() and not place.is_dir():
+        return Finding("hub cache", value, "it is no folder", "let HF_HOME name one")
+    if place.is_dir() and not os.access(place, os.W_OK):
+        fault = "it cannot be written to: nothing can be downloaded"
+        return Finding("hub cache", value, fault, "let HF_HOME name a folder of your own")
     if free >= _SMALL_FREE_BYTES:
         return Finding("hub cache", value)
     fault = "there is little room: a model takes 2 to 14 GB"

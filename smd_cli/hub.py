@@ -7,11 +7,11 @@ the finished ones, and only then gets the name under which the library finds it.
 
 from __future__ import annotations
 
-import errno
 import hashlib
+import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
@@ -25,19 +25,22 @@ from smd_cli.hub_cache import (
     UNFINISHED,
     VAE_FILES,
     Download,
+    bytes_of,
     cache_folder,
     missing,
     needed,
+    noted,
     offline,
     read_object,
+    ref_file,
     snapshot,
     storage,
     whole,
 )
+from smd_cli.hub_errors import sentences
 from smd_cli.units import shown_bytes
 
 Told = Callable[[int], None]
-_LOG_IN = "log in with `hf auth login`, or set HF_TOKEN"
 _SHA256_DIGITS = 64
 
 
@@ -52,11 +55,15 @@ class Blob:
 
 @dataclass(frozen=True)
 class Pending:
-    """A download whose small files are here: `folder` shows them, `blobs` are still to come."""
+    """A download whose small files are here: `folder` shows them, `blobs` are still to come.
+
+    `links`: `folder` shows files by links to blobs; where there can be none it holds them itself.
+    """
 
     wanted: Download
     folder: Path
     blobs: tuple[Blob, ...]
+    links: bool = True
 
     @property
     def total_bytes(self) -> int:
@@ -67,17 +74,24 @@ class Pending:
     def here_bytes(self) -> int:
         """How much of that earlier attempts, or other revisions, have left behind."""
         return sum(
-            blob.size if self.target(blob).exists() else min(_bytes_of(self.part(blob)), blob.size)
+            blob.size if self.has(blob) else min(bytes_of(self.part(blob)), blob.size)
             for blob in self.blobs
         )
 
+    def has(self, blob: Blob) -> bool:
+        """Whether a file is here whole, by its length, where the hub's library takes it from."""
+        return blob.size in (bytes_of(self.target(blob)), bytes_of(self._stored(blob)))
+
     def target(self, blob: Blob) -> Path:
-        """Where the hub's library looks for a file."""
-        return storage(self.wanted.repo) / "blobs" / blob.etag
+        """Where a finished file goes, and the hub's library looks for it."""
+        return self._stored(blob) if self.links else self.folder / blob.path
 
     def part(self, blob: Blob) -> Path:
         """Where a file grows until it is whole."""
-        return self.target(blob).with_name(f"{blob.etag}.smd{UNFINISHED}")
+        return self._stored(blob).with_name(f"{blob.etag}.smd{UNFINISHED}")
+
+    def _stored(self, blob: Blob) -> Path:
+        return storage(self.wanted.repo) / "blobs" / blob.etag
 
 
 def fetch(wanted: Download) -> Path:
@@ -102,26 +116,25 @@ def prepare(wanted: Download) -> Pending:
         raise _offline(wanted)
     from huggingface_hub import HfApi
 
-    with _sentences(wanted), _hushed():
+    with sentences(wanted), _hushed():
         info = HfApi().model_info(wanted.repo, revision=wanted.revision, files_metadata=True)
         files = {file.rfilename: file for file in info.siblings or ()}
         wanted = _what_it_is(wanted, files)
+        _drop_broken(wanted, str(info.sha), files.values())
         folder = _snapshot(wanted, _small(wanted))
         _refuse_other_pipelines(wanted, folder)
         absent = missing(folder, wanted)
         _refuse_without_safetensors(wanted, absent, files)
-        return Pending(wanted, folder, tuple(_blob(files[name]) for name in absent))
+        blobs = tuple(_blob(files[name]) for name in absent)
+        return Pending(wanted, folder, blobs, links=not blobs or _links_work())
 
 
 def finish(pending: Pending, told: Told) -> Path:
     """Get the large files; `told` hears of every few MB. Gives the folder of the whole download."""
-    from huggingface_hub.file_download import are_symlinks_supported
-
     wanted = pending.wanted
-    with _sentences(wanted), _hushed():
-        if are_symlinks_supported(str(cache_folder())):  # else the library had to copy each file
-            for blob in pending.blobs:
-                _get(pending, blob, told)
+    with sentences(wanted), _hushed():
+        for blob in pending.blobs:
+            _get(pending, blob, told)
         folder = _snapshot(wanted, [*_small(wanted), *needed(pending.folder, wanted)])
     absent = missing(folder, wanted)
     if absent:
@@ -132,11 +145,12 @@ def finish(pending: Pending, told: Told) -> Path:
 def _get(pending: Pending, blob: Blob, told: Told) -> None:
     """One large file, on from where an earlier attempt ended."""
     target, part = pending.target(blob), pending.part(blob)
-    lock = cache_folder() / ".locks" / target.parent.parent.name / f"{blob.etag}.lock"
-    for folder in (lock.parent, part.parent):
+    repo = storage(pending.wanted.repo).name
+    lock = cache_folder() / ".locks" / repo / f"{blob.etag}.lock"
+    for folder in (lock.parent, part.parent, target.parent):
         folder.mkdir(parents=True, exist_ok=True)
     with _library().WeakFileLock(str(lock)):
-        if not target.exists():
+        if not pending.has(blob):
             _append(pending, blob, part, told)
             _refuse_broken(pending.wanted, blob, part)
             part.replace(target)
@@ -204,6 +218,24 @@ def _what_it_is(wanted: Download, files: Mapping[str, Any]) -> Download:
         f"{wanted.repo} holds no model that smd can load: it has no {INDEX}",
         "smd loads what diffusers' save_pretrained writes",
     )
+
+
+def _drop_broken(wanted: Download, commit: str, files: Iterable[Any]) -> None:
+    """Remove files of another length than the hub's: the library takes whatever has the name."""
+    place, ref = storage(wanted.repo), ref_file(wanted)
+    if ref.is_file() and not noted(ref):
+        ref.unlink()
+    for blob in [_blob(file) for file in files if file.size is not None]:
+        for path in (place / "snapshots" / commit / blob.path, place / "blobs" / blob.etag):
+            if path.is_file() and bytes_of(path) != blob.size:
+                path.unlink()
+
+
+def _links_work() -> bool:
+    """Whether the cache can hold links: not on Windows without its developer mode, say."""
+    from huggingface_hub.file_download import are_symlinks_supported
+
+    return bool(are_symlinks_supported(str(cache_folder())))
 
 
 def _blob(file: Any) -> Blob:
@@ -278,85 +310,11 @@ def _offline(wanted: Download) -> SmdError:
     )
 
 
-@contextmanager
-def _sentences(wanted: Download) -> Iterator[None]:
-    """Turns what the hub's library raises into sentences."""
-    try:
-        yield
-    except SmdError:
-        raise
-    except Exception as wrong:
-        sentence = _sentence(wanted, wrong)
-        if sentence is None:
-            raise
-        raise sentence from wrong
-
-
-def _sentence(wanted: Download, wrong: Exception) -> SmdError | None:
-    from huggingface_hub import errors
-
-    name = wanted.repo
-    if isinstance(wrong, errors.HFValidationError):
-        return UsageError(f"{name!r} is no hub id", "a hub id is OWNER/NAME")
-    if isinstance(wrong, errors.GatedRepoError):
-        page = f"{_endpoint()}/{name}"
-        return SmdError(f"the model {name} is gated", f"ask for access at {page}, then {_LOG_IN}")
-    if isinstance(wrong, errors.RepositoryNotFoundError):
-        hint = f"check the spelling; for a private one, {_LOG_IN}"
-        return SmdError(f"there is no model {name} on the hub, or it is private", hint)
-    if isinstance(wrong, errors.RevisionNotFoundError):
-        hint = f"see {_endpoint()}/{name}/commits/main"
-        return SmdError(f"the model {name} has no revision {wanted.revision!r}", hint)
-    if isinstance(wrong, errors.HfHubHTTPError) and wrong.response is not None:
-        return _refused(name, wrong.response.status_code)
-    if isinstance(wrong, OSError) and wrong.errno and not isinstance(wrong, ConnectionError):
-        return _disk(wanted, wrong)
-    # The base of the library's own errors is that of the HTTP library that it uses.
-    if isinstance(wrong, OSError | errors.HfHubHTTPError.__mro__[1]):
-        return SmdError(
-            f"{name} cannot be got from the hub at {_endpoint()}: {_reason(wrong)}",
-            "check the network and try again: what has come so far is kept",
-        )
-    return None
-
-
-def _refused(name: str, status: int) -> SmdError:
-    if status in (401, 403):
-        return SmdError(f"the hub does not let you have {name} ({status})", _LOG_IN)
-    return SmdError(f"the hub does not give {name}: it answers {status}", "try again later")
-
-
-def _disk(wanted: Download, wrong: OSError) -> SmdError:
-    place = wrong.filename or cache_folder()
-    if wrong.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
-        return SmdError(
-            f"the disk is full: {wanted.title} does not fit into {cache_folder()}",
-            "make room and try again: what has come so far is kept",
-        )
-    return SmdError(
-        f"cannot write to {place}: {wrong.strerror}",
-        "HF_HOME names the folder of the hub cache",
-    )
-
-
-def _reason(wrong: BaseException) -> str:
-    """The first words of whatever was at the bottom of it."""
-    while wrong.__cause__ is not None:
-        wrong = wrong.__cause__
-    return " ".join(str(wrong).split()).split(". ")[0] or type(wrong).__name__
-
-
 def _library() -> Any:
     """The library's own helpers, which it loads late and so hides from type checkers."""
     import huggingface_hub.utils
 
     return huggingface_hub.utils
-
-
-def _endpoint() -> str:
-    from huggingface_hub import constants
-
-    return constants.ENDPOINT
 
 
 @contextmanager
@@ -376,15 +334,9 @@ def _hushed() -> Iterator[None]:
 def free_bytes() -> int:
     """The free space where the hub cache is, or will be."""
     place = cache_folder().absolute()
-    while not place.exists() and place != place.parent:
+    while not os.path.exists(place) and place != place.parent:  # noqa: PTH110, never raises
         place = place.parent
     return shutil.disk_usage(place).free
-
-
-def _bytes_of(path: Path) -> int:
-    with suppress(OSError):
-        return path.stat().st_size
-    return 0
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ INDEX = "model_index.json"
 VAE_FILES = ("config.json", "diffusion_pytorch_model.safetensors")
 LORA_FILES = ("pytorch_lora_weights.safetensors",)
 UNFINISHED = ".incomplete"
+_MAX_HEADER_BYTES = 100_000_000  # of safetensors: what its library takes
 
 
 @dataclass(frozen=True)
@@ -108,10 +110,22 @@ def storage(repo: str) -> Path:
 def snapshot(wanted: Download) -> Path | None:
     """The folder that shows a revision's files, as far as they are here; None without any."""
     revision = wanted.revision or "main"
-    ref = storage(wanted.repo) / "refs" / revision
-    commit = ref.read_text(encoding="utf-8").strip() if ref.is_file() else revision
+    commit = noted(ref_file(wanted)) or revision
     folder = storage(wanted.repo) / "snapshots" / commit
     return folder if folder.is_dir() else None
+
+
+def ref_file(wanted: Download) -> Path:
+    """Where the commit of a download's revision is noted, where that is a branch or a tag."""
+    return storage(wanted.repo) / "refs" / (wanted.revision or "main")
+
+
+def noted(ref: Path) -> str:
+    """The commit that a ref names; empty where there is none, or nothing sensible in it."""
+    try:
+        return ref.read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        return ""
 
 
 def whole(wanted: Download) -> Path | None:
@@ -121,8 +135,44 @@ def whole(wanted: Download) -> Path | None:
 
 
 def missing(folder: Path, wanted: Download) -> tuple[str, ...]:
-    """The needed files that are not in a snapshot, as paths in the repository."""
-    return tuple(name for name in needed(folder, wanted) if not (folder / name).is_file())
+    """The needed files that are not whole in a snapshot, as paths in the repository."""
+    return tuple(name for name in needed(folder, wanted) if not is_whole(folder / name))
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a file of the cache is one: no link to nothing, not empty, and not cut short."""
+    size = bytes_of(path)
+    if path.suffix == ".safetensors":
+        return 0 < size >= _stated_bytes(path)
+    return size > 0 and (path.suffix != ".json" or _ends_json(path, size))
+
+
+def _ends_json(path: Path, size: int) -> bool:
+    """Whether a JSON file ends like one."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, size - 64))
+            return file.read().rstrip().endswith((b"}", b"]"))
+    except OSError:
+        return False
+
+
+def _stated_bytes(path: Path) -> int:
+    """How long a safetensors file is by its own header; 0 where it has none."""
+    try:
+        with path.open("rb") as file:
+            [length] = struct.unpack("<Q", file.read(8))
+            if length > _MAX_HEADER_BYTES:
+                return 0
+            header = file.read(length)
+        if len(header) < length:
+            return 8 + int(length)
+        entries = json.loads(header)
+        entries.pop("__metadata__", None)
+        ends = [entry["data_offsets"][1] for entry in entries.values()]
+        return 8 + int(length) + int(max(ends, default=0))
+    except (OSError, struct.error, ValueError, AttributeError, TypeError, LookupError):
+        return 0
 
 
 def needed(folder: Path, wanted: Download) -> tuple[str, ...]:
@@ -140,7 +190,7 @@ def _part_files(folder: Path, part: str) -> Iterator[str]:
     if part == "scheduler":
         yield f"{part}/scheduler_config.json"
     elif part.startswith("tokenizer"):
-        if not (folder / part / "tokenizer.json").is_file():
+        if not is_whole(folder / part / "tokenizer.json"):
             yield from (f"{part}/vocab.json", f"{part}/merges.txt")
     else:
         yield f"{part}/config.json"
@@ -153,7 +203,7 @@ def _weights(folder: Path, part: str) -> list[str]:
     one_file = f"{part}/{stem}.safetensors"
     pieces = read_object(folder / f"{one_file}.index.json") or {}
     names = {str(name) for name in dict(pieces.get("weight_map", {})).values()}
-    if (folder / one_file).is_file() or not names:
+    if is_whole(folder / one_file) or not names:
         return [one_file]
     return sorted(f"{part}/{name}" for name in names)
 
@@ -168,7 +218,15 @@ def cached_repos() -> tuple[str, ...]:
 def bytes_on_disk(repo: str) -> int:
     """What a repository takes of the disk, half-downloaded files included."""
     files = [Path(top, name) for top, _, names in os.walk(storage(repo)) for name in names]
-    return sum(file.lstat().st_size for file in files if not file.is_symlink())
+    return sum(bytes_of(file) for file in files if not file.is_symlink())
+
+
+def bytes_of(path: Path) -> int:
+    """A file's length; 0 where there is none."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def read_object(path: Path) -> dict[str, Any] | None:

@@ -12,12 +12,14 @@ from typing import Any, Literal
 from smd_cli.hub import free_bytes
 from smd_cli.hub_cache import (
     INDEX,
+    PARTS,
     VAE_FILES,
     Download,
     bytes_on_disk,
     cache_folder,
     cached_repos,
     downloads_of,
+    is_whole,
     missing,
     read_object,
     snapshot,
@@ -113,16 +115,26 @@ def _absent(wanted: Download) -> Iterator[str]:
 
 def _other(repo: str) -> Listed:
     """A model of the cache that belongs to no preset: its newest revision counts."""
-    folders = [*(storage(repo) / "snapshots").glob("*")]
+    folders = [folder for folder in (storage(repo) / "snapshots").glob("*") if folder.is_dir()]
     newest = max(folders, key=lambda folder: folder.stat().st_mtime, default=None)
     size = bytes_on_disk(repo)
-    if newest is None:
+    names = _names(newest) if newest else ()
+    if newest is None or not names:
         return Listed(repo, "in part", size, (repo,))
-    index = read_object(newest / INDEX)
-    wanted = Download(repo, newest.name, None if index else VAE_FILES)
-    kind = (index or read_object(newest / "config.json") or {}).get("_class_name", "")
-    absent = missing(newest, wanted) if kind else ()
-    return Listed(repo, "in part" if absent else "here", size, (repo,), absent, kind)
+    kind = (read_object(newest / INDEX) or read_object(newest / "config.json") or {}).get(
+        "_class_name", ""
+    )
+    is_pipeline = INDEX in names or any(name.partition("/")[0] in PARTS for name in names)
+    files = None if is_pipeline else VAE_FILES if kind else names
+    absent = missing(newest, Download(repo, newest.name, files))
+    state: State = "in part" if any(is_whole(newest / name) for name in names) else "not here"
+    return Listed(repo, state if absent else "here", size, (repo,), absent, kind)
+
+
+def _names(folder: Path) -> tuple[str, ...]:
+    """All files that a snapshot shows, those that are links to nothing too."""
+    paths = [Path(top, name) for top, _, names in os.walk(folder) for name in names]
+    return tuple(sorted(path.relative_to(folder).as_posix() for path in paths))
 
 
 def _folder_bytes(folder: Path) -> int:

@@ -119,6 +119,21 @@ def test_little_room(smd: Smd, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "warning: there is little room: a model takes 2 to 14 GB\n" in result.out
 
 
+def test_a_cache_that_takes_no_downloads(
+    smd: Smd, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache.mkdir(parents=True)
+    (cache / "hub").write_text("a file")
+    found = smd(["doctor", "--device", "cpu"])
+    assert found.code == 0
+    assert "warning: it is no folder\nhint: let HF_HOME name one\n" in found.out
+    (cache / "hub").unlink()
+    (cache / "hub").mkdir()
+    monkeypatch.setattr("os.access", lambda *_: False)  # root may write anywhere
+    found = smd(["doctor", "--device", "cpu"])
+    assert "warning: it cannot be written to: nothing can be downloaded\n" in found.out
+
+
 @pytest.mark.slow
 def test_the_starter_renders(smd: Smd, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -198,16 +198,169 @@ def test_what_another_revision_brought_does_not_come_again(stub: Hub) -> None:
     assert [path for path, _ in stub.gets if path.endswith(".safetensors")] == [VAE]
 
 
-def test_where_links_cannot_be_made_the_library_does_it_all(
-    stub: Hub, monkeypatch: pytest.MonkeyPatch
+# --- Where links cannot be made -------------------------------------------------------------------
+
+
+@pytest.fixture
+def plain(stub: Hub, monkeypatch: pytest.MonkeyPatch) -> Hub:
+    """A cache as on Windows without its developer mode, or with HF_HUB_DISABLE_SYMLINKS."""
+    from huggingface_hub import file_download
+
+    def refused(*_: object, **__: object) -> None:
+        raise OSError("a required privilege is not held by the client")
+
+    monkeypatch.setattr(os, "symlink", refused)
+    monkeypatch.setattr(file_download, "_are_symlinks_supported_in_dir", {})
+    return stub
+
+
+def test_a_model_comes_whole_without_links(plain: Hub, cache: Path) -> None:
+    told: list[int] = []
+    pending = our_hub.prepare(WANTED)
+    folder = our_hub.finish(pending, told.append)
+    got = folder_files(folder)
+    assert got == {k: v for k, v in folder_files(TINY).items() if not k.startswith("tiny_vae/")}
+    assert not any(path.is_symlink() for path in cache.rglob("*"))
+    assert sum(told) == pending.total_bytes > 0
+    assert len(told) > 10  # every few kB: that is what moves a bar
+    assert plain.gets.count((UNET, 0)) == 1
+    assert not [path for path in cache.rglob("blobs/*") if path.stat().st_size > PIECE_BYTES]
+    plain.asked.clear()
+    assert our_hub.fetch(WANTED) == folder
+    assert not plain.asked
+
+
+def test_after_a_break_it_goes_on_where_it_ended_without_links(plain: Hub, cache: Path) -> None:
+    plain.cuts[UNET], plain.cuts_always = 2_010_000, True
+    refused(WANTED)
+    [part] = cache.rglob("*.smd.incomplete")
+    assert part.stat().st_size == 2_000_000
+    plain.cuts.clear()
+    plain.gets.clear()
+    pending = our_hub.prepare(WANTED)
+    assert pending.here_bytes == 2_000_000
+    folder = our_hub.finish(pending, lambda _: None)
+    assert (folder / UNET).read_bytes() == (TINY / UNET).read_bytes()
+    assert [first for path, first in plain.gets if path == UNET] == [2_000_000]
+    assert not [*cache.rglob("*.incomplete")]
+
+
+def test_a_blob_from_before_links_were_forbidden_is_taken(
+    stub: Hub, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from huggingface_hub import file_download
 
-    monkeypatch.setattr(file_download, "are_symlinks_supported", lambda _: False)
     folder = our_hub.fetch(WANTED)
-    assert not (folder / UNET).is_symlink()
-    assert (folder / UNET).read_bytes() == (TINY / UNET).read_bytes()
-    assert stub.gets.count((UNET, 0)) == 1
+    shutil.rmtree(folder)
+    monkeypatch.setattr(file_download, "are_symlinks_supported", lambda *_: False)
+    stub.gets.clear()
+    assert (our_hub.fetch(WANTED) / UNET).read_bytes() == (TINY / UNET).read_bytes()
+    assert not [path for path, _ in stub.gets if path == UNET]
+    assert not any(path.is_symlink() for path in cache.rglob("*"))
+
+
+def test_pull_without_links_as_users_have_it(stub: Hub, cache: Path) -> None:
+    """In a process of its own, with the hub's own setting."""
+    command = [sys.executable, "-m", "smd_cli", "models", "pull", NAME, "--json"]
+    told = {**environment(stub, cache), "HF_HUB_DISABLE_SYMLINKS": "1"}
+    done = subprocess.run(command, env=told, capture_output=True, text=True, check=True)
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    downloads = [event for event in events if event["event"] == "download"]
+    assert downloads[-1]["done"] == downloads[-1]["total"] > 3_000_000
+    assert not any(path.is_symlink() for path in cache.rglob("*"))
+
+
+# --- Caches that are not as they were left --------------------------------------------------------
+
+
+CONFIG = "unet/config.json"
+
+
+def _no_blob(path: Path) -> None:
+    path.resolve().unlink()
+
+
+def _empty(path: Path) -> None:
+    path.resolve().write_bytes(b"")
+
+
+def _short(path: Path) -> None:
+    blob = path.resolve()
+    blob.write_bytes(blob.read_bytes()[:-9])
+
+
+def _no_link(path: Path) -> None:
+    path.unlink()
+
+
+@pytest.mark.parametrize("harm", [_no_blob, _empty, _short, _no_link])
+@pytest.mark.parametrize(
+    "name", [UNET, CONFIG, "model_index.json", VAE, "tokenizer/tokenizer.json"]
+)
+def test_what_was_harmed_is_not_here_and_comes_again(
+    stub: Hub, smd: Smd, monkeypatch: pytest.MonkeyPatch, name: str, harm: Callable[[Path], None]
+) -> None:
+    """A link to nothing, an empty file and half a file are none: list, offline and pull agree."""
+    folder = our_hub.fetch(WANTED)
+    harm(folder / name)
+    [row] = [line for line in smd(["models"]).out.splitlines() if line.startswith(NAME)]
+    assert row.split()[1:3] == ["in", "part"]
+    told = json.loads(smd(["models", "--json"]).out)
+    lacking = ["tokenizer/vocab.json", "tokenizer/merges.txt"] if "tokenizer" in name else [name]
+    assert told["others"][0]["missing"] == lacking
+    with monkeypatch.context() as off:
+        off.setenv("HF_HUB_OFFLINE", "1")
+        said = refused(WANTED)
+        assert f"is here only in part, and smd is offline; missing: {', '.join(lacking)}" in said
+    stub.gets.clear()
+    result = smd(["models", "pull", NAME])
+    assert (result.code, result.out) == (0, f"{folder}\n")
+    assert folder_files(folder) == {
+        k: v for k, v in folder_files(TINY).items() if not k.startswith("tiny_vae/")
+    }
+    if harm is not _no_link:
+        assert {path for path, _ in stub.gets} == {name}
+    [row] = [line for line in smd(["models"]).out.splitlines() if line.startswith(NAME)]
+    assert row.split()[1] == "here"
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"\xff\xfe", b"f" * 40])
+def test_a_ref_that_leads_nowhere(stub: Hub, cache: Path, content: bytes) -> None:
+    folder = our_hub.fetch(WANTED)
+    ref = cache / "models--someone--tiny-sd" / "refs" / "main"
+    ref.write_bytes(content)
+    assert snapshot(WANTED) is None
+    stub.gets.clear()
+    assert our_hub.fetch(WANTED) == folder
+    assert ref.read_text() == stub.repos[NAME].commit
+    assert not stub.gets
+
+
+@pytest.mark.usefixtures("stub")
+def test_a_cache_that_is_no_folder(smd: Smd, cache: Path) -> None:
+    cache.write_text("a file")
+    listed = smd(["models"])
+    assert (listed.code, listed.err) == (0, "")
+    result = smd(["models", "pull", NAME])
+    assert (result.code, result.out) == (1, "")
+    assert result.err.startswith(f"error: cannot write to {cache}")
+    assert result.err.endswith("hint: HF_HOME names the folder of the hub cache\n")
+
+
+@pytest.mark.usefixtures("stub")
+def test_leftovers_of_other_programs_are_no_model(smd: Smd, cache: Path) -> None:
+    blobs = cache / "models--some--model" / "blobs"
+    blobs.mkdir(parents=True)
+    (blobs / "abc.incomplete").write_bytes(bytes(2000))
+    (cache / "models--some--other" / "snapshots" / "0" / "unet").mkdir(parents=True)
+    (cache / "models--some--third" / "snapshots").mkdir(parents=True)
+    (cache / "models--some--third" / "snapshots" / "1").symlink_to("nowhere")
+    rows = [line.split() for line in smd(["models"]).out.splitlines() if line.startswith("some/")]
+    assert rows == [
+        ["some/model", "in", "part", "2.0", "kB", "-"],
+        ["some/other", "in", "part", "-", "-"],
+        ["some/third", "in", "part", "-", "-"],
+    ]
 
 
 def test_an_autoencoder_alone(stub: Hub) -> None:

@@ -76,6 +76,22 @@ def test_whole_and_half_models_of_no_preset(smd: Smd, cache: Path) -> None:
     assert len({line.index("MB") for line in lines if "MB" in line}) == 1
 
 
+def test_links_to_nothing_are_not_here(smd: Smd, cache: Path) -> None:
+    """What a cleaned disk leaves: names without files. One is enough not to be here."""
+    (put(cache, "a/model", TINY) / UNET).resolve().unlink()
+    (put(cache, "b/vae", TINY / "tiny_vae") / "config.json").resolve().unlink()
+    put(cache, "c/words", TINY / "tokenizer")
+    for blob in (cache / "models--c--words" / "blobs").iterdir():
+        blob.unlink()
+    lines = smd(["models"]).out.splitlines()
+    rows = [line.split() for line in lines if line.startswith(("a/", "b/", "c/"))]
+    assert [row[:3] for row in rows] == [
+        ["a/model", "in", "part"],
+        ["b/vae", "in", "part"],
+        ["c/words", "not", "here"],
+    ]
+
+
 def test_json_names_what_is_missing(smd: Smd, cache: Path) -> None:
     (put(cache, "a/half", TINY) / UNET).unlink()
     told = json.loads(smd(["models", "--json"]).out)
