@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ PICKLES = (".ckpt", ".pt", ".pth", ".bin")
 LAYOUTS = Path(__file__).parent / "layouts"
 _LENGTH_BYTES = 8  # of the number that a safetensors file begins with
 _MAX_HEADER_BYTES = 100_000_000
+_STAND_IN_BYTES = 64  # enough to tell what lies where weights should
 
 CONSISTENCY_SCHEDULERS = ("LCMScheduler", "TCDScheduler")
 
@@ -41,6 +43,9 @@ _OTHER_WEIGHTS = {
     "input_hint_block.0.weight": "a ControlNet",
 }
 UNET_INPUT = "model.diffusion_model.input_blocks.0.0.weight"
+VAE_INPUT = "decoder.conv_in.weight"  # (channels, latent channels, 3, 3)
+_LORA_RELATIVES = (".hada_w1_a", ".lokr_w1", ".lokr_w1_a", ".dora_scale", ".oft_blocks")
+_EMBEDDINGS = ("emb_params", "clip_l", "clip_g", "string_to_param")
 _TEXT_WIDTH = "model.diffusion_model.middle_block.1.transformer_blocks.0.attn2.to_k.weight"
 
 
@@ -61,26 +66,51 @@ def refuse_pickle(path: Path | str) -> None:
         )
 
 
-def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+def read_shapes(path: Path) -> Shapes:
     """The shapes of all weights of a safetensors file, by name; no weight is read.
 
     Raises UsageError for a file that is none, or is cut short.
     """
     refuse_pickle(path)
     try:
-        with path.open("rb") as file:
-            entries, body_bytes = _header(file.read, path.stat().st_size)
-        shapes = {name: tuple(entry["shape"]) for name, entry in entries.items()}
-        end = max((entry["data_offsets"][1] for entry in entries.values()), default=0)
+        found = path.stat()
+        return _shapes(path, found.st_size, found.st_mtime_ns)
     except OSError as missing:
         raise UsageError(f"cannot read {path}: {missing.strerror}") from missing
-    except (ValueError, KeyError, TypeError, AttributeError, struct.error) as broken:
-        raise UsageError(
-            f"{path} is no safetensors file, or is cut short", "download it again"
-        ) from broken
-    if end > body_bytes:
-        raise UsageError(f"{path} is cut short: {end - body_bytes} bytes lack", "download it again")
+
+
+@lru_cache(maxsize=64)
+def _shapes(path: Path, size: int, saved_ns: int) -> Shapes:  # noqa: ARG001
+    """The same for a file of `size` bytes that was saved at a time: it is read once."""
+    with path.open("rb") as file:
+        _refuse_stand_in(path, file.peek(_STAND_IN_BYTES)[:_STAND_IN_BYTES])
+        try:
+            entries, body_bytes = _header(file.read, size)
+            shapes = {name: tuple(entry["shape"]) for name, entry in entries.items()}
+            end = max((entry["data_offsets"][1] for entry in entries.values()), default=0)
+            lacking = end - body_bytes
+        except (ValueError, KeyError, TypeError, AttributeError, struct.error) as broken:
+            raise UsageError(
+                f"{path} is no safetensors file, or is cut short", "download it again"
+            ) from broken
+    if lacking > 0:
+        raise UsageError(f"{path} is cut short: {lacking} bytes lack", "download it again")
     return shapes
+
+
+def _refuse_stand_in(path: Path, begin: bytes) -> None:
+    """Raise UsageError for what often lies where weights should: `begin` are the first bytes."""
+    if not begin:
+        raise UsageError(f"{path} is empty", "download it again")
+    if begin.startswith(b"version https://git-lfs"):
+        raise UsageError(
+            f"{path} is a git-LFS pointer: a note of where the weights are, not the weights",
+            "git lfs pull, in the folder that was cloned, brings them",
+        )
+    if begin.lstrip().startswith(b"<"):
+        raise UsageError(
+            f"{path} is a web page, not weights", "download the file itself, not the page about it"
+        )
 
 
 def _header(read: Callable[[int], bytes], size: int) -> tuple[dict[str, Any], int]:
@@ -126,14 +156,28 @@ def layout_of(path: Path) -> Path:
 
 def _described(shapes: Shapes) -> str:
     """What a safetensors file seems to be that is no whole Stable Diffusion checkpoint."""
+    return described(shapes) or "no whole Stable Diffusion checkpoint in the original layout"
+
+
+def described(shapes: Shapes) -> str:
+    """What the names of weights tell a file to be; nothing where they tell nothing."""
     for ending, what in _OTHER_WEIGHTS.items():
         if any(name.endswith(ending) for name in shapes):
             return f"{what}, which is another architecture"
-    if any("lora" in name for name in shapes):
+    if UNET_INPUT in shapes and _TEXT_WIDTH in shapes:
+        return "a whole checkpoint, which goes under model:"
+    if is_lora(shapes):
         return "a LoRA, which goes under lora: beside the model it was made for"
-    if any(name.startswith("decoder.conv_in") for name in shapes):
+    if any(name.endswith(VAE_INPUT) for name in shapes):
         return "an autoencoder, which goes under vae:"
-    return "no whole Stable Diffusion checkpoint in the original layout"
+    if any(name in shapes for name in _EMBEDDINGS):
+        return "a textual inversion, which is not supported"
+    return ""
+
+
+def is_lora(shapes: Shapes) -> bool:
+    """Whether weights are those of a LoRA or one of its relatives."""
+    return any("lora" in name or name.endswith(_LORA_RELATIVES) for name in shapes)
 
 
 def refuse_unet(name: str, channels: int) -> None:

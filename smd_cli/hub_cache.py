@@ -175,6 +175,12 @@ def _stated_bytes(path: Path) -> int:
         return 0
 
 
+def absent(wanted: Download) -> tuple[str, ...]:
+    """What is not in the cache of a download, as far as is known what it is made of."""
+    folder = snapshot(wanted)
+    return missing(folder, wanted) if folder else wanted.files or (INDEX,)
+
+
 def needed(folder: Path, wanted: Download) -> tuple[str, ...]:
     """All files a download must have, as far as those that are in `folder` name the others."""
     if wanted.files is not None:

@@ -20,22 +20,34 @@ from typing import Any
 
 from smd_cli.checkpoints import CONSISTENCY_SCHEDULERS, layout_of, refuse_pickle, trails
 from smd_cli.errors import UsageError
+from smd_cli.hub_cache import (
+    INDEX,
+    Download,
+    absent,
+    downloads_of,
+    model_download,
+    snapshot,
+    vae_download,
+)
 from smd_cli.presets import PRESETS, STARTER, Preset
 from smd_cli.scene.model import LoraRef, ModelRef
+from smd_cli.schedulers import SD_BETAS, refuse_scheduler, with_betas
 
 __all__ = [
     "PRESETS",
     "STARTER",
     "ModelDefaults",
     "latent_factor",
+    "pipeline_folder",
     "read_defaults",
     "resolve_lora",
     "resolve_model",
+    "unread",
+    "vae_folder",
 ]
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _HUB_FILE = re.compile(r"(?P<id>[\w.-]+/[\w.-]+)(?:/(?P<file>[\w./ -]+\.safetensors))?")
-_SD15_BETAS = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012}
 _NO_PRESET = Preset("", "", "")
 _EMBEDDED_GUIDANCE = 8.5  # what latent consistency models are usually asked for
 
@@ -45,7 +57,8 @@ class ModelDefaults:
     """What a model's folder says about itself; the values of SD 1.5 where it says nothing.
 
     `scheduler` is the scheduler's config, `sampler` a mapping in the words of the scene's
-    `sampler:`, `factor` the canvas pixels of a latent cell, `known` whether a folder was read.
+    `sampler:`, `factor` the canvas pixels of a latent cell, `known` whether all of its configs are
+    here.
     `samples_as_told`: the checkpoint says how it was distilled, so that the sampler is no guess;
     `embeds_guidance`: its network takes the guidance scale itself.
     """
@@ -55,7 +68,7 @@ class ModelDefaults:
     blur_px: float | None = None
     consistency: bool = True
     sampler: Mapping[str, Any] = field(default_factory=dict)
-    scheduler: Mapping[str, Any] = field(default_factory=lambda: dict(_SD15_BETAS))
+    scheduler: Mapping[str, Any] = field(default_factory=lambda: dict(SD_BETAS))
     objects: tuple[str, ...] = ()
     materials: tuple[str, ...] = ()
     known: bool = False
@@ -134,14 +147,43 @@ def _existing(name: str, base: Path) -> Path | None:
         return None
 
 
-def read_defaults(model: ModelRef) -> ModelDefaults:
-    """A model's own defaults, from its folder, its preset, or the kind of its single file.
+def pipeline_folder(model: ModelRef) -> Path | None:
+    """The folder of a model's configs: its own, that of its single file's kind, the hub cache's.
 
-    Those of SD 1.5 where nothing of it is here. Raises UsageError for what cannot be read.
+    None where none of it is here. Raises UsageError for a single file of another architecture.
     """
-    folder = model.config or model.folder or (layout_of(model.file) if model.file else None)
-    if folder is None or not (folder / "model_index.json").is_file():
-        folder = None
+    folder = model.config or model.folder
+    if folder is None and model.file:
+        folder = layout_of(model.file)
+    elif folder is None:
+        folder = snapshot(model_download(model))
+    return folder if folder and (folder / INDEX).is_file() else None
+
+
+def vae_folder(model: ModelRef) -> Path | None:
+    """The folder of the autoencoder that a model is used with; None where it is not here."""
+    if model.vae and not model.vae.file:
+        return model.vae.folder or snapshot(vae_download(model.vae))
+    folder = pipeline_folder(model)
+    return folder / "vae" if folder else None
+
+
+def unread(model: ModelRef) -> tuple[Download, ...]:
+    """The downloads of a model whose configs are not here yet, so that it is planned as SD 1.5."""
+    return tuple(
+        wanted
+        for wanted in downloads_of(model)
+        if any(name == INDEX or name.endswith("config.json") for name in absent(wanted))
+    )
+
+
+def read_defaults(model: ModelRef) -> ModelDefaults:
+    """A model's own defaults, from its configs, its preset, or the kind of its single file.
+
+    Those of SD 1.5 where nothing of it is here. Raises UsageError for what cannot be read, and for
+    a scheduler that is not supported.
+    """
+    folder = pipeline_folder(model)
     try:
         return _stated(model, folder, PRESETS.get(model.name, _NO_PRESET))
     except (AttributeError, TypeError, ValueError) as odd:
@@ -150,11 +192,10 @@ def read_defaults(model: ModelRef) -> ModelDefaults:
 
 def _stated(model: ModelRef, folder: Path | None, preset: Preset) -> ModelDefaults:
     own, unet = _part(folder, "smd.json"), _part(folder, "unet/config.json")
-    vae = _part(folder, "vae/config.json")
-    if model.vae and not model.vae.file:
-        vae = _part(model.vae.folder, "config.json")
-    told = _part(folder, "scheduler/scheduler_config.json") or _SD15_BETAS
-    scheduler = {**told, **preset.scheduler}
+    vae = _part(vae_folder(model), "config.json")
+    told = _part(folder, "scheduler/scheduler_config.json") or _named_scheduler(folder)
+    refuse_scheduler(model.name, told)
+    scheduler = {**with_betas(told), **preset.scheduler}
     trailing = trails(scheduler)
     distilled = trailing or scheduler.get("_class_name") in CONSISTENCY_SCHEDULERS
     words = own.get("vocabulary", {})
@@ -167,10 +208,17 @@ def _stated(model: ModelRef, folder: Path | None, preset: Preset) -> ModelDefaul
         scheduler=scheduler,
         objects=tuple(words.get("objects", ())),
         materials=tuple(words.get("materials", ())),
-        known=folder is not None,
+        known=folder is not None and not unread(model),
         samples_as_told=folder is None or distilled or bool(own or model.loras),
         embeds_guidance=bool(unet.get("time_cond_proj_dim")),
     )
+
+
+def _named_scheduler(folder: Path | None) -> dict[str, Any]:
+    """What an index tells of a scheduler without a config: its class, with SD's betas."""
+    held = _part(folder, INDEX).get("scheduler")
+    name = held[1] if isinstance(held, list) and len(held) > 1 else None
+    return {**SD_BETAS, **({"_class_name": name} if name else {})}
 
 
 def _native_size(

@@ -15,6 +15,7 @@ from smd_cli.hub_cache import (
     PARTS,
     VAE_FILES,
     Download,
+    absent,
     bytes_on_disk,
     cache_folder,
     cached_repos,
@@ -22,7 +23,6 @@ from smd_cli.hub_cache import (
     is_whole,
     missing,
     read_object,
-    snapshot,
     storage,
     whole,
 )
@@ -102,15 +102,8 @@ def preset(known: Preset, downloads: Sequence[Download]) -> Listed:
     state: State = "in part" if size else "not here"
     if all(whole(wanted) for wanted in downloads):
         state = "here"
-    absent = [name for wanted in downloads for name in _absent(wanted)]
-    return Listed(known.name, state, size, repos, tuple(absent), known.about)
-
-
-def _absent(wanted: Download) -> Iterator[str]:
-    """The missing files of a download, each with its repository in front."""
-    folder = snapshot(wanted)
-    names = missing(folder, wanted) if folder else wanted.files or (INDEX,)
-    return (f"{wanted.repo}/{name}" for name in names)
+    lacking = [f"{wanted.repo}/{name}" for wanted in downloads for name in absent(wanted)]
+    return Listed(known.name, state, size, repos, tuple(lacking), known.about)
 
 
 def _other(repo: str) -> Listed:
@@ -126,9 +119,9 @@ def _other(repo: str) -> Listed:
     )
     is_pipeline = INDEX in names or any(name.partition("/")[0] in PARTS for name in names)
     files = None if is_pipeline else VAE_FILES if kind else names
-    absent = missing(newest, Download(repo, newest.name, files))
+    lacking = missing(newest, Download(repo, newest.name, files))
     state: State = "in part" if any(is_whole(newest / name) for name in names) else "not here"
-    return Listed(repo, state if absent else "here", size, (repo,), absent, kind)
+    return Listed(repo, state if lacking else "here", size, (repo,), lacking, kind)
 
 
 def _names(folder: Path) -> tuple[str, ...]:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from smd_cli.errors import Problem, SceneError, UsageError
+from smd_cli.model_files import problems_of
 from smd_cli.scene.model import SceneFile
 from smd_cli.scene.overrides import Override
 from smd_cli.scene.parse import load_scene
-from smd_cli.scene.source import STDIN
+from smd_cli.scene.source import STDIN, Source
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -49,9 +50,16 @@ def refuse_stdin_twice(scenes: Sequence[str]) -> None:
         raise UsageError("standard input can be read once only, but - is given twice")
 
 
-def load(source: str, request: Request) -> SceneFile:
-    """One scene of a request, its options applied."""
-    return load_scene(source, request.overrides, only=request.only, without=request.without)
+def load(source: str | Source, request: Request) -> SceneFile:
+    """One scene of a request, its options applied, whose model's files are what they should be."""
+    file = load_scene(source, request.overrides, only=request.only, without=request.without)
+    problems = [
+        Problem(file.place("model", *path), wrong.message, wrong.hint)
+        for path, wrong in problems_of(file.scene.model)
+    ]
+    if problems:
+        raise SceneError(problems)
+    return file
 
 
 def each(items: Iterable[S], work: Callable[[S], T]) -> list[T]:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from smd_cli import hub
 from smd_cli.checkpoints import refuse_pickle
-from smd_cli.errors import SmdError
-from smd_cli.hub_cache import LORA_FILES, lora_download, model_download, vae_download
+from smd_cli.hub_cache import lora_download, model_download, vae_download
+from smd_cli.lora_files import lora_in
 from smd_cli.scene.model import LoraRef, ModelRef
 
 
@@ -28,11 +28,4 @@ def lora_file(lora: LoraRef) -> Path:
         [file] = wanted.files or ()
         refuse_pickle(file)
         return hub.fetch(wanted) / file
-    refuse_pickle(lora.path)
-    if lora.path.is_file():
-        return lora.path
-    found = sorted(lora.path.glob("*.safetensors"))
-    usual = lora.path / LORA_FILES[0]
-    if usual in found or len(found) == 1:
-        return usual if usual in found else found[0]
-    raise SmdError(f"the folder {lora.name} holds {len(found)} LoRA files", "name one of its files")
+    return lora_in(lora, lora.path)

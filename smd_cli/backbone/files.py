@@ -2,41 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from smd_cli.backbone.families import Family, family_of
 from smd_cli.backbone.fetch import vae_folder
-from smd_cli.checkpoints import read_shapes, refuse_pickle
-from smd_cli.errors import SmdError, UsageError
+from smd_cli.errors import SmdError
+from smd_cli.families import STARTER_UNET, Family
+from smd_cli.hub_cache import INDEX
+from smd_cli.model_files import family_in, json_of
 from smd_cli.models import latent_factor
 from smd_cli.scene.model import ModelRef
-
-
-def json_of(path: Path, name: str) -> dict[str, Any]:
-    """The mapping in a JSON file of the model `name`."""
-    try:
-        loaded = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as missing:
-        raise UsageError(
-            f"{name} is not a model folder: it has no {path.name}",
-            "a model folder is what diffusers' save_pretrained writes",
-        ) from missing
-    except (OSError, ValueError) as broken:
-        raise SmdError(f"cannot read {path}: {broken}") from broken
-    if not isinstance(loaded, dict):
-        raise SmdError(f"cannot read {path}: not a JSON object")
-    return loaded
-
-
-def refuse_missing(name: str, folder: Path, parts: tuple[str, ...]) -> None:
-    """Raise SmdError where a model folder lacks one of these folders."""
-    for part in parts:
-        if not (folder / part).is_dir():
-            raise SmdError(f"the model {name} is not whole: it has no folder {part}")
 
 
 def load_unet(folder: Path, dtype: torch.dtype) -> Any:
@@ -46,7 +23,7 @@ def load_unet(folder: Path, dtype: torch.dtype) -> Any:
     from smd_cli.starter.denoiser import PlacedUNet
 
     name = json_of(folder / "unet" / "config.json", str(folder)).get("_class_name")
-    kind = PlacedUNet if name == PlacedUNet.__name__ else UNet2DConditionModel
+    kind = PlacedUNet if name == STARTER_UNET else UNet2DConditionModel
     return _whole(kind, folder / "unet", torch_dtype=dtype)
 
 
@@ -64,13 +41,8 @@ def load_tokenizers(folder: Path, family: Family) -> tuple[Any, ...]:
 
     return tuple(
         CLIPTokenizer.from_pretrained(folder / name, local_files_only=True)
-        for name in tokenizer_parts(family)
+        for name in family.tokenizer_parts
     )
-
-
-def tokenizer_parts(family: Family) -> tuple[str, ...]:
-    """How the tokenizers are called that go with a family's text encoders."""
-    return tuple(part.replace("text_encoder", "tokenizer") for part in family.text_parts)
 
 
 def load_vae(model: ModelRef, folder: Path, dtype: torch.dtype) -> tuple[Any, int]:
@@ -82,7 +54,7 @@ def load_vae(model: ModelRef, folder: Path, dtype: torch.dtype) -> tuple[Any, in
         return _vae_file(model.vae, folder, dtype), factor_of(folder / "vae", model.name)
     place = vae_folder(model.vae) if model.vae else folder / "vae"
     config = json_of(place / "config.json", (model.vae or model).name)
-    kind = _vae_class(config.get("_class_name", "of unknown kind"))
+    kind = _vae_class(config["_class_name"])
     return _whole(kind, place, torch_dtype=dtype), latent_factor(config)
 
 
@@ -95,7 +67,6 @@ def _vae_file(vae: ModelRef, folder: Path, dtype: torch.dtype) -> Any:
     from diffusers import AutoencoderKL
 
     assert vae.file is not None
-    read_shapes(vae.file)
     where = {"config": str(folder), "subfolder": "vae", "local_files_only": True}
     loaded = AutoencoderKL.from_single_file(str(vae.file), torch_dtype=dtype, **where)
     refuse_absent(vae.file, "autoencoder", loaded)
@@ -113,19 +84,15 @@ def load_folder(
     model: ModelRef, folder: Path, dtype: torch.dtype
 ) -> tuple[Family, dict[str, Any], dict[str, Any], int]:
     """A model folder's family, index, modules and factor."""
-    index = json_of(folder / "model_index.json", model.name)
-    config = folder / "unet" / "config.json"
-    family = family_of(model.name, index, json_of(config, model.name) if config.is_file() else {})
-    needed = ("unet", *family.text_parts, *tokenizer_parts(family))
-    refuse_missing(model.name, folder, needed if model.vae else (*needed, "vae"))
+    family = family_in(model, folder)
     vae, factor = load_vae(model, folder, dtype)
     modules = {
         "vae": vae,
         "unet": load_unet(folder, dtype),
-        **dict(zip(tokenizer_parts(family), load_tokenizers(folder, family), strict=True)),
+        **dict(zip(family.tokenizer_parts, load_tokenizers(folder, family), strict=True)),
         **dict(zip(family.text_parts, load_texts(folder, family, dtype), strict=True)),
     }
-    return family, index, modules, factor
+    return family, json_of(folder / INDEX, model.name), modules, factor
 
 
 def _vae_class(name: str) -> Any:
@@ -133,19 +100,11 @@ def _vae_class(name: str) -> Any:
 
     from smd_cli.starter.codec import PatchAutoencoder
 
-    known = {
-        "AutoencoderKL": diffusers.AutoencoderKL,
-        "AutoencoderTiny": diffusers.AutoencoderTiny,
-        "PatchAutoencoder": PatchAutoencoder,
-    }
-    if name not in known:
-        raise UsageError(f"the autoencoder {name} is not supported", f"known: {', '.join(known)}")
-    return known[name]
+    return PatchAutoencoder if name == PatchAutoencoder.__name__ else getattr(diffusers, name)
 
 
 def _whole(kind: Any, place: Path, **options: Any) -> Any:
     """A part of a model with all of its weights: the loaders make up those that are missing."""
-    _refuse_pickles_alone(place)
     part, info = kind.from_pretrained(
         place,
         use_safetensors=True,
@@ -157,14 +116,6 @@ def _whole(kind: Any, place: Path, **options: Any) -> Any:
     if info["missing_keys"]:
         raise SmdError(f"{place} lacks weights, such as {min(info['missing_keys'])}")
     return part
-
-
-def _refuse_pickles_alone(place: Path) -> None:
-    """Raise UsageError for a part whose weights are here in pickle files and nothing else."""
-    held = sorted(path for path in place.iterdir() if path.is_file())
-    if not any(path.suffix == ".safetensors" for path in held):
-        for path in held:
-            refuse_pickle(path)
 
 
 def _variant(place: Path) -> str | None:

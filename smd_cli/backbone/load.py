@@ -9,14 +9,16 @@ import torch
 
 from smd_cli.backbone import files
 from smd_cli.backbone.contract import Backbone
-from smd_cli.backbone.families import Family
-from smd_cli.backbone.fetch import model_folder
+from smd_cli.backbone.families import ADAPTERS
+from smd_cli.backbone.fetch import model_folder, vae_folder
 from smd_cli.backbone.lora import fuse_loras
 from smd_cli.backbone.memory import is_full, place
 from smd_cli.backbone.parts import Parts
 from smd_cli.backbone.quiet import quiet
 from smd_cli.backbone.single_file import load_file
 from smd_cli.errors import SmdError, UsageError
+from smd_cli.families import Family
+from smd_cli.model_files import refuse_unfit
 from smd_cli.models import read_defaults
 from smd_cli.scene.model import ModelRef
 
@@ -77,24 +79,24 @@ def load_backbone(
 
 
 def _load(model: ModelRef, device: torch.device, dtype: torch.dtype, low_memory: bool) -> Backbone:
+    model = _here(model)
+    refuse_unfit(model)
     if model.file:
         family, index, modules, factor = load_file(model, model.file, dtype)
     else:
-        model = replace(model, folder=model_folder(model))
         assert model.folder is not None
         family, index, modules, factor = files.load_folder(model, model.folder, dtype)
     unet, vae, defaults = modules["unet"], modules["vae"], read_defaults(model)
-    _refuse_unlike(model.name, unet.config.in_channels, vae.config.latent_channels)
     parts = [modules[part] for part in (*family.text_parts, "unet")]
     if not low_memory:  # fusing is quicker there
         for part in parts:
             part.to(device)
     fuse_loras(model, family, modules)
     place(parts, vae.to(_vae_dtype(family, vae, dtype)), device, low_memory)
-    return family(
+    return ADAPTERS[family](
         Parts(
             unet=unet,
-            tokenizers=tuple(modules[part] for part in files.tokenizer_parts(family)),
+            tokenizers=tuple(modules[part] for part in family.tokenizer_parts),
             text_encoders=tuple(modules[part] for part in family.text_parts),
             vae=vae,
             factor=factor,
@@ -107,16 +109,15 @@ def _load(model: ModelRef, device: torch.device, dtype: torch.dtype, low_memory:
     )
 
 
+def _here(model: ModelRef) -> ModelRef:
+    """The model with folders of the hub cache in the place of hub ids; fetches what lacks."""
+    vae = model.vae
+    if vae and not vae.file:
+        vae = replace(vae, folder=vae_folder(vae))
+    return replace(model, vae=vae, folder=None if model.file else model_folder(model))
+
+
 def _vae_dtype(family: Family, vae: Any, dtype: torch.dtype) -> torch.dtype:
     """The autoencoder's precision: fp32 where the family's is known to overflow in fp16."""
     overflows = family.vae_overflows and bool(vae.config.get("force_upcast", False))
     return torch.float32 if overflows and dtype == torch.float16 else dtype
-
-
-def _refuse_unlike(name: str, unet: int, vae: int) -> None:
-    """Raise UsageError where UNet and autoencoder differ in latent channels."""
-    if unet != vae:
-        raise UsageError(
-            f"the model {name} does not fit: its UNet takes {unet} channels, "
-            f"its autoencoder gives {vae}"
-        )

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from smd_cli.backbone.families import Family
 from smd_cli.backbone.fetch import lora_file
 from smd_cli.backbone.memory import is_full
 from smd_cli.checkpoints import read_shapes
-from smd_cli.errors import UsageError
+from smd_cli.families import Family
+from smd_cli.lora_files import misfit, refuse_relatives
 from smd_cli.scene.model import LoraRef, ModelRef
-
-_NOT_PLAIN = {"dora_scale": "DoRA", "hada_w1": "LoHa", "lokr_w1": "LoKr"}
 
 
 def fuse_loras(model: ModelRef, family: Family, modules: Mapping[str, Any]) -> None:
@@ -50,7 +48,7 @@ def _pipeline(family: Family, modules: Mapping[str, Any]) -> Any:
 def _load(pipe: Any, lora: LoraRef, name: str, model: ModelRef) -> None:
     """Lay one LoRA beside the layers of the model, and see that all of it found its place."""
     file = lora_file(lora)
-    _refuse_other_kinds(lora, read_shapes(file))
+    refuse_relatives(lora.name, read_shapes(file))
     where = {"weight_name": file.name, "use_safetensors": True, "local_files_only": True}
     try:
         pipe.load_lora_weights(str(file.parent), adapter_name=name, **where)
@@ -58,9 +56,9 @@ def _load(pipe: Any, lora: LoraRef, name: str, model: ModelRef) -> None:
     except Exception as unfit:  # peft and diffusers raise all kinds for layers that do not fit
         if is_full(unfit):
             raise
-        raise _misfit(lora, model) from unfit
+        raise misfit(lora.name, model.name) from unfit
     if sorted(map(_mark, _laid(pipe, name))) != sorted(map(_mark, held)):
-        raise _misfit(lora, model)
+        raise misfit(lora.name, model.name)
 
 
 def _held(pipe: Any, folder: Path, where: Mapping[str, Any]) -> list[Tensor]:
@@ -86,18 +84,3 @@ def _laid(pipe: Any, name: str) -> Iterator[Tensor]:
 def _mark(matrix: Tensor) -> tuple[int, float]:
     """What tells a matrix from others, whatever its name and shape have become."""
     return matrix.numel(), float(matrix.cpu().double().abs().sum().item())
-
-
-def _refuse_other_kinds(lora: LoraRef, names: Sequence[str] | Mapping[str, Any]) -> None:
-    """Raise UsageError for relatives of LoRA, of which a part would be left out."""
-    for sign, kind in _NOT_PLAIN.items():
-        if any(sign in name for name in names):
-            raise UsageError(f"the lora {lora.name} is a {kind}, which is not supported")
-
-
-def _misfit(lora: LoraRef, model: ModelRef) -> UsageError:
-    return UsageError(
-        f"the lora {lora.name} does not fit the model {model.name}: its layers are those of "
-        "another model",
-        "a LoRA works with the family that it was trained on, such as Stable Diffusion 1 or XL",
-    )

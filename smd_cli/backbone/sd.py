@@ -13,11 +13,6 @@ from smd_cli.backbone.unet import UNetBackbone
 class StableDiffusion(UNetBackbone):
     """Prompts are the last states of CLIP's text encoder."""
 
-    text_parts: tuple[str, ...] = ("text_encoder",)
-    unet_added: tuple[str | None, ...] = (None, "text")  # "text" is made of the prompt's states
-    pipeline = "StableDiffusionPipeline"
-    vae_overflows = False
-
     def __init__(self, parts: Parts) -> None:
         super().__init__(parts)
         [tokenizer], [encoder] = parts.tokenizers, parts.text_encoders

@@ -17,11 +17,6 @@ from smd_cli.backbone.unet import UNetBackbone
 class StableDiffusionXL(UNetBackbone):
     """Prompts are the last states but one of both encoders; the second one's are pooled too."""
 
-    text_parts: tuple[str, ...] = ("text_encoder", "text_encoder_2")
-    unet_added: tuple[str | None, ...] = ("text_time",)
-    pipeline = "StableDiffusionXLPipeline"
-    vae_overflows = True
-
     def __init__(self, parts: Parts) -> None:
         super().__init__(parts)
         self._zero_empty = parts.zero_empty

@@ -8,9 +8,11 @@ from typing import Any
 import torch
 
 from smd_cli.backbone import files
-from smd_cli.backbone.families import Family, family_of
 from smd_cli.backbone.tokenizer import END, clip_tokenizer
-from smd_cli.checkpoints import UNET_INPUT, layout_of, read_shapes, refuse_unet
+from smd_cli.checkpoints import layout_of
+from smd_cli.families import Family
+from smd_cli.hub_cache import INDEX
+from smd_cli.model_files import family_in, json_of
 from smd_cli.scene.model import ModelRef
 
 
@@ -22,15 +24,11 @@ def load_file(
     Its configs and tokenizers are those of the folder `model.config`, or else the ones that come
     with smd. Raises UsageError for another architecture, SmdError for a file that lacks weights.
     """
-    shapes = read_shapes(file)
-    if UNET_INPUT in shapes:
-        refuse_unet(model.name, shapes[UNET_INPUT][1])
     folder = model.config or layout_of(file)
-    index = files.json_of(folder / "model_index.json", model.name)
-    config = files.json_of(folder / "unet" / "config.json", model.name)
-    family = family_of(model.name, index, config)
+    index = json_of(folder / INDEX, model.name)
+    family = family_in(model, folder)
     tokenizers = _tokenizers(model, family)
-    given: dict[str, Any] = dict(zip(files.tokenizer_parts(family), tokenizers, strict=True))
+    given: dict[str, Any] = dict(zip(family.tokenizer_parts, tokenizers, strict=True))
     factor = files.factor_of(folder / "vae", model.name)
     if model.vae:
         given["vae"], factor = files.load_vae(model, folder, dtype)

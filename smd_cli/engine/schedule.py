@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -18,11 +18,16 @@ import numpy.typing as npt
 from smd_cli.checkpoints import trails
 from smd_cli.errors import UsageError
 from smd_cli.scene.model import Sampler
+from smd_cli.schedulers import (
+    TRAIN_TIMESTEPS,
+    refuse_betas,
+    refuse_prediction,
+    with_betas,
+)
 
 FloatArray = npt.NDArray[np.float64]
 Prediction = Literal["epsilon", "v_prediction", "sample"]
 
-TRAIN_TIMESTEPS = 1000
 LCM_GRID = 50  # the grid that LCM was distilled on: 999, 979, …, 19
 _PUBLISHED_INDICES = {4: (0, 12, 25, 37), 5: (0, 4, 12, 25, 37), 6: (0, 5, 16, 18, 20, 37)}
 _SIGMA_DATA, _TIMESTEP_SCALING = 0.5, 10.0
@@ -65,9 +70,9 @@ def step_table(
     """Build the table from a scheduler's config and either `steps` or explicit `timesteps`.
 
     Steps follow LCM's grid, or trail where the scheduler's do. `consistency` takes the LCM boundary
-    scalings (σ_data 0.5, timestep scaling 10); False is for models that predict x0 without them.
-    Raises UsageError for a prediction type that is none of `Prediction`, and for timesteps that do
-    not fall from slot to slot or lie outside 0..999.
+    scalings (σ_data 0.5, timestep scaling 10 or as configured); False is for models that predict x0
+    without them. Raises UsageError for a prediction type that is none of `Prediction`, and for
+    timesteps that do not fall from slot to slot or lie outside 0..999.
     """
     spaced = trailing_timesteps if trails(scheduler) else lcm_timesteps
     taus = spaced(steps) if steps is not None else tuple(timesteps or ())
@@ -75,7 +80,7 @@ def step_table(
     if not taus or any(late >= early for early, late in itertools.pairwise(bounded)):
         raise UsageError(f"timesteps must fall from slot to slot within 0..999, not {list(taus)}")
     bars = alphas_cumprod(scheduler)[list(taus)]
-    scaled = np.array(taus, dtype=np.float64) * _TIMESTEP_SCALING
+    scaled = np.array(taus, dtype=np.float64) * scheduler.get("timestep_scaling", _TIMESTEP_SCALING)
     skip = _SIGMA_DATA**2 / (scaled**2 + _SIGMA_DATA**2) if consistency else np.zeros(len(taus))
     out = scaled / np.sqrt(scaled**2 + _SIGMA_DATA**2) if consistency else np.ones(len(taus))
     return StepTable(
@@ -109,10 +114,8 @@ def ddim_timesteps(steps: int) -> tuple[int, ...]:
 
 
 def _prediction(scheduler: Mapping[str, Any]) -> Prediction:
-    kind = scheduler.get("prediction_type", "epsilon")
-    if kind not in get_args(Prediction):
-        raise UsageError(f"the prediction type {kind!r} is not supported")
-    return cast(Prediction, kind)
+    refuse_prediction(scheduler)
+    return cast(Prediction, scheduler.get("prediction_type", "epsilon"))
 
 
 def lcm_timesteps(steps: int) -> tuple[int, ...]:
@@ -145,10 +148,8 @@ def alphas_cumprod(scheduler: Mapping[str, Any]) -> FloatArray:
     Knows the schedules of the Stable Diffusion family: linear, scaled_linear, squaredcos_cap_v2,
     with or without rescaling to zero terminal SNR (arXiv 2305.08891). Raises UsageError else.
     """
-    betas = _betas(scheduler)
-    if len(betas) != TRAIN_TIMESTEPS:
-        raise UsageError(f"the model was trained with {len(betas)} timesteps, not 1000")
-    bars = np.cumprod(1.0 - betas)
+    refuse_betas(scheduler)
+    bars = np.cumprod(1.0 - _betas(with_betas(scheduler)))
     if scheduler.get("rescale_betas_zero_snr"):
         root = np.sqrt(bars)
         bars = ((root - root[-1]) * root[0] / (root[0] - root[-1])) ** 2
@@ -157,16 +158,12 @@ def alphas_cumprod(scheduler: Mapping[str, Any]) -> FloatArray:
 
 def _betas(scheduler: Mapping[str, Any]) -> FloatArray:
     trained = scheduler.get("trained_betas")
-    if trained is not None:
+    if trained:
         return np.asarray(trained, dtype=np.float64)
-    kind = scheduler.get("beta_schedule", "scaled_linear")
-    start, end = scheduler.get("beta_start", 0.00085), scheduler.get("beta_end", 0.012)
-    count = int(scheduler.get("num_train_timesteps", TRAIN_TIMESTEPS))
+    kind, start, end = (scheduler[f"beta_{key}"] for key in ("schedule", "start", "end"))
     if kind == "linear":
-        return np.linspace(start, end, count)
+        return np.linspace(start, end, TRAIN_TIMESTEPS)
     if kind == "scaled_linear":
-        return np.linspace(start**0.5, end**0.5, count) ** 2
-    if kind == "squaredcos_cap_v2":
-        edges = np.cos((np.arange(count + 1) / count + 0.008) / 1.008 * np.pi / 2) ** 2
-        return cast(FloatArray, np.minimum(1 - edges[1:] / edges[:-1], 0.999))
-    raise UsageError(f"the noise schedule {kind!r} is not supported")
+        return np.linspace(start**0.5, end**0.5, TRAIN_TIMESTEPS) ** 2
+    edges = np.cos((np.arange(TRAIN_TIMESTEPS + 1) / TRAIN_TIMESTEPS + 0.008) / 1.008 * np.pi / 2)
+    return cast(FloatArray, np.minimum(1 - edges[1:] ** 2 / edges[:-1] ** 2, 0.999))

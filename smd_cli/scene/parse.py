@@ -36,7 +36,7 @@ from smd_cli.scene.overrides import Override, apply_overrides, brush_name
 from smd_cli.scene.sampler_fields import read_sampler
 from smd_cli.scene.schema import short_form
 from smd_cli.scene.sections import Notes, Section, reject
-from smd_cli.scene.source import read_source
+from smd_cli.scene.source import Source, read_source
 
 MAX_FRAMES = 1_000_000
 MAX_BLUR_PX = 1000
@@ -46,19 +46,19 @@ _BLUR = number(0, MAX_BLUR_PX)
 
 
 def load_scene(
-    source: str,
+    source: str | Source,
     overrides: Sequence[Override] = (),
     *,
     only: Sequence[str] = (),
     without: Sequence[str] = (),
     stdin: IO[bytes] | None = None,
 ) -> SceneFile:
-    """Read and check the scene in the file `source` (``-`` is standard input).
+    """Read and check the scene in the file `source` (``-`` is standard input), or its text.
 
     `only` and `without` mute brushes by name or number. Raises SceneError with every problem, in
     the order of the file and then of the options.
     """
-    origin = read_source(source, stdin)
+    origin = source if isinstance(source, Source) else read_source(source, stdin)
     document = parse_yaml(origin.text, Lines(origin.file, origin.text).place)
     if document is None:
         raise SceneError([Problem(Place(origin.file), "the scene is empty")])

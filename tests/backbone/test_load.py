@@ -197,7 +197,10 @@ BROKEN: dict[str, tuple[Change, str]] = {
         other("a model of unknown kind"),
     ),
     "no unet": (without("unet"), "error: the model model is not whole: it has no folder unet"),
-    "no unet weights": (without(UNET), "error: cannot load the model model: "),
+    "no unet weights": (
+        without(UNET),
+        "error: the model model is not whole: {folder}/unet has no weights",
+    ),
     "unet in a pickle": (
         as_pickle(UNET),
         "error: diffusion_pytorch_model.bin is a pickle file: loading one can run any program",
@@ -211,10 +214,10 @@ BROKEN: dict[str, tuple[Change, str]] = {
         less("vae/diffusion_pytorch_model.safetensors"),
         "error: {folder}/vae lacks weights, such as decoder.conv_in.bias",
     ),
-    "unet cut short": (cut(UNET), "error: cannot load the model model: "),
+    "unet cut short": (cut(UNET), f"error: {{folder}}/{UNET} is cut short: 100 bytes lack"),
     "unet of other sizes": (
         edit("unet/config.json", cross_attention_dim=48),
-        "error: cannot load the model model: ",
+        "error: the model model does not fit: its UNet takes texts of width 48, its text encoders",
     ),
     "no text encoder": (
         without("text_encoder"),
@@ -222,7 +225,7 @@ BROKEN: dict[str, tuple[Change, str]] = {
     ),
     "text encoder cut short": (
         cut("text_encoder/model.safetensors"),
-        "error: cannot load the model model: ",
+        "error: {folder}/text_encoder/model.safetensors is cut short: 100 bytes lack",
     ),
     "no tokenizer": (
         without("tokenizer"),
@@ -243,7 +246,7 @@ BROKEN: dict[str, tuple[Change, str]] = {
     ),
     "channels": (
         edit("vae/config.json", latent_channels=5),
-        "error: cannot load the model model: ",
+        "error: the model model does not fit: its UNet takes 4 channels, its autoencoder gives 5",
     ),
     "noise schedule": (
         edit("scheduler/scheduler_config.json", beta_schedule="sigmoid"),

@@ -152,7 +152,9 @@ def test_the_family_comes_from_the_weights(width: int, layout: str, tmp_path: Pa
 
 REFUSED: dict[str, tuple[bytes, str]] = {
     "not safetensors": (b"PK\x03\x04 zipped pickles", "is no safetensors file, or is cut short"),
-    "empty": (b"", "is no safetensors file, or is cut short"),
+    "empty": (b"", "some.safetensors is empty"),
+    "git-LFS pointer": (b"version https://git-lfs.github.com/spec/v1\n", "is a git-LFS pointer"),
+    "web page": (b"<!doctype html><title>Sign in</title>", "is a web page, not weights"),
     "header cut short": (header({FIRST: [1, 4]})[:20], "is no safetensors file, or is cut short"),
     "cut short": (header({FIRST: [32, 4, 3, 3]}, lack=70), "is cut short: 70 bytes lack"),
     "inpainting": (
