@@ -82,6 +82,7 @@ def measure(name: str, device: str, dtype: str, reporter: Reporter) -> Agreement
             "save it as a folder with diffusers' save_pretrained",
         )
     bring(downloads_of(model), reporter)
+    file = _scene_file(name)  # its sampler is the model's, which may just have come
     model = replace(model, folder=model_folder(model))
     plan, ours = _ours(file, model, where, precision)
     release(where)  # one model at a time in memory

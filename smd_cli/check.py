@@ -40,7 +40,7 @@ class BrushReport:
 
 @dataclass(frozen=True)
 class Report:
-    """A checked scene. `as_sd15`: the model is not on disk, and SD 1.5's noise levels stand in."""
+    """A checked scene. `as_sd15`: the model is not on disk, and what SD 1.5 is like stands in."""
 
     file: str
     size: tuple[int, int]
@@ -56,7 +56,7 @@ class Report:
     def lines(self) -> tuple[str, ...]:
         """The report as plain text with aligned columns, one string a line, nothing wrapped."""
         levels = " ".join(f"{sigma:.3f}" for sigma in self.sigmas)
-        stand_in = " as for SD 1.5" if self.as_sd15 else ""
+        stand_in = " as for SD 1.5, its files are not here" if self.as_sd15 else ""
         head = f"{plain(self.file)}: {dimensions(self.size)} px, model {plain(self.model)}, "
         head += f"{counted(len(self.sigmas), 'slot')}{stand_in} (noise {levels})"
         last = ("(uncovered)", _percent(self.uncovered), "", "", self.background, "")

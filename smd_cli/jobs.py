@@ -19,7 +19,7 @@ from smd_cli.output.targets import (
 )
 from smd_cli.output.writers import notes, refuse_terminal
 from smd_cli.report import Reporter
-from smd_cli.request import Request, each, load, refuse_stdin_twice
+from smd_cli.request import Request, each, informed, load, refuse_stdin_twice
 from smd_cli.scene.model import SceneFile
 from smd_cli.scene.paint import PaintedScene, paint_scene
 
@@ -41,12 +41,14 @@ class Job:
 
 
 def prepare(request: Request) -> list[Job]:
-    """Load and paint all scenes and plan their files.
+    """Load and paint all scenes and plan their files; the hub is asked what their models are like.
 
-    Raises SceneError with the problems of all scenes, UsageError for outputs that cannot work.
+    Raises SceneError with the problems of all scenes, UsageError for outputs that cannot work,
+    SmdError where the hub cannot be asked.
     """
     refuse_stdin_twice(request.scenes)
     files = each(request.scenes, lambda source: load(source, request))
+    files = each(files, lambda file: informed(file, request))
     painted = each(files, paint_scene)
     jobs = [_job(file, paint, request) for file, paint in zip(files, painted, strict=True)]
     targets = [target for job in jobs for target in job.targets]

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 from smd_cli.errors import Problem, SceneError, UsageError
 from smd_cli.model_files import problems_of
+from smd_cli.models import unread
 from smd_cli.scene.model import SceneFile
 from smd_cli.scene.overrides import Override
 from smd_cli.scene.parse import load_scene
-from smd_cli.scene.source import STDIN, Source
+from smd_cli.scene.source import STDIN, STDIN_SHOWN, Source
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -60,6 +62,23 @@ def load(source: str | Source, request: Request) -> SceneFile:
     if problems:
         raise SceneError(problems)
     return file
+
+
+def informed(file: SceneFile, request: Request) -> SceneFile:
+    """The same scene, read again where the hub had to be asked first what its model is like.
+
+    Only the model's small files come, so that canvas and sampler are its own before anything is
+    planned. Raises SceneError, and SmdError where the hub cannot be asked.
+    """
+    wanted = unread(file.scene.model)
+    if not wanted:
+        return file
+    from smd_cli import hub
+
+    for download in wanted:
+        hub.prepare(download)
+    folder = Path() if file.file == STDIN_SHOWN else Path(file.file).parent
+    return load(Source(file.file, file.name, folder, file.text), request)
 
 
 def each(items: Iterable[S], work: Callable[[S], T]) -> list[T]:

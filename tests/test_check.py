@@ -156,7 +156,8 @@ def test_the_report_as_text(tmp_path: Path) -> None:
     )
     lines = report.lines()
     assert lines[0] == (
-        f"{tmp_path / 's.yaml'}: 128x128 px, model a/b, 5 slots as for SD 1.5 "
+        f"{tmp_path / 's.yaml'}: 128x128 px, model a/b, 5 slots as for SD 1.5, "
+        "its files are not here "
         "(noise 0.998 0.994 0.974 0.850 0.584)"
     )
     shown = long[:39] + "…"

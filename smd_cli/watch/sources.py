@@ -11,7 +11,7 @@ from pathlib import Path
 from smd_cli.errors import Problem, SceneError, SmdError, UsageError
 from smd_cli.jobs import Job, job_of
 from smd_cli.output.targets import Target, plan_targets
-from smd_cli.request import Request, load
+from smd_cli.request import Request, informed, load
 from smd_cli.scene.model import Channel, ImageMask, MaskPart, SceneFile
 from smd_cli.scene.paint import PaintedScene, paint_scene
 
@@ -59,7 +59,7 @@ class Reader:
         [source] = request.scenes
         scene = _contents([Path(source)])
         try:
-            file = self._seeded(load(source, request))
+            file = self._seeded(informed(load(source, request), request))
         except SmdError as wrong:
             return Reading({**digest(known), **_digests([Path(source)], scene)}, wrong=wrong)
         files = [Path(source), *file.scene.pictures]
