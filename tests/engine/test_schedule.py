@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
+import diffusers.schedulers
 import numpy as np
 import pytest
 from diffusers import DDIMScheduler, DDPMScheduler, LCMScheduler
@@ -15,6 +17,7 @@ from smd_cli.engine.schedule import (
     trailing_timesteps,
 )
 from smd_cli.errors import UsageError
+from smd_cli.schedulers import refuse_scheduler
 
 from . import naive
 
@@ -82,6 +85,52 @@ def test_alphas_are_those_of_ddpm(config: dict[str, Any], zero_snr: bool) -> Non
     config = {**config, "rescale_betas_zero_snr": zero_snr}
     wanted = DDPMScheduler(**config).alphas_cumprod.double().numpy()
     assert alphas_cumprod(config) == pytest.approx(wanted, rel=1e-4, abs=1e-7)
+
+
+# Schedulers that have a table of ᾱ and are not for painting pictures of Stable Diffusion.
+OTHER_USES = {
+    "CogVideoXDDIMScheduler",
+    "CogVideoXDPMScheduler",
+    "DDIMInverseScheduler",
+    "DPMSolverMultistepInverseScheduler",
+    "RePaintScheduler",
+    "UnCLIPScheduler",
+}
+
+
+def schedulers() -> dict[str, Any]:
+    """Every scheduler of diffusers that can be made without anything said."""
+    made = {}
+    for name in dir(diffusers.schedulers):
+        if name.endswith("Scheduler") and not name.startswith("Flax"):
+            with contextlib.suppress(Exception):  # some want other packages
+                made[name] = getattr(diffusers.schedulers, name)()
+    return made
+
+
+def test_every_scheduler_is_read_right_or_refused() -> None:
+    """What a config leaves out is what diffusers takes for it."""
+    read = set()
+    for name, scheduler in schedulers().items():
+        told = {"_class_name": name}
+        if name in OTHER_USES or not hasattr(scheduler, "alphas_cumprod"):
+            with pytest.raises(UsageError, match=f"has the scheduler {name}, which is not supp"):
+                refuse_scheduler("m", told)
+            continue
+        refuse_scheduler("m", told)
+        read.add(name)
+        wanted = scheduler.alphas_cumprod.double().numpy()
+        assert alphas_cumprod(told) == pytest.approx(wanted, rel=1e-4, abs=1e-7), name
+    assert {"DDIMScheduler", "EulerDiscreteScheduler", "PNDMScheduler", "LCMScheduler"} < read
+    assert len(read) > 12
+
+
+@pytest.mark.parametrize("scaling", [10.0, 4.0])
+def test_timestep_scaling_is_the_schedulers(scaling: float) -> None:
+    scheduler = LCMScheduler(**SD15, timestep_scaling=scaling)
+    table = step_table({**SD15, "timestep_scaling": scaling}, timesteps=(3, 1))
+    wanted = [float(scheduler.get_scalings_for_boundary_condition_discrete(t)[1]) for t in (3, 1)]
+    assert table.c_out == pytest.approx(wanted, rel=1e-12)
 
 
 def test_boundary_scalings_are_those_of_lcm() -> None:
