@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import get_args
 
@@ -35,13 +36,12 @@ def read_sampler(node: Node, own: Sampler) -> Sampler:
         method = keys.get("method", one_of(*_METHODS), own.method)
         preset = keys.get("preset", one_of(*_PRESETS), own.preset)
         start = _start(own, method, preset)
-        written = keys.exclusive("steps", "timesteps")
-        steps = keys.get("steps", whole(1, MAX_STEPS), None)
+        keys.exclusive("steps", "timesteps")
+        respaced = keys.get("steps", _steps(start), start)
         timesteps = keys.get("timesteps", _timesteps, None)
+        start = replace(start, steps=None, timesteps=timesteps) if timesteps else respaced
         return replace(
             start,
-            steps=steps if written else start.steps,
-            timesteps=timesteps if written else start.timesteps,
             mask_type=keys.get("mask_type", one_of(*_MASK_TYPES), start.mask_type),
             cover=keys.get("cover", number(0, 1), start.cover),
             bootstrap=keys.get("bootstrap", _bootstrap(start.bootstrap), start.bootstrap),
@@ -56,6 +56,49 @@ def _start(own: Sampler, method: Method, preset: Preset) -> Sampler:
     if method == "multidiffusion":
         return replace(MULTIDIFFUSION, preset=preset)
     return Sampler(preset="paper") if preset == "paper" else replace(own, preset=preset)
+
+
+def _steps(start: Sampler) -> Reader[Sampler]:
+    """Reads how many slots there are: of a model with timesteps of its own, those are respaced."""
+
+    def read(node: Node) -> Sampler:
+        steps = whole(1, MAX_STEPS)(node)
+        if not start.timesteps:
+            return replace(start, steps=steps)
+        taus = spread(start.timesteps, steps)
+        if len(set(taus)) < steps:
+            named = ", ".join(map(str, start.timesteps))
+            reason = f"the model's own timesteps, {named}, have no room for more"
+            raise wrong(node, f"steps must be {len(set(taus))} at most: {reason}")
+        return replace(start, timesteps=taus, bootstrap=_shared(start, steps))
+
+    return read
+
+
+def spread(own: Sequence[int], steps: int) -> tuple[int, ...]:
+    """`steps` timesteps spread over a model's own, from the first to the last.
+
+    Some of its own where they are fewer; where they are more, evenly between them, so that two may
+    be the same.
+    """
+    stride = (len(own) - 1) / max(steps - 1, 1)
+    places = [index * stride for index in range(steps)]
+    if steps <= len(own):
+        return tuple(own[round(place)] for place in places)
+    pairs = [(own[int(at)], own[min(int(at) + 1, len(own) - 1)], at % 1) for at in places]
+    return tuple(round(early + (late - early) * share) for early, late, share in pairs)
+
+
+def _shared(own: Sampler, steps: int) -> Bootstrap:
+    """The bootstrap for another number of slots: of the same share of them, so as not of all.
+
+    Slots on plain white that no slot follows would leave it around a brush.
+    """
+    before, boot = len(own.timesteps or ()), own.bootstrap
+    slots = round(boot.steps * steps / before)
+    slots = min(slots, steps - 1) if boot.steps < before else steps
+    mix = boot.mix * slots / boot.steps if boot.steps else boot.mix
+    return replace(boot, steps=slots, mix=mix)
 
 
 def _timesteps(node: Node) -> tuple[int, ...]:

@@ -426,7 +426,13 @@ def test_a_models_own_defaults_lie_under_the_scene() -> None:
     assert made.brushes[0].blur_px == 3.0
 
     made = scene(text + "sampler: {steps: 4, guidance: {delta: 0.5}}\ndefaults: {blur: 5}\n")
-    assert made.sampler == Sampler(steps=4, cover=0.6, guidance=Guidance("full", 3.0, 0.5))
+    assert made.sampler == Sampler(
+        steps=None,
+        timesteps=(900, 700, 500, 300),
+        cover=0.6,
+        guidance=Guidance("full", 3.0, 0.5),
+        bootstrap=Bootstrap(2, 2.0),
+    )
     assert made.brushes[0].blur_px == 5.0
 
 
