@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from smd_cli import __version__
 from smd_cli.check import check_scene
 from smd_cli.errors import Problem
-from smd_cli.output.targets import (
-    Target,
-    plan_targets,
-    refuse_existing,
-    refuse_inputs,
-    refuse_same_file,
-)
+from smd_cli.inputs import inputs_of
+from smd_cli.output.conflicts import leftovers, refuse_existing, refuse_inputs, refuse_same_file
+from smd_cli.output.targets import Target, plan_targets
 from smd_cli.output.writers import notes, refuse_terminal
 from smd_cli.report import Reporter
 from smd_cli.request import Request, each, informed, load, refuse_stdin_twice
@@ -55,6 +51,8 @@ def prepare(request: Request) -> list[Job]:
     if any(target.kind == "stdout" for target in targets):
         refuse_terminal(sys.stdout)
     refuse_same_file(targets)
+    read = (path for file in files for path in inputs_of(file))
+    refuse_inputs(targets, read, reader="the scene" if len(files) == 1 else "one of the scenes")
     if not request.clobber:
         refuse_existing(targets)
     return jobs
@@ -62,16 +60,22 @@ def prepare(request: Request) -> list[Job]:
 
 def _job(file: SceneFile, painted: PaintedScene, request: Request) -> Job:
     scene = file.scene
-    targets = plan_targets(request.outs, scene_name=file.name, seed=scene.seed, frames=scene.frames)
-    return job_of(file, painted, targets)
+    planned = plan_targets(request.outs, scene_name=file.name, seed=scene.seed, frames=scene.frames)
+    job = _job_to(file, painted, tuple(replace(one, scene_file=file.file) for one in planned))
+    return replace(job, notes=(*job.notes, *filter(None, map(leftovers, job.targets))))
 
 
 def job_of(file: SceneFile, painted: PaintedScene, targets: tuple[Target, ...]) -> Job:
     """A painted scene with its targets, and what there is to say about both.
 
-    Raises UsageError for a target that is one of the scene's own pictures.
+    Raises UsageError for a target that is one of the files that the scene is made of, whichever
+    frames may come.
     """
-    refuse_inputs(targets, file.scene.pictures)
+    refuse_inputs(targets, inputs_of(file), endless=True)
+    return _job_to(file, painted, targets)
+
+
+def _job_to(file: SceneFile, painted: PaintedScene, targets: tuple[Target, ...]) -> Job:
     said = notes(targets, painted.size, file.scene.output)
     return Job(file, painted, targets, check_scene(file, painted).warnings, tuple(said))
 

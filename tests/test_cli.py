@@ -6,10 +6,11 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -331,6 +332,100 @@ def test_a_picture_never_replaces_one_of_the_scenes_own(
     assert result.code == 2
     assert "would replace s.png, which the scene is made of" in result.err
     assert Path("s.png").read_bytes() == painted
+
+
+def fox_and_owl(scene: Path) -> None:
+    """Beside s.yaml: fox.yaml, and owl.yaml whose mask is called as fox.yaml's picture is."""
+    Image.new("L", (64, 64), 255).save("fox.png")
+    Path("fox.yaml").write_text(SCENE, encoding="utf-8")
+    mask = "{prompt: an owl, mask: fox.png}"
+    Path("owl.yaml").write_text(
+        SCENE.replace("defaults", f"  - {mask}\ndefaults"), encoding="utf-8"
+    )
+    assert scene.exists()
+
+
+def scene_by_link(scene: Path) -> None:
+    Path("fox.png").symlink_to(scene)
+
+
+def scene_by_hard_link(scene: Path) -> None:
+    os.link(scene, "fox.png")
+
+
+def model_by_link(scene: Path) -> None:
+    shutil.copytree(TINY, "model")
+    scene.write_text(SCENE.replace(str(TINY), "./model"), encoding="utf-8")
+    Path("fox.png").symlink_to("model/unet/config.json")
+
+
+def lora_and_vae(scene: Path) -> None:
+    Path("w.safetensors").write_bytes(b"weights")
+    model = f"{{name: {TINY}, lora: [{{path: ./w.safetensors}}]}}"
+    scene.write_text(SCENE.replace(str(TINY), model), encoding="utf-8")
+    os.link("w.safetensors", "fox.png")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links")
+@pytest.mark.parametrize(
+    ("stands", "scenes"),
+    [
+        (fox_and_owl, ["fox.yaml", "owl.yaml"]),
+        (fox_and_owl, ["owl.yaml", "fox.yaml"]),
+        (scene_by_link, ["s.yaml"]),
+        (scene_by_hard_link, ["s.yaml"]),
+        (model_by_link, ["s.yaml"]),
+        (lora_and_vae, ["s.yaml"]),
+    ],
+)
+@pytest.mark.parametrize("command", ["render", "compare"])
+def test_no_result_replaces_anything_that_any_scene_is_made_of(
+    smd: Smd, scene: Path, command: str, stands: Callable[[Path], None], scenes: list[str]
+) -> None:
+    if command == "compare" and len(scenes) > 1:
+        pytest.skip("compare takes one scene")
+    stands(scene)
+    before = Path("fox.png").read_bytes()
+    out = "{scene}.png" if len(scenes) > 1 else "fox.png"
+    result = smd([command, *scenes, "-o", out])
+    assert result.code == 2
+    assert " would replace " in result.err
+    assert "is made of\nhint: give the result another name with -o\n" in result.err
+    assert Path("fox.png").read_bytes() == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="/dev/stdin")
+def test_the_file_on_stdin_is_not_replaced(scene: Path) -> None:
+    scene.rename("scene.png")
+    command = [sys.executable, "-m", "smd_cli", "render", "-", "-o", "scene.png"]
+    with Path("scene.png").open("rb") as stdin:
+        done = subprocess.run(command, stdin=stdin, capture_output=True, cwd=scene.parent)
+    assert done.returncode == 2
+    assert b"would replace /dev/stdin, which the scene is made of" in done.stderr
+    assert Path("scene.png").read_text(encoding="utf-8") == SCENE
+
+
+def test_pictures_of_an_older_run_are_told(smd: Smd, scene: Path) -> None:
+    Path("seq").mkdir()
+    for k in range(4):
+        Path(f"seq/s-{k:04d}.png").touch()
+    result = smd(["render", scene.name, "-n", "2", "-o", "seq/"])
+    assert result.code == 0
+    told = "note: seq/: left from an older run, beside 2 frames of this one: "
+    assert told + f"{Path('seq/s-0002.png')}, {Path('seq/s-0003.png')}\n" in result.err
+
+
+@pytest.mark.usefixtures("scene")
+def test_two_scenes_of_one_name_are_told_what_helps(smd: Smd) -> None:
+    for folder in ("a", "b"):
+        Path(folder).mkdir()
+        Path(folder, "s.yaml").write_text(SCENE, encoding="utf-8")
+    result = smd(["render", "a/s.yaml", "b/s.yaml"])
+    assert result.code == 2
+    assert result.err == (
+        "error: a/s.yaml and b/s.yaml would both become s.png\n"
+        "hint: the scenes have one name: render each by a command of its own, with its own -o\n"
+    )
 
 
 def test_no_clobber_refuses_before_any_work(smd: Smd, scene: Path) -> None:

@@ -1,10 +1,15 @@
-"""Files that appear whole or not at all: a temporary name in the same folder, then a rename."""
+"""Files that appear whole or not at all: a temporary name in the same folder, then a rename.
+
+What is no file, a FIFO or a device, is never renamed over: the finished bytes are written into it.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
-import secrets
+import shutil
+import stat
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,11 +17,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from smd_cli.errors import SmdError
-from smd_cli.output.targets import clobber_error
+from smd_cli.output.conflicts import clobber_error
+from smd_cli.output.places import is_stream, status_of
+from smd_cli.output.unfinished import new_token, remove_ownerless, temporary_name
 
 _REPLACE_TRIES = 10
 _REPLACE_PAUSE_S = 0.2
-_SHOWN_NAME = 40  # characters of the name that the temporary name repeats
 
 
 @contextmanager
@@ -33,20 +39,23 @@ def sentences(path: Path | str) -> Iterator[None]:
 class AtomicFile:
     """A file in the making. `stream` writes to the temporary name; `commit` makes it visible.
 
-    A link is followed: what it points at is replaced. Permissions are those of a new file (umask).
-    Without `clobber` a file that stands at `path` by the time of `commit` is left alone.
+    A link is followed: what it points at is replaced, and keeps its permissions; those of a new
+    file are by the umask. Without `clobber` a file that stands at `path` by the time of `commit`
+    is left alone.
     """
 
     def __init__(self, path: Path, *, clobber: bool = True, make_folder: bool = False) -> None:
         self.path = path
         self._goal = Path(os.path.realpath(path))
         self._clobber = clobber
-        self._token = secrets.token_hex(4)
-        name = f".{self._goal.name[:_SHOWN_NAME]}.{self._token}.tmp"
-        self.temporary = self._goal.with_name(name)
+        self._token = new_token()
         with sentences(path):
+            self._is_stream = is_stream(status_of(self._goal))
             if make_folder:
                 self._goal.parent.mkdir(parents=True, exist_ok=True)
+            folder = Path(tempfile.gettempdir()) if self._is_stream else self._goal.parent
+            remove_ownerless(folder)
+            self.temporary = folder / temporary_name(self._goal.name, self._token)
             self.stream: BinaryIO = self.temporary.open("x+b")
 
     def commit(self) -> None:
@@ -66,9 +75,20 @@ class AtomicFile:
             self.temporary.unlink(missing_ok=True)
 
     def _publish(self) -> None:
-        if self._clobber:
+        if not self._clobber:
+            self._appear()
+        elif self._is_stream:
+            self._pour()
+        else:
             self._replace()
-            return
+
+    def _pour(self) -> None:
+        """Write the finished bytes into a FIFO or a device; a FIFO waits for its reader."""
+        into = os.open(self._goal, os.O_WRONLY | getattr(os, "O_BINARY", 0))
+        with os.fdopen(into, "wb") as goal, self.temporary.open("rb") as finished:
+            shutil.copyfileobj(finished, goal)
+
+    def _appear(self) -> None:
         try:
             publish_new(self.temporary, self._goal)
         except FileExistsError as error:
@@ -76,6 +96,7 @@ class AtomicFile:
 
     def _replace(self) -> None:
         """Rename over what is there; Windows refuses while another program holds it open."""
+        self._keep_manners()
         for attempt in range(_REPLACE_TRIES):
             try:
                 self.temporary.replace(self._goal)
@@ -83,6 +104,19 @@ class AtomicFile:
             except PermissionError:
                 time.sleep(_REPLACE_PAUSE_S if attempt + 1 < _REPLACE_TRIES else 0)
         self._rescue()
+
+    def _keep_manners(self) -> None:
+        """Take the permissions of the file that is replaced, and its owner where we may."""
+        there = status_of(self._goal)
+        if there is None or os.name == "nt":
+            return
+        if not stat.S_ISREG(there.st_mode):
+            raise SmdError(f"{self.path} is no file any more: it is left as it is")
+        ours = self.temporary.stat()
+        if (there.st_uid, there.st_gid) != (ours.st_uid, ours.st_gid):
+            with suppress(OSError):
+                os.chown(self.temporary, there.st_uid, there.st_gid)
+        self.temporary.chmod(stat.S_IMODE(there.st_mode) & 0o777)
 
     def _rescue(self) -> None:
         """Keep finished work that cannot have its name under a name beside it, and say so."""

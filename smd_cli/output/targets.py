@@ -11,14 +11,16 @@ from __future__ import annotations
 import difflib
 import os
 import re
-import stat
-import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from smd_cli.errors import UsageError
+from smd_cli.output.conflicts import refuse_inputs, refuse_same_file, standing
+from smd_cli.output.places import is_stream, refuse_place, status_of
+
+__all__ = ["Target", "plan_targets", "refuse_inputs", "refuse_same_file"]
 
 Kind = Literal["still", "sequence", "gif", "apng", "webp", "mp4", "webm", "stdout"]
 Format = Literal["PNG", "JPEG", "WEBP", "GIF", "APNG", "MP4", "WEBM"]
@@ -33,6 +35,8 @@ FORMATS: dict[str, Format] = {
     ".mp4": "MP4",
     ".webm": "WEBM",
 }
+_OTHER_STILLS = re.compile(r"\.(bmp|dib|tiff?|tga|p[pgn]m|pcx|hei[cf]|avif|jxl|jp2|ico)")
+_OTHER_FILMS = re.compile(r"\.(mov|avi|mkv|m4v|mpe?g|wmv|flv|ogv|3gp|ts)")
 _MOVIES: dict[Format, Kind] = {"GIF": "gif", "APNG": "apng", "MP4": "mp4", "WEBM": "webm"}
 _TOKENS = ("scene", "seed", "frame")
 _PIECE = re.compile(r"%%|%0?(?P<digits>\d{0,2})d|\{\{|\}\}|\{(?P<token>[^{}]*)\}|(?P<stray>[%{}])")
@@ -43,8 +47,8 @@ class Target:
     """One place for results. `written` is what the user typed; `format` the kind of file.
 
     `template` is a `str.format` template whose only field is ``frame``. `makes_folder`: the folder
-    is ours to create; `frames`: how many will come. The kind "webp" is an animation, a WebP
-    picture is "still" or "sequence".
+    is ours to create; `frames`: how many will come; `scene_file`: of which scene, where there are
+    several. The kind "webp" is an animation, a WebP picture is "still" or "sequence".
     """
 
     kind: Kind
@@ -53,6 +57,7 @@ class Target:
     template: str
     frames: int = 1
     makes_folder: bool = False
+    scene_file: str = ""
 
     @property
     def is_movie(self) -> bool:
@@ -85,45 +90,6 @@ def plan_targets(
         _check_place(target)
     refuse_same_file(targets)
     return targets
-
-
-def refuse_same_file(targets: Iterable[Target]) -> None:
-    """Raise `UsageError` when two results would be one file; also for targets of many scenes."""
-    owners: dict[str, Target] = {}
-    some = tuple(targets)
-    for target in some if len(some) > 1 else ():  # a sequence never meets itself
-        for key in _keys(target):
-            other = owners.setdefault(key, target)
-            if other is not target:
-                raise UsageError(*_same_file(other, target))
-
-
-def refuse_inputs(targets: Iterable[Target], inputs: Iterable[Path]) -> None:
-    """Raise `UsageError` where a result would replace a picture that the scene is made of."""
-    read = {_key(os.path.realpath(path)): path for path in inputs}
-    for target in targets if read else ():
-        for key in _keys(target):
-            if key in read:
-                raise UsageError(
-                    f"{target.written} would replace {read[key]}, which the scene is made of",
-                    "give the result another name with -o",
-                )
-
-
-def refuse_existing(targets: Iterable[Target]) -> None:
-    """Raise `UsageError` naming the first result that exists already (``--no-clobber``)."""
-    for target in targets:
-        for path in target.paths:
-            if os.path.lexists(path):
-                raise clobber_error(path)
-
-
-def clobber_error(path: Path) -> UsageError:
-    """The refusal to replace `path`."""
-    return UsageError(
-        f"{path} exists already, and --no-clobber keeps it",
-        "choose another name, or leave --no-clobber out",
-    )
 
 
 @dataclass(frozen=True)
@@ -194,13 +160,26 @@ class _Names:
     def _unknown_format(self, out: str, stem: str, suffix: str) -> tuple[str, str]:
         """The message and hint for an extension that no writer has."""
         if not suffix:
-            example = out + (".png" if self.frames == 1 else ".gif")
-            hint = f"write {example}, or {out}/ for a folder of pictures"
-            return f"{out} has no extension, so its format is unknown", hint
-        close = difflib.get_close_matches(suffix.lower(), FORMATS, n=1)
+            return f"{out} has no extension, so its format is unknown", self._extension_hint(out)
+        near = self._near_format(out, suffix.lower())
         known = " ".join(s for s in FORMATS if s != ".jpeg")
-        hint = f"did you mean {stem}{close[0]}?" if close else f"formats: {known}"
+        hint = f"did you mean {stem}{near}?" if near else f"formats: {known}"
         return f"{out}: {suffix} is not a format that smd writes", hint
+
+    def _extension_hint(self, out: str) -> str:
+        suffix = ".png" if self.frames == 1 else ".gif"
+        if is_stream(_status(out)):
+            return f"-o - writes a PNG to stdout; a link such as out{suffix} says the format"
+        return f"write {out}{suffix}, or {out}/ for a folder of pictures"
+
+    def _near_format(self, out: str, suffix: str) -> str:
+        """The extension that comes nearest: of the same kind, or a slip of the keyboard."""
+        if _OTHER_FILMS.fullmatch(suffix):
+            return ".mp4"
+        if _OTHER_STILLS.fullmatch(suffix):
+            numbered = "%" in out or "{frame}" in out
+            return ".png" if self.frames == 1 or numbered else "-%04d.png"
+        return next(iter(difflib.get_close_matches(suffix, FORMATS, n=1)), "")
 
     def _template(self, out: str) -> str:
         """The `str.format` template of a name: tokens filled in, only ``frame`` left open."""
@@ -244,13 +223,6 @@ def _number_in_folder(out: str) -> tuple[str, str]:
     return f"{out}: a folder's name takes no frame number", "write the number in the file's name"
 
 
-def _same_file(one: Target, two: Target) -> tuple[str, str]:
-    hint = "give each result a name of its own; {scene} and {seed} may help"
-    if one.written == two.written:
-        return f"{one.written} is asked for twice", hint
-    return f"{one.written} and {two.written} are the same file", hint
-
-
 def _split(out: str) -> tuple[str, str]:
     """A name without its extension, and the extension with its dot as typed."""
     suffix = Path(out).suffix
@@ -261,6 +233,13 @@ def _suffix(place: str) -> str:
     return Path(place).suffix.lower()
 
 
+def _status(place: str) -> os.stat_result | None:
+    try:
+        return status_of(place)
+    except OSError:
+        return None
+
+
 def _is_folder(place: str) -> bool:
     try:
         return Path(place).is_dir()
@@ -268,36 +247,16 @@ def _is_folder(place: str) -> bool:
         return False
 
 
-def _keys(target: Target) -> Iterator[str]:
-    """A string for each file of a target, equal for names of one file (links followed)."""
-    if target.kind == "stdout":
-        yield "-"
-        return
-    folder = os.path.realpath(target.path().parent)  # asked once, however many pictures go there
-    for path in target.paths:
-        real = os.path.realpath(path) if path.is_symlink() else os.path.join(folder, path.name)  # noqa: PTH118
-        yield _key(real)
-
-
-def _key(real: str) -> str:
-    """A string that is equal for a file's names, where the system takes them for equal."""
-    key = os.path.normcase(real)
-    return key.casefold() if sys.platform in ("darwin", "win32") else key
-
-
 def _check_place(target: Target) -> None:
-    """Raise `UsageError` unless a file can stand at the target's first path."""
+    """Raise `UsageError` unless files can stand at the target's paths, or a stream is there."""
     if target.kind == "stdout":
         return
     path = target.path()
+    later = (place for index, place in standing(target) if 0 < index < target.frames)
+    streams = [refuse_place(place, target.written) for place in (path, *later)]
+    if all(streams):
+        return
     goal = Path(os.path.realpath(path)) if os.path.islink(path) else path  # noqa: PTH114 - may not raise
-    try:
-        if stat.S_ISDIR(goal.stat().st_mode):
-            raise UsageError(f"{path} is a folder", f"write {path}/ to fill it with pictures")
-    except (FileNotFoundError, NotADirectoryError):
-        pass
-    except OSError as error:
-        raise UsageError(f"{target.written}: {error.strerror or error}") from error
     _check_folder(target, goal.parent)
 
 

@@ -12,9 +12,10 @@ import numpy as np
 from smd_cli.errors import UsageError
 from smd_cli.output.apng import ApngMovie
 from smd_cli.output.atomic import AtomicFile, sentences, write_whole
+from smd_cli.output.conflicts import refuse_existing
 from smd_cli.output.gif import MOST_FPS, GifMovie
 from smd_cli.output.stills import Pixels, encode_still
-from smd_cli.output.targets import Target, refuse_existing
+from smd_cli.output.targets import Target
 from smd_cli.output.video import VideoMovie
 from smd_cli.output.webp import WebpMovie
 from smd_cli.scene.model import Output
@@ -85,6 +86,8 @@ def notes(targets: Sequence[Target], size: tuple[int, int], output: Output) -> l
                 f"{target.path()}: video takes even sizes only, so {size[0]}x{size[1]} becomes "
                 f"{even[0]}x{even[1]} (the last row or column twice)"
             )
+        if target.kind != "stdout" and target.path().is_fifo():
+            said.append(f"{target.path()} is a FIFO: the result waits there for a reader")
     return said
 
 

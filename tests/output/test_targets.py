@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from smd_cli.errors import ExitCode, UsageError
-from smd_cli.output.targets import Target, plan_targets, refuse_existing, refuse_same_file
+from smd_cli.output.conflicts import refuse_existing, refuse_same_file
+from smd_cli.output.targets import Target, plan_targets
 
 
 def plan(*outs: str, frames: int = 1, scene: str = "meadow") -> tuple[Target, ...]:
@@ -110,6 +111,25 @@ def test_paths() -> None:
             "error: out.psd: .psd is not a format that smd writes\n"
             "hint: formats: .png .jpg .webp .gif .apng .mp4 .webm",
         ),
+        *[
+            (
+                name,
+                frames,
+                f"error: {name}: {Path(name).suffix} is not a format that smd writes\n"
+                f"hint: did you mean {better}?",
+            )
+            for name, frames, better in [
+                ("x.bmp", 1, "x.png"),
+                ("x.BMP", 1, "x.png"),
+                ("x.tif", 1, "x.png"),
+                ("x.avif", 1, "x.png"),
+                ("x.bmp", 4, "x-%04d.png"),
+                ("x-%d.tiff", 4, "x-%d.png"),
+                ("x.mov", 4, "x.mp4"),
+                ("x.mpeg", 1, "x.mp4"),
+                ("x.jgp", 1, "x.jpg"),
+            ]
+        ],
         (
             "out",
             1,

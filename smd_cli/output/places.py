@@ -1,0 +1,95 @@
+"""What stands where a result is to go. Files are replaced; streams and devices are written into."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from pathlib import Path
+
+from smd_cli.errors import UsageError
+
+Identity = tuple[int, int]
+"""Device and number of a file: equal for all its names, by links or by the letters' case."""
+
+_OWN_STREAM = re.compile(
+    r"/dev/(stdin|stdout|stderr|fd/\d+)|/proc/(self|thread-self|\d+)(/task/\d+)?/fd/\d+"
+)
+_MOST_LINKS = 40
+
+
+def status_of(path: Path | str) -> os.stat_result | None:
+    """What the system tells of whatever `path` leads to; None where there is nothing."""
+    try:
+        return os.stat(path)  # noqa: PTH116 - may be a text
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def identity(path: Path | str) -> Identity | None:
+    """Which file stands at `path`, links followed; None where there is none that can be asked."""
+    try:
+        status = status_of(path)
+    except (OSError, ValueError):
+        return None
+    return None if status is None else (status.st_dev, status.st_ino)
+
+
+def is_stream(status: os.stat_result | None) -> bool:
+    """Whether bytes can only be written into it: a FIFO, or a device such as /dev/null."""
+    return status is not None and (stat.S_ISFIFO(status.st_mode) or stat.S_ISCHR(status.st_mode))
+
+
+def refuse_place(path: Path, written: str) -> bool:
+    """Raise `UsageError` where a result cannot go to `path`; gives whether a stream is there."""
+    if _is_own_stream(path):
+        hint = "-o - writes a PNG picture to standard output"
+        raise UsageError(f"{written} leads to an open stream of a program, not to a file", hint)
+    try:
+        status = status_of(path)
+    except OSError as error:
+        raise UsageError(f"{written}: {error.strerror or error}") from error
+    if status is None or stat.S_ISREG(status.st_mode):
+        return False
+    if stat.S_ISDIR(status.st_mode):
+        raise UsageError(f"{path} is a folder", f"write {path}/ to fill it with pictures")
+    if not is_stream(status):
+        kind = "block device" if stat.S_ISBLK(status.st_mode) else "socket"
+        raise UsageError(f"{path} leads to a {kind}, which takes no picture")
+    _refuse_closed(path, status)
+    return True
+
+
+def _refuse_closed(path: Path, status: os.stat_result) -> None:
+    if not os.access(path, os.W_OK):
+        raise UsageError(f"{path}: no permission to write into it")
+    if stat.S_ISCHR(status.st_mode) and _is_terminal(path):
+        raise UsageError(f"{path} leads to a terminal, which a picture would fill with signs")
+
+
+def _is_terminal(device: Path) -> bool:
+    try:
+        opened = os.open(device, os.O_WRONLY | getattr(os, "O_NONBLOCK", 0) | _NO_TERMINAL)
+    except OSError:
+        return False
+    try:
+        return os.isatty(opened)
+    finally:
+        os.close(opened)
+
+
+_NO_TERMINAL = getattr(os, "O_NOCTTY", 0)
+
+
+def _is_own_stream(path: Path) -> bool:
+    """Whether a name is, or leads through links to, an open file of some process (/dev/stdout)."""
+    name = os.path.abspath(path)  # noqa: PTH100 - links stay
+    for _ in range(_MOST_LINKS):
+        folder, last = os.path.split(name)
+        name = os.path.join(os.path.realpath(folder), last)  # noqa: PTH118
+        if _OWN_STREAM.fullmatch(name):
+            return True
+        if not os.path.islink(name):  # noqa: PTH114 - may not raise
+            return False
+        name = os.path.join(os.path.dirname(name), os.readlink(name))  # noqa: PTH115, PTH118, PTH120
+    return False
