@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
-from io import TextIOWrapper
+from collections.abc import Iterator
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -15,12 +16,18 @@ _BUG = "this is a bug in smd; run again with --debug and report what it prints"
 
 def main() -> None:
     """Run `smd` and exit."""
-    if isinstance(sys.stdout, TextIOWrapper):  # as stderr does: no sign is too much for a code page
-        sys.stdout.reconfigure(errors="backslashreplace")
     try:
+        from smd_cli.streams import guard
+
+        guard()
         code = run(sys.argv[1:])
     except SystemExit as ended:  # SIGTERM, or a closed terminal
         code = ended.code if isinstance(ended.code, int) else _FAILED
+    except KeyboardInterrupt:  # within the first import
+        code = _INTERRUPTED
+    except OSError as wrong:  # likewise: nothing is there yet that could tell it better
+        print(f"error: smd cannot start: {wrong.strerror}", file=sys.stderr)
+        code = _FAILED
     _leave(code)
 
 
@@ -29,7 +36,9 @@ def _leave(code: int) -> NoReturn:
     try:
         sys.stdout.flush()
         sys.stderr.flush()
-    except OSError:
+    except Exception as wrong:
+        if not code:  # else it has been told
+            print(wrong, file=sys.stderr)
         code = code or _FAILED
     os._exit(code)
 
@@ -52,17 +61,29 @@ def run(arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _FAILED
     except Exception as wrong:
-        if "--debug" in arguments or os.environ.get("SMD_DEBUG"):
-            raise
+        if "--debug" in arguments or _is_on(os.environ.get("SMD_DEBUG", "")):
+            import traceback
+
+            traceback.print_exc()
         return _told(wrong)
+
+
+def _is_on(value: str) -> bool:
+    """Whether an environment variable switches an option on, as the command line reads it."""
+    return value.strip().lower() in ("1", "true", "t", "yes", "y", "on")
 
 
 def _told(wrong: Exception) -> int:
     """The exit code of an exception that no command caught, after a sentence about it."""
     import typer
 
+    from smd_cli.errors import SmdError
+
     if isinstance(wrong, typer.Abort):
         return _INTERRUPTED
+    if isinstance(wrong, SmdError):
+        print(wrong, file=sys.stderr)
+        return wrong.exit_code
     # The class of all complaints about arguments, whichever click this typer brings along.
     complaint: Any = typer.BadParameter.__mro__[2]
     if isinstance(wrong, complaint):
@@ -70,8 +91,26 @@ def _told(wrong: Exception) -> int:
         command = context.command_path if context else "smd"
         print(f"error: {wrong.format_message()}\nhint: see {command} --help", file=sys.stderr)
         return _USAGE
-    print(f"error: {type(wrong).__name__}: {wrong}\nhint: {_BUG}", file=sys.stderr)
+    message, hint = _unforeseen(wrong)
+    print(f"error: {message}\nhint: {hint}", file=sys.stderr)
     return _FAILED
+
+
+def _unforeseen(wrong: Exception) -> tuple[str, str]:
+    """A sentence and a hint: what the system refuses to give, to anybody, is no bug of ours."""
+    numbers = {error.errno for error in _causes(wrong) if isinstance(error, OSError)}
+    if numbers & {errno.EMFILE, errno.ENFILE} or "Too many open files" in str(wrong):
+        return "too many files are open", "close other programs, or raise the limit: ulimit -n 1024"
+    if errno.ENOSPC in numbers:
+        return f"no space is left on the device: {wrong}", "free some space and try again"
+    return f"{type(wrong).__name__}: {wrong}", _BUG
+
+
+def _causes(wrong: BaseException | None) -> Iterator[BaseException]:
+    """An exception and what led to it."""
+    while wrong is not None:
+        yield wrong
+        wrong = wrong.__cause__ or wrong.__context__
 
 
 def _end_in_order() -> None:

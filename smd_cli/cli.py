@@ -3,23 +3,39 @@
 from __future__ import annotations
 
 import json
+import os
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from smd_cli import __version__
+from smd_cli.environment import from_environment
 from smd_cli.errors import ExitCode, SmdError, UsageError
 from smd_cli.report import Reporter
 
 if TYPE_CHECKING:
     from smd_cli.scene.overrides import Override
 
+
+class _InOrder(TyperGroup):
+    """The commands in the order in which one meets them."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
+        """All names; those that nobody has put in order come last."""
+        order = ("render", "check", "watch", "unpack", "compare", "models", "doctor", "bench")
+        known = dict.fromkeys(name for name in order if name in self.commands)
+        return [*known, *(name for name in self.commands if name not in known)]
+
+
 app = typer.Typer(
     name="smd",
+    cls=_InOrder,
     add_completion=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -35,16 +51,29 @@ Changes = Annotated[
         "--set",
         metavar="KEY=VALUE",
         envvar="SMD_SET",
+        callback=from_environment,
         help="Change a key: brushes.fox.prompt='a blue fox'. Brushes by name or number from 1.",
     ),
 ]
 Only = Annotated[
     list[str] | None,
-    typer.Option("--only", metavar="NAME", envvar="SMD_ONLY", help="Mute all other brushes."),
+    typer.Option(
+        "--only",
+        metavar="NAME",
+        envvar="SMD_ONLY",
+        callback=from_environment,
+        help="Mute all other brushes.",
+    ),
 ]
 Without = Annotated[
     list[str] | None,
-    typer.Option("--without", metavar="NAME", envvar="SMD_WITHOUT", help="Mute this brush."),
+    typer.Option(
+        "--without",
+        metavar="NAME",
+        envvar="SMD_WITHOUT",
+        callback=from_environment,
+        help="Mute this brush.",
+    ),
 ]
 Size = Annotated[
     str | None, typer.Option("--size", metavar="WxH", envvar="SMD_SIZE", help="Canvas in pixels.")
@@ -158,6 +187,7 @@ def render(
             "--out",
             metavar="FILE",
             envvar="SMD_OUT",
+            callback=from_environment,
             help=(
                 "Result: .png .jpg .webp .gif .apng .mp4 .webm, %04d or a folder/ for a sequence, "
                 "- for stdout; {scene} {seed} {frame} are filled in. May be given several times. "
@@ -197,6 +227,7 @@ def render(
     to_stdout = "-" in (out or ())
     reporter = Reporter(quiet=quiet, verbose=verbose, as_json=as_json, picture_on_stdout=to_stdout)
     with _edge(reporter, debug):
+        _refuse_gone_folder()
         _keep_off_the_network(offline)
         if schedule not in ("auto", "single", "stream"):
             raise UsageError(f"--schedule is auto, single or stream, not {schedule!r}")
@@ -240,6 +271,7 @@ def watch(
             "--out",
             metavar="FILE",
             envvar="SMD_OUT",
+            callback=from_environment,
             help="The picture to keep up to date, as for render. Without: SCENE.png.",
         ),
     ] = None,
@@ -320,6 +352,7 @@ def watch(
 
     reporter = Reporter(quiet=quiet, verbose=verbose, as_json=as_json)
     with _edge(reporter, debug):
+        _refuse_gone_folder()
         _keep_off_the_network(offline)
         if scene == STDIN or "-" in (out or ()):
             raise UsageError("watch reads and writes files, not standard input or output")
@@ -372,7 +405,14 @@ def compare(
     scene: Annotated[str, typer.Argument(metavar="SCENE", help="A scene file, or - for stdin.")],
     out: Annotated[
         str,
-        typer.Option("-o", "--out", metavar="FILE", envvar="SMD_OUT", help="The sheet: a picture."),
+        typer.Option(
+            "-o",
+            "--out",
+            metavar="FILE",
+            envvar="SMD_OUT",
+            callback=from_environment,
+            help="The sheet: a picture.",
+        ),
     ] = "{scene}-compared.png",
     seed: Seed = None,
     size: Size = None,
@@ -396,6 +436,7 @@ def compare(
 
     reporter = Reporter(quiet=quiet, verbose=verbose, as_json=as_json)
     with _edge(reporter, debug):
+        _refuse_gone_folder()
         _keep_off_the_network(offline)
         _refuse_two_on_stdout(as_json, out == "-")
         sugar = {"seed": seed, "size": size, "model": model}
@@ -441,6 +482,7 @@ def bench_watch(
     """How long after a mask's save its picture is on the disk, against the work that is in it."""
     reporter = Reporter(as_json=as_json)
     with _edge(reporter, debug):
+        _refuse_gone_folder()
         from smd_cli.backbone.quiet import quiet as hushed
 
         with reporter.starting(), hushed():
@@ -480,6 +522,7 @@ def doctor(
 
     reporter = Reporter(quiet=as_json)
     with _edge(reporter, debug):
+        _refuse_gone_folder()
         _keep_off_the_network(offline)
         findings = []
         for finding in examine(device, dtype, model, reporter):
@@ -537,6 +580,15 @@ def models_pull(
         pull(name, revision, reporter)
 
 
+def _refuse_gone_folder() -> None:
+    """Raise UsageError where the working folder is gone, in which libraries will not load."""
+    try:
+        os.getcwd()  # noqa: PTH109
+    except OSError as gone:
+        message = f"the working folder is gone: {gone.strerror}"
+        raise UsageError(message, "change to a folder that is there") from gone
+
+
 def _keep_off_the_network(offline: bool) -> None:
     if offline:
         from smd_cli.hub_cache import go_offline
@@ -561,9 +613,10 @@ def _edge(reporter: Reporter, debug: bool) -> Iterator[None]:
     """The one place where errors become text and exit codes."""
     try:
         yield
+        reporter.end()
     except SmdError as wrong:
         if debug:
-            raise
+            traceback.print_exc()
         reporter.error(wrong)
         raise typer.Exit(wrong.exit_code) from wrong
     except KeyboardInterrupt:

@@ -11,9 +11,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TextIO
 
 from smd_cli.errors import Problem, SceneError, SmdError
+from smd_cli.streams import OutputError
 from smd_cli.units import shown_bytes
 
 _PLAIN_SECONDS = 10.0  # off a terminal: how often a long job says how far it is
@@ -83,15 +84,16 @@ class Reporter:
         self._bar: _Bar | None = None
         self._screen: Callable[[str], None] | None = None
         self._finished: list[str] = []
+        self._undelivered: OutputError | None = None
         self._said_at = time.monotonic()
 
     def error(self, problem: SmdError) -> None:
         """Tell what ended the job; heard even where quiet."""
+        self._say(str(problem), always=True)
         for found in problem.problems if isinstance(problem, SceneError) else ():
             self._event("error", **_problem(found))
         if not isinstance(problem, SceneError):
             self._event("error", message=problem.message, hint=problem.hint)
-        self._say(str(problem), always=True)
 
     def warning(self, problem: Problem) -> None:
         """Tell something that is legal but hardly meant."""
@@ -150,7 +152,7 @@ class Reporter:
         if not (mute or self._screen):
             self._say(str(picture))
             if self._tells_paths and not (self._json or self._paths_to.isatty()):
-                print(picture.path, file=self._paths_to, flush=True)
+                self._deliver(picture.path, self._paths_to)
 
     def kept(self, path: str) -> None:
         """A picture was saved under a name of its own."""
@@ -250,8 +252,20 @@ class Reporter:
 
     def _print_paths(self) -> None:
         for path in self._finished:
-            print(path, file=self._paths_to, flush=True)
+            self._deliver(path, self._paths_to)
         self._finished.clear()
+
+    def _deliver(self, text: str, stream: TextIO) -> None:
+        """Print a result; where that fails the work goes on, and `end` tells of it."""
+        try:
+            print(text, file=stream, flush=True)
+        except OutputError as wrong:
+            self._undelivered = wrong
+
+    def end(self) -> None:
+        """All is told. Raises OutputError where standard output did not take all of it."""
+        if self._undelivered:
+            raise self._undelivered
 
     @contextmanager
     def above(self, screen: Callable[[str], None]) -> Iterator[None]:
@@ -278,7 +292,8 @@ class Reporter:
 
     def _event(self, event: str, **facts: Any) -> None:
         if self._json:
-            print(json.dumps({"event": event, **facts}, ensure_ascii=False), flush=True)
+            line = json.dumps({"event": event, **facts}, ensure_ascii=False)
+            self._deliver(line, sys.stdout)
 
 
 class _Bar:

@@ -17,6 +17,8 @@ import pytest
 from conftest import ROOT, TINY, Smd
 from PIL import Image
 
+from smd_cli.environment import words
+
 SCENE = f"""\
 model: {TINY}
 size: 64x64
@@ -177,6 +179,75 @@ def test_options_have_environment_names(
     monkeypatch.setenv("SMD_OUT", "e.gif")
     monkeypatch.setenv("SMD_QUIET", "1")
     assert smd(["render", scene.name]).out == "e.gif\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("a.png b.png", ["a.png", "b.png"]),
+        ("  a.png\tb.png\n", ["a.png", "b.png"]),
+        ("'my pictures/a b.png' c.png", ["my pictures/a b.png", "c.png"]),
+        ('brushes.fox.prompt="a red fox" seed=3', ["brushes.fox.prompt=a red fox", "seed=3"]),
+        ("C:\\new\\table.png 'D:\\my pictures\\'", ["C:\\new\\table.png", "D:\\my pictures\\"]),
+        ("a#1.png #2", ["a#1.png", "#2"]),
+        ('say="don\'t"', ["say=don't"]),
+        ("a,b=(c);d|e", ["a,b=(c);d|e"]),
+        ("'' x", ["", "x"]),
+    ],
+)
+def test_lists_of_the_environment_are_read_as_a_shell_reads_words(
+    text: str, found: list[str]
+) -> None:
+    assert words("SMD_OUT", text) == found
+
+
+@pytest.mark.parametrize(
+    ("variable", "command"),
+    [
+        ("SMD_SET", ["check", "s.yaml"]),
+        ("SMD_ONLY", ["check", "s.yaml"]),
+        ("SMD_WITHOUT", ["watch", "s.yaml"]),
+        ("SMD_OUT", ["render", "s.yaml"]),
+        ("SMD_OUT", ["compare", "s.yaml"]),
+    ],
+)
+def test_a_broken_quote_in_a_variable_names_it(
+    smd: Smd, scene: Path, monkeypatch: pytest.MonkeyPatch, variable: str, command: list[str]
+) -> None:
+    monkeypatch.setenv(variable, "'a b")
+    result = smd(command)
+    assert (result.code, result.out) == (2, "")
+    told = f"error: the variable {variable} has a quote without its partner: 'a b\n"
+    assert result.err.startswith(told)
+    assert [p.name for p in scene.parent.iterdir()] == ["s.yaml"]
+
+
+def test_quotes_in_variables_reach_every_option(
+    smd: Smd, scene: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = SCENE.replace("name: fox", "name: red fox").replace("name: owl", "name: night owl")
+    scene.write_text(text, encoding="utf-8")
+    monkeypatch.setenv("SMD_SET", "'prompt.prefix=two words: ' size=96x64")
+    monkeypatch.setenv("SMD_ONLY", "'red fox' 'night owl'")
+    monkeypatch.setenv("SMD_WITHOUT", '"night owl"')
+    result = smd(["check", scene.name])
+    assert result.code == 0
+    assert "two words: a fox" in result.out
+    assert "s.yaml: 96x64 px" in result.out
+    assert "muted: night owl" in result.out
+    monkeypatch.setenv("SMD_OUT", "'a b.bmp' c.png")
+    assert smd(["render", scene.name]).err.startswith("error: a b.bmp: .bmp is not a format")
+    for alone in ("a b.bmp", "'a b.bmp'"):
+        monkeypatch.setenv("SMD_OUT", alone)
+        assert smd(["compare", scene.name]).err.startswith("error: a b.bmp: .bmp is not a format")
+
+
+def test_the_help_has_the_commands_in_the_order_in_which_one_meets_them(smd: Smd) -> None:
+    listed = smd(["--help"]).out.partition("Commands:\n")[2]
+    names = [line.split()[0] for line in listed.splitlines() if line.startswith("  ")]
+    commands = [name for name in names if name.isalpha()]
+    order = ["render", "check", "watch", "unpack", "compare", "models", "doctor", "bench"]
+    assert [name for name in commands if name in order] == order
 
 
 def test_a_random_seed_is_told_and_recorded(smd: Smd, scene: Path) -> None:

@@ -21,6 +21,10 @@ from smd_cli.output.conflicts import clobber_error
 from smd_cli.output.places import is_stream, status_of
 from smd_cli.output.unfinished import new_token, remove_ownerless, temporary_name
 
+_HINTS = {
+    errno.ENOSPC: "free some space and try again",
+    errno.EMFILE: "close other programs, or raise the limit: ulimit -n 1024",
+}
 _REPLACE_TRIES = 10
 _REPLACE_PAUSE_S = 0.2
 
@@ -31,7 +35,7 @@ def sentences(path: Path | str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        hint = "free some space and try again" if error.errno == errno.ENOSPC else ""
+        hint = _HINTS.get(error.errno or 0, "")
         reason = error.strerror or str(error)
         raise SmdError(f"{path} could not be written: {reason}", hint) from error
 

@@ -41,10 +41,17 @@ def read_source(source: str, stdin: IO[bytes] | None = None) -> Source:
     if not source:
         raise UsageError("a scene's name is empty")
     if source == STDIN:
-        content = (stdin or sys.stdin.buffer).read(MAX_BYTES + 1)
+        content = _from_stdin(stdin or sys.stdin.buffer)
         return Source(STDIN_SHOWN, "stdin", Path(), _decoded(content, STDIN_SHOWN))
     path = Path(source)
     return Source(source, path.stem, path.parent, _decoded(_content(path, source), source))
+
+
+def _from_stdin(stdin: IO[bytes]) -> bytes:
+    try:
+        return stdin.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise _error("<stdin>", f"cannot be read: {error.strerror or error}") from None
 
 
 def _content(path: Path, file: str) -> bytes:

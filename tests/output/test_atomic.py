@@ -147,6 +147,19 @@ def test_system_errors_are_sentences() -> None:
     )
 
 
+def test_used_up_file_descriptors_are_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(SmdError) as caught:
+        AtomicFile(Path("a.png"))
+    assert str(caught.value) == (
+        "error: a.png could not be written: Too many open files\n"
+        "hint: close other programs, or raise the limit: ulimit -n 1024"
+    )
+
+
 def test_a_folder_that_went_away() -> None:
     with pytest.raises(SmdError, match=r"gone.a\.png could not be written: No such file"):
         AtomicFile(Path("gone/a.png"))
