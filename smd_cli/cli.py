@@ -90,6 +90,17 @@ Frames = Annotated[
     str | None,
     typer.Option("-n", "--frames", metavar="N", envvar="SMD_FRAMES", help="How many frames."),
 ]
+Frame = Annotated[
+    int | None,
+    typer.Option(
+        "--frame",
+        metavar="K",
+        envvar="SMD_FRAME",
+        min=0,
+        max=999_999_999,
+        help="Paint frame K of the scene alone, as one picture. Frames count from 0.",
+    ),
+]
 Fps = Annotated[
     str | None,
     typer.Option("--fps", metavar="RATE", envvar="SMD_FPS", help="Frames a second in movies."),
@@ -196,6 +207,7 @@ def render(
         ),
     ] = None,
     frames: Frames = None,
+    frame: Frame = None,
     seed: Seed = None,
     size: Size = None,
     change: Changes = None,
@@ -222,15 +234,14 @@ def render(
 ) -> None:
     """Render scenes to pictures, GIF, APNG, WebP, MP4 or WebM."""
     from smd_cli.jobs import announce, prepare
-    from smd_cli.request import Machine, Request
+    from smd_cli.request import Machine, Order, Request
 
     to_stdout = "-" in (out or ())
     reporter = Reporter(quiet=quiet, verbose=verbose, as_json=as_json, picture_on_stdout=to_stdout)
     with _edge(reporter, debug):
         _refuse_gone_folder()
         _keep_off_the_network(offline)
-        if schedule not in ("auto", "single", "stream"):
-            raise UsageError(f"--schedule is auto, single or stream, not {schedule!r}")
+        order = Order.of(schedule, frame)
         _refuse_two_on_stdout(as_json, to_stdout)
         sugar = {
             "frames": frames,
@@ -240,7 +251,13 @@ def render(
             "output.fps": fps,
         }
         request = Request(
-            scenes, out or (), _overrides(change, sugar), only or (), without or (), not no_clobber
+            scenes,
+            out or (),
+            _overrides(change, sugar),
+            only or (),
+            without or (),
+            not no_clobber,
+            order,
         )
         jobs = prepare(request)
         for job in jobs:
@@ -256,7 +273,7 @@ def render(
                 reporter=reporter,
                 began=began,
                 machine=Machine(device, dtype, low_memory),
-                schedule=schedule,
+                order=order,
                 clobber=not no_clobber,
             )
 
@@ -379,7 +396,7 @@ def watch(
 @app.command()
 def unpack(
     picture: Annotated[
-        Path, typer.Argument(metavar="PICTURE", help="A picture that smd watch kept.")
+        Path, typer.Argument(metavar="PICTURE", help="A PNG or APNG that smd wrote.")
     ],
     out: Annotated[
         Path | None,
@@ -388,16 +405,19 @@ def unpack(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Take the scene and its masks out of a kept picture, to paint it again or go on from it."""
-    from smd_cli.bundle import again
-    from smd_cli.bundle import unpack as take_out
+    """Take the scene out of a picture, to paint it again or go on from it; of a kept one all masks.
+
+    Says which files are not inside, and the command that paints the picture again.
+    """
+    from smd_cli.unpack import unpack as take_out
 
     reporter = Reporter(quiet=quiet)
     with _edge(reporter, debug):
-        paths, chunks = take_out(picture, out or picture.with_suffix(""))
-        for path in paths:
+        unpacked = take_out(picture, out)
+        for path in unpacked.paths:
             print(path)
-        reporter.note(f"paint it again with: {again(paths, chunks)}")
+        for note in unpacked.notes:
+            reporter.note(note)
 
 
 @app.command()

@@ -84,7 +84,8 @@ def compare(scene: Scene, painted: PaintedScene, backbone: Backbone) -> Iterator
 def compare_job(job: Job, *, reporter: Reporter, machine: Machine, clobber: bool) -> None:
     """Render a job's scene in all variants and write the sheet to its target."""
     scene = job.scene_file.scene
-    backbone = Models(machine, reporter).get(scene.model)
+    models = Models(machine, reporter)
+    backbone = models.get(scene.model)
     shots = []
     with memory_sentence(job), reporter.rendering(job.title, len(variants(scene))):
         for shot in compare(scene, job.painted, backbone):
@@ -96,7 +97,8 @@ def compare_job(job: Job, *, reporter: Reporter, machine: Machine, clobber: bool
     page = sheet(shots)
     size = (page.shape[1], page.shape[0])
     with open_outputs(job.targets, size=size, output=scene.output, clobber=clobber) as outputs:
-        for path in outputs.add(0, page, picture_text(job, 0, "single")):
+        told = {"smd:command": "compare", **models.told(backbone)}
+        for path in outputs.add(0, page, picture_text(job, 0, "single") | told):
             reporter.result(job.title, path)
 
 

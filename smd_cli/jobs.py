@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from smd_cli import __version__
+from smd_cli.changes import changes_of, exact, one_a_line, weights_of
 from smd_cli.check import check_scene
 from smd_cli.errors import Problem
 from smd_cli.inputs import inputs_of
@@ -60,8 +60,11 @@ def prepare(request: Request) -> list[Job]:
 
 def _job(file: SceneFile, painted: PaintedScene, request: Request) -> Job:
     scene = file.scene
-    planned = plan_targets(request.outs, scene_name=file.name, seed=scene.seed, frames=scene.frames)
-    job = _job_to(file, painted, tuple(replace(one, scene_file=file.file) for one in planned))
+    alone = request.order.frame
+    count = scene.frames if alone is None else 1
+    planned = plan_targets(request.outs, scene_name=file.name, seed=scene.seed, frames=count)
+    targets = (replace(one, scene_file=file.file, first=alone or 0) for one in planned)
+    job = _job_to(file, painted, tuple(targets))
     return replace(job, notes=(*job.notes, *filter(None, map(leftovers, job.targets))))
 
 
@@ -100,18 +103,14 @@ def announce(job: Job, reporter: Reporter, said: Collection[str] = ()) -> set[st
 def picture_text(job: Job, frame: int, schedule: str) -> dict[str, str]:
     """The text chunks that let a picture be made again. No time, no absolute path."""
     file = job.scene_file
-    return {
+    changes = changes_of(file)
+    text = {
         "Software": f"smd {__version__}",
         "smd:scene": file.text,
-        "smd:overrides": "\n".join(_without_folder(text) for text in file.overrides),
+        "smd:overrides": one_a_line(changes),
         "smd:seed": str(file.scene.seed),
         "smd:frame": f"{frame} of {file.scene.frames}",
         "smd:size": f"{job.painted.size[0]}x{job.painted.size[1]}",
         "smd:schedule": schedule,
     }
-
-
-def _without_folder(override: str) -> str:
-    """An override whose value is an absolute path, with the file's name alone."""
-    key, _, value = override.partition("=")
-    return f"{key}={Path(value).name}" if Path(value).is_absolute() else override
+    return text | weights_of(file) | exact(changes)

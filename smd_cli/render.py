@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from smd_cli.backbone.load import load_backbone
+from smd_cli.backbone.load import DTYPES, load_backbone, pick_dtype
 from smd_cli.backbone.memory import is_full, release
-from smd_cli.engine.plan import Planner
-from smd_cli.engine.stream import picture, single, stream
+from smd_cli.engine.plan import Plan, Planner
+from smd_cli.engine.stream import Frame, picture, single, stream
 from smd_cli.errors import SmdError
 from smd_cli.hub_cache import downloads_of
 from smd_cli.jobs import Job, picture_text
 from smd_cli.output.writers import open_outputs
 from smd_cli.pull import bring
 from smd_cli.report import Reporter, Summary
-from smd_cli.request import AUTO, Machine
+from smd_cli.request import ALL, AUTO, Machine, Order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,6 +39,7 @@ class Models:
     def __init__(self, machine: Machine, reporter: Reporter) -> None:
         self._machine, self._reporter = machine, reporter
         self._held: tuple[ModelRef, Planner] | None = None
+        self._dtypes: dict[torch.device, torch.dtype] = {}
 
     def planner(self, model: ModelRef) -> Planner:
         """The planner of a model, which it is loaded for where it is not the last one's."""
@@ -63,6 +64,15 @@ class Models:
         with self._reporter.loading(model.name):
             return Planner(load_backbone(model, on.device, on.dtype, low_memory=on.low_memory))
 
+    def told(self, backbone: Backbone) -> dict[str, str]:
+        """The text chunk that tells where pictures are painted, if not as usual: cpu fp32."""
+        if backbone.device not in self._dtypes:
+            self._dtypes[backbone.device] = pick_dtype(self._machine.dtype, backbone.device)
+        dtype = self._dtypes[backbone.device]
+        name = next(name for name, one in DTYPES.items() if one == dtype)
+        where = f"{backbone.device} {name}{' low-memory' * self._machine.low_memory}"
+        return {} if where == "cpu fp32" else {"smd:machine": where}
+
 
 def render_jobs(
     jobs: Sequence[Job],
@@ -70,7 +80,7 @@ def render_jobs(
     reporter: Reporter,
     began: float,
     machine: Machine = AUTO,
-    schedule: str = "auto",
+    order: Order = ALL,
     clobber: bool = True,
 ) -> None:
     """Render all jobs in order. `began`: `time.perf_counter()` when the heavy imports started.
@@ -80,14 +90,14 @@ def render_jobs(
     models = Models(machine, reporter)
     for job in jobs:
         with memory_sentence(job):
-            _render(job, models, schedule, began, reporter, clobber)
+            _render(job, models, order, began, reporter, clobber)
         began = time.perf_counter()
 
 
 def _render(
     job: Job,
     models: Models,
-    schedule: str,
+    order: Order,
     loading_began: float,
     reporter: Reporter,
     clobber: bool,
@@ -96,28 +106,30 @@ def _render(
     scene, painted = job.scene_file.scene, job.painted
     planner = models.planner(scene.model)
     backbone = planner.backbone
-    order = schedule if schedule != "auto" else "stream" if scene.frames > 1 else "single"
-    began, first_seconds = time.perf_counter(), 0.0
+    told = models.told(backbone)
+    count = scene.frames if order.frame is None else 1
+    schedule = order.schedule_of(scene.frames)
+    began, first_seconds, done = time.perf_counter(), 0.0, 0
     with (
-        reporter.rendering(job.title, scene.frames),
+        reporter.rendering(job.title, count),
         open_outputs(
             job.targets, size=painted.size, output=scene.output, clobber=clobber
         ) as outputs,
     ):
         plan = planner.plan(scene, painted.brushes, painted.size, painted.picture)
-        run = single if order == "single" else stream
-        for frame in run(lambda: plan, backbone, scene.frames):
+        for frame in _frames(plan, backbone, order, scene.frames):
             pixels = picture(frame, backbone)
-            whole = outputs.add(frame.index, pixels, picture_text(job, frame.index, order))
-            first_seconds = first_seconds or time.perf_counter() - began
-            reporter.frame(job.title, frame.index + 1, scene.frames)
+            text = picture_text(job, frame.index, schedule) | told
+            whole = outputs.add(frame.index, pixels, text)
+            first_seconds, done = first_seconds or time.perf_counter() - began, done + 1
+            reporter.frame(job.title, done, count)
             _tell(job, whole, reporter)
         _tell(job, outputs.finish(), reporter)
     seconds = time.perf_counter() - began
     reporter.summary(
         Summary(
             job.title,
-            scene.frames,
+            count,
             seconds,
             first_seconds,
             began - loading_began,
@@ -125,6 +137,21 @@ def _render(
             gpu_peak_bytes(backbone.device),
         )
     )
+
+
+def _frames(plan: Plan, backbone: Backbone, order: Order, frames: int) -> Iterator[Frame]:
+    """The frames that are asked for; one alone is the same as among all, to the last bit."""
+    run = single if order.schedule_of(frames) == "single" else stream
+    if order.frame is None:
+        yield from run(lambda: plan, backbone, frames)
+        return
+    whole = order.first is None and order.frame < frames
+    begin = max(order.first or 0, order.frame - plan.table.slots)  # the pipe is full by then
+    begin = order.frame if run is single else begin
+    for frame in run(lambda: plan, backbone, frames - begin if whole else None, first=begin):
+        if frame.index == order.frame:
+            yield frame
+            return
 
 
 def _tell(job: Job, paths: Sequence[str], reporter: Reporter) -> None:

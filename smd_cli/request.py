@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,39 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
+class Order:
+    """Which frames are painted, and in which order.
+
+    `schedule` is auto, single or stream. `frame` is the only one that is painted, of all that a
+    scene has; `first` the one with which the stream began that it is taken from (None: frame 0 of
+    a stream that ends with the scene's last frame).
+    """
+
+    schedule: str = "auto"
+    frame: int | None = None
+    first: int | None = None
+
+    @classmethod
+    def of(cls, schedule: str, frame: int | None) -> Order:
+        """The order that the options mean; ``stream:5`` is the endless stream from frame 5 on."""
+        match = re.fullmatch(r"(auto|single|stream)|stream:(\d{1,9})", schedule)
+        if match is None:
+            raise UsageError(f"--schedule is auto, single or stream, not {schedule!r}")
+        if match[1]:
+            return cls(match[1], frame)
+        if frame is None or frame < int(match[2]):
+            raise UsageError(f"--schedule {schedule} has no end", "name one of its frames: --frame")
+        return cls("stream", frame, int(match[2]))
+
+    def schedule_of(self, frames: int) -> str:
+        """How so many frames are painted: single or stream."""
+        return self.schedule if self.schedule != "auto" else "stream" if frames > 1 else "single"
+
+
+ALL = Order()
+
+
+@dataclass(frozen=True)
 class Request:
     """What `smd render` was asked for, besides device and manners."""
 
@@ -29,6 +63,7 @@ class Request:
     only: Sequence[str] = ()
     without: Sequence[str] = ()
     clobber: bool = True
+    order: Order = ALL
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,8 @@ class Frame:
     """A frame after `slots` slots: its clean latents (C, h, w) and the plan of the last slot.
 
     Before the last slot it is a preview: the latents are what the network takes for the result.
-    `mixed`: its first slots were those of another plan.
+    `mixed`: its first slots were those of another plan. `began`: the frame with which the pipe
+    began to fill that it went through, None where it shared no call: on that depend last bits.
     """
 
     index: int
@@ -51,6 +52,7 @@ class Frame:
     plan: Plan
     slots: int
     mixed: bool = False
+    began: int | None = None
 
     @property
     def preview(self) -> bool:
@@ -273,13 +275,14 @@ def _run(
     plan: Plan | None = None
     flights: list[Flight] = []
     launched, end = first, None if frames is None else first + frames
-    alone = False
+    began, alone = first, False
     while flights or end is None or launched < end:
         fresh = latest()
         if plan is not None and fresh is not plan:
             launched -= 0 if how.blend else len(flights)
             flights = _carried(flights, plan, fresh) if how.blend else []
             alone = not how.blend
+            began = began if how.blend else launched
         plan = fresh
         depth = 1 if alone else how.depth or plan.table.slots
         if len(flights) < depth and (end is None or launched < end):
@@ -288,16 +291,18 @@ def _run(
         flights = advance(plan, backbone, flights)
         done = [flight for flight in flights if flight.slot == plan.table.slots]
         flights = flights[len(done) :]
-        alone = alone and not done
-        yield from (_frame(flight, plan) for flight in done)
+        shared = None if depth == 1 else began
+        if alone and done:
+            began, alone = launched, False
+        yield from (_frame(flight, plan, shared) for flight in done)
         if how.previews and flights and not done:
-            yield _frame(flights[0], plan)
+            yield _frame(flights[0], plan, shared)
 
 
-def _frame(flight: Flight, plan: Plan) -> Frame:
+def _frame(flight: Flight, plan: Plan, began: int | None) -> Frame:
     """What a flight shows after a slot."""
     assert flight.estimate is not None
-    return Frame(flight.frame, flight.estimate, plan, flight.slot, flight.mixed)
+    return Frame(flight.frame, flight.estimate, plan, flight.slot, flight.mixed, began)
 
 
 def _carried(flights: list[Flight], old: Plan, new: Plan) -> list[Flight]:

@@ -47,8 +47,9 @@ class Target:
     """One place for results. `written` is what the user typed; `format` the kind of file.
 
     `template` is a `str.format` template whose only field is ``frame``. `makes_folder`: the folder
-    is ours to create; `frames`: how many will come; `scene_file`: of which scene, where there are
-    several. The kind "webp" is an animation, a WebP picture is "still" or "sequence".
+    is ours to create; `frames`: how many will come, from number `first` on; `scene_file`: of which
+    scene, where there are several. The kind "webp" is an animation, a WebP picture is "still" or
+    "sequence".
     """
 
     kind: Kind
@@ -58,6 +59,7 @@ class Target:
     frames: int = 1
     makes_folder: bool = False
     scene_file: str = ""
+    first: int = 0
 
     @property
     def is_movie(self) -> bool:
@@ -73,7 +75,8 @@ class Target:
         """Every file that the frames make; none for stdout."""
         if self.kind == "stdout":
             return []
-        return [self.path(k) for k in range(self.frames if self.kind == "sequence" else 1)]
+        count = self.frames if self.kind == "sequence" else 1
+        return [self.path(k) for k in range(self.first, self.first + count)]
 
 
 def plan_targets(

@@ -9,9 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from smd_cli.errors import Place
+
+if TYPE_CHECKING:
+    from smd_cli.scene.named import NamedFile
+    from smd_cli.scene.overrides import Override
 
 MaskType = Literal["discrete", "continuous", "semi-continuous"]
 Method = Literal["stream", "multidiffusion"]
@@ -263,6 +267,8 @@ class SceneFile:
     `name` is the file's stem ("stdin" for a scene read from there), `file` the path as given,
     `text` its exact text, `overrides` the ``key=value`` strings applied on top, in order. `places`
     tells where each written key stands: ``("brushes", 0, "mask")`` (index from 0), ``("seed",)``.
+    `changes` are the overrides with where they came from, `named` the files that text and changes
+    name.
     """
 
     scene: Scene
@@ -271,6 +277,8 @@ class SceneFile:
     text: str
     overrides: tuple[str, ...] = ()
     places: Mapping[KeyPath, Place] = field(default_factory=dict, compare=False)
+    changes: tuple[Override, ...] = field(default=(), compare=False)
+    named: tuple[NamedFile, ...] = field(default=(), compare=False)
 
     def place(self, *path: str | int) -> Place:
         """The place of a key, or of the nearest thing around it that was written."""

@@ -41,7 +41,8 @@ class Node:
     `label` is how messages call it (its key), `key` the place of its key, `written` a scalar as
     written. `bare`: its key stands in braces without a colon. From an option come `base`, the
     folder that relative paths start from (None: the scene's), and `typed`, the text as typed,
-    which counts where a text is wanted.
+    which counts where a text is wanted. `span` tells from where to where a scalar stands in its
+    text, quotes included; None for all else.
     """
 
     label: str
@@ -52,6 +53,7 @@ class Node:
     base: Path | None = None
     typed: str | None = None
     bare: bool = False
+    span: tuple[int, int] | None = None
 
     @property
     def text(self) -> str | None:
@@ -161,6 +163,13 @@ def _walk(node: Node, path: KeyPath, places: dict[KeyPath, Place]) -> None:
         _walk(item, (*path, index), places)
 
 
+def _span(raw: yaml.ScalarNode) -> tuple[int, int]:
+    """From where to where a scalar, or the alias that repeats it, stands in its text."""
+    if isinstance(raw, yaml12.Aliased):
+        return raw.alias
+    return raw.start_mark.index, raw.end_mark.index
+
+
 def _item(label: str) -> str:
     """How an item of the list `label` is called; so are the items of its items."""
     return label if label.startswith("a value of ") else f"a value of {label}"
@@ -179,9 +188,11 @@ class _Builder:
         block_list = isinstance(raw, yaml.SequenceNode) and not raw.flow_style
         block = block_list or isinstance(raw, yaml.MappingNode)
         place = key if key and block else start
-        written = raw.value if isinstance(raw, yaml.ScalarNode) else ""
         value = self._value(raw, label, start)
-        return Node(label, value, place, key or place, written, self._base, None, bare)
+        if not isinstance(raw, yaml.ScalarNode):
+            return Node(label, value, place, key or place, base=self._base, bare=bare)
+        span = _span(raw)
+        return Node(label, value, place, key or place, raw.value, self._base, None, bare, span)
 
     def _value(self, raw: yaml.Node, label: str, start: Place) -> Value:
         if isinstance(raw, yaml.MappingNode) and raw.tag == yaml12.MAP:

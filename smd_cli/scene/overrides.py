@@ -103,7 +103,7 @@ def _mutings(
         option = " ".join(f"--only {word}" for word in only)
         others = [i for i in range(len(_brushes(root))) if i not in kept]
         muted = dict.fromkeys(others, option) | muted
-    labels = {index: label for label, index in _labels(root).items()}
+    labels = {i: label if "=" not in label else f"{i + 1}" for label, i in _labels(root).items()}
     return [
         Override(f"brushes.{labels[index]}.enabled", "false", option)
         for index, option in sorted(muted.items())

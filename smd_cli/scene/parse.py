@@ -31,6 +31,7 @@ from smd_cli.scene.model_fields import (
     NO_BRUSH_LORA,
     ModelReader,
 )
+from smd_cli.scene.named import named_files
 from smd_cli.scene.nodes import Lines, Node, from_data, parse_yaml, shown, written_places
 from smd_cli.scene.overrides import Override, apply_overrides, brush_name
 from smd_cli.scene.sampler_fields import read_sampler
@@ -71,8 +72,16 @@ def load_scene(
         found = _in_order(notes.problems, origin.file, [o.place.file for o in applied])
         raise SceneError(capped(found, origin.file))
     made = tuple(str(override) for override in applied)
-    places = written_places(root)
-    return SceneFile(scene, origin.name, origin.file, origin.text, made, places)
+    return SceneFile(
+        scene,
+        origin.name,
+        origin.file,
+        origin.text,
+        made,
+        written_places(root),
+        applied,
+        named_files(root, origin.folder),
+    )
 
 
 def _in_order(problems: Sequence[Problem], file: str, options: Sequence[str]) -> list[Problem]:

@@ -98,6 +98,14 @@ def _integer(text: str) -> int | float:
     return int(text, base)
 
 
+class Aliased(yaml.ScalarNode):
+    """A scalar where an alias repeats it; `alias` is from where to where that stands."""
+
+    def __init__(self, node: yaml.ScalarNode, alias: tuple[int, int]) -> None:
+        super().__init__(node.tag, node.value, node.start_mark, node.end_mark, node.style)
+        self.alias = alias
+
+
 @functools.lru_cache(maxsize=4096)
 def _plain_tag(value: str) -> str:
     """The tag of a plain scalar by YAML 1.2's core schema."""
@@ -128,9 +136,11 @@ class _Composer(Composer, BaseResolver):
     def compose_node(self, parent: Any, index: Any) -> yaml.Node | None:
         start, mark = self._total, self.peek_event().start_mark  # type: ignore[attr-defined]
         if self.check_event(yaml.AliasEvent):  # type: ignore[attr-defined]
+            end = self.peek_event().end_mark  # type: ignore[attr-defined]
             node = super().compose_node(parent, index)
             self._count_alias(node, mark)
-            return node
+            alias = (mark.index, end.index)
+            return Aliased(node, alias) if isinstance(node, yaml.ScalarNode) else node
         if self._depth == MAX_DEPTH:
             raise UnreadableError(f"nested more than {MAX_DEPTH} levels deep", mark.index)
         if self._total - self._expanded == self.max_nodes:

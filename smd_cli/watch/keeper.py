@@ -8,7 +8,7 @@ from itertools import count
 from pathlib import Path
 from types import TracebackType
 
-from smd_cli.bundle import CHUNK, bundle_text, bundled_overrides
+from smd_cli.bundle import bundle_chunks
 from smd_cli.errors import SmdError, UsageError
 from smd_cli.jobs import Job
 from smd_cli.output.atomic import write_whole
@@ -35,10 +35,8 @@ class Keeper:
     ) -> str:
         """Save a picture (H, W, 3) with its text chunks and files; the path."""
         folder = Path(self._folder or f"{job.title}-kept")
-        file = job.scene_file
-        changes = bundled_overrides(file, text["smd:overrides"])
-        chunks = {**text, "smd:overrides": changes, CHUNK: bundle_text(file, contents)}
-        data = encode_still(pixels, "PNG", 100, chunks)
+        chunks = bundle_chunks(job.scene_file, contents)
+        data = encode_still(pixels, "PNG", 100, {**text, **chunks})
         names = (folder / f"{job.title}-{number:04d}.png" for number in count(1))
         path = next(name for name in names if not name.exists())
         write_whole(path, data, clobber=False, make_folder=True)

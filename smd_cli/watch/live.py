@@ -8,7 +8,7 @@ last good picture stays.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 
@@ -58,11 +58,12 @@ class QuitError(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Shown:
-    """The last whole picture."""
+    """The last whole picture, and the text that lets it be made again."""
 
     version: Version
     frame: int
     pixels: Pixels
+    text: Mapping[str, str]
 
 
 class Studio:
@@ -78,6 +79,10 @@ class Studio:
             planner = self._models.planner(scene.model)
             plan = planner.plan(scene, painted.brushes, painted.size, painted.picture)
         return plan, planner.backbone
+
+    def told(self, backbone: Backbone) -> dict[str, str]:
+        """The text chunk that tells where pictures are painted, if not as usual."""
+        return self._models.told(backbone)
 
 
 class Session:
@@ -220,13 +225,15 @@ class Session:
     def _take(self, version: Version, frame: Frame, backbone: Backbone, outputs: Outputs) -> None:
         """Show a frame, write it, film it and keep it."""
         pixels = picture(frame, backbone)
-        text = picture_text(version.job, frame.index, self._order)
+        text = picture_text(version.job, frame.index, _order(frame)) | self._studio.told(backbone)
         if frame.preview:
             self._preview(version, frame, pixels, text)
             return
+        text |= {"smd:mixed": "two scenes"} if frame.mixed else {}
         paths = outputs.add(frame.index, pixels, text)
         fresh = self._is_fresh(version) and not frame.mixed
-        self._shown, self._next_frame = Shown(version, frame.index, pixels), frame.index + 1
+        self._shown = Shown(version, frame.index, pixels, text)
+        self._next_frame = frame.index + 1
         self._steps = max(self._steps - 1, 0)
         mute = self._manner.endless and version is self._settled
         self._teller.written(version, frame.index, paths, fresh=fresh, mute=mute)
@@ -258,10 +265,9 @@ class Session:
             self._teller.aside(wrong)
 
     def _keep(self, shown: Shown) -> None:
-        text = picture_text(shown.version.job, shown.frame, self._order)
         version = shown.version
         try:
-            path = self._keeper.keep(version.job, version.contents, shown.pixels, text)
+            path = self._keeper.keep(version.job, version.contents, shown.pixels, shown.text)
         except SmdError as wrong:
             self._teller.aside(wrong)
         else:
@@ -270,9 +276,10 @@ class Session:
     def _is_fresh(self, version: Version) -> bool:
         return self._follower.settled and version is self._follower.version
 
-    @property
-    def _order(self) -> str:
-        return "stream" if self._manner.endless else "single"
+
+def _order(frame: Frame) -> str:
+    """The schedule that paints a frame again."""
+    return "single" if frame.began is None else f"stream:{frame.began}"
 
 
 class _Plans:
