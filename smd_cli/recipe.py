@@ -77,7 +77,7 @@ class Recipe:
         said = []
         if self.missing:
             names = ", ".join(shown(name, quote=False) for name in dict.fromkeys(self.missing))
-            said.append(f"not inside the picture, put where the scene names them: {names}")
+            said.append(f"not inside the picture, but wanted where the scene names them: {names}")
         if "smd:preview" in self.told:
             said.append("the picture is an estimate on the way; this paints the finished one")
         if "smd:mixed" in self.told:
