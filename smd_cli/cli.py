@@ -342,9 +342,9 @@ def watch(
             "--port",
             metavar="N",
             envvar="SMD_PORT",
-            min=1,
+            min=0,
             max=65535,
-            help="The page's port. Without: 8000, or the next that is free.",
+            help="The page's port; 0: any free one. Without: 8000, or the next that is free.",
         ),
     ] = None,
     shown: Annotated[
@@ -366,6 +366,9 @@ def watch(
     """
     from smd_cli.request import Machine, Request
     from smd_cli.scene.source import STDIN
+    from smd_cli.watch.command import Manner
+    from smd_cli.watch.run import Serving
+    from smd_cli.watch.run import watch as run_watch
 
     reporter = Reporter(quiet=quiet, verbose=verbose, as_json=as_json)
     with _edge(reporter, debug):
@@ -380,17 +383,10 @@ def watch(
         sugar = {"frames": frames, "seed": seed, "size": size, "model": model}
         outs = out or ["{scene}.png"]
         request = Request([scene], outs, _overrides(change, sugar), only or (), without or ())
-        from smd_cli.backbone.quiet import quiet as hushed
-
-        with reporter.starting(), hushed():
-            from smd_cli.watch.live import Manner
-            from smd_cli.watch.run import Serving
-            from smd_cli.watch.run import watch as run_watch
-        serving = Serving(port, shown) if serve or shown or port else None
         machine = Machine(device, dtype, low_memory)
         manner = Manner(machine, poll, endless, blend, previews, keep, record)
-        with hushed():
-            run_watch(request, manner, reporter=reporter, serving=serving)
+        serving = Serving(port, shown) if serve or shown or port is not None else None
+        run_watch(request, manner, reporter=reporter, serving=serving)
 
 
 @app.command()

@@ -30,12 +30,24 @@ class Command(Enum):
 
 
 @dataclass(frozen=True)
+class Warned:
+    """What a warning says, and about which place."""
+
+    place: str
+    message: str
+    hint: str = ""
+
+
+@dataclass(frozen=True)
 class State:
     """What is known of the live loop. Versions are states of the scene's files, from 1.
 
-    `fresh`: the picture shows `wanted`, the newest version, whole; `preview`: it is an estimate on
-    the way. `seconds`: from the last save to its picture; `rate`: frames a second; `change`: the
-    files that were saved last; `trouble`: what is wrong with them now, or "".
+    `shown`, `frame`, `seed` and `seconds` (from the save to the picture) are the shown picture's,
+    `wanted`, `wanted_seed`, `change` (the files that were saved last) and `warnings` the newest
+    version's. `fresh`: the picture shows the newest version, whole; `preview`: it is an estimate on
+    the way. `rate`: frames a second; `trouble`: what is wrong with the files now, or "". `busy`:
+    what nothing else can be done beside, or ""; `notice`: the answer to what was asked for last,
+    `notices` how many there were. `background`: what the brushes lie on, as the legend says it.
     """
 
     scene: str = ""
@@ -49,10 +61,26 @@ class State:
     playing: bool = True
     endless: bool = False
     seed: int = 0
+    wanted_seed: int = 0
     rate: float | None = None
     seconds: float | None = None
     change: str = ""
     trouble: str = ""
+    warnings: tuple[Warned, ...] = ()
+    background: tuple[str, ...] = ()
+    busy: str = ""
+    notice: str = ""
+    notices: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """A picture (H, W, 3) with the scene, the seed and the frame that it is of."""
+
+    pixels: Pixels
+    scene: str
+    seed: int
+    frame: int
 
 
 class Board:
@@ -67,7 +95,7 @@ class Board:
         self._asked: queue.SimpleQueue[Command] = queue.SimpleQueue()
         self._number = 0
         self._state = State()
-        self._pixels: Pixels | None = None
+        self._snapshot: Snapshot | None = None
         self._pictures = 0
         self._painted: PaintedScene | None = None
         self._scenes = 0
@@ -80,7 +108,12 @@ class Board:
     def picture(self) -> tuple[int, Pixels | None]:
         """How many pictures there were, and the last: (H, W, 3) uint8."""
         with self._changed:
-            return self._pictures, self._pixels
+            return self._pictures, None if self._snapshot is None else self._snapshot.pixels
+
+    def snapshot(self) -> tuple[int, Snapshot | None]:
+        """How many pictures there were, and the last with what it is of."""
+        with self._changed:
+            return self._pictures, self._snapshot
 
     def painted(self) -> tuple[int, PaintedScene | None]:
         """How many versions of the scene there were, and the masks and prompts of the newest."""
@@ -101,7 +134,8 @@ class Board:
                 return
             self._state = state
             if pixels is not None:
-                self._pixels, self._pictures = pixels, self._pictures + 1
+                self._snapshot = Snapshot(pixels, state.scene, state.seed, state.frame)
+                self._pictures += 1
             if painted is not None:
                 self._painted, self._scenes = painted, self._scenes + 1
             self._number += 1

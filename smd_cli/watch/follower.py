@@ -67,13 +67,15 @@ class Follower:
         """Whether the files are those of `version`, as far as they have been read."""
         return self._troubled_since is None and self._told is None
 
-    def reseed(self) -> None:
-        """Paint with a seed drawn now, whatever the scene says."""
-        seed = str(secrets.randbelow(SEEDS))
+    def reseed(self) -> int:
+        """Paint with a seed drawn now, whatever the scene says; the seed."""
+        drawn = secrets.randbelow(SEEDS)
+        seed = str(drawn)
         ours = Override("seed", seed, f"--seed {seed}", Path())
         others = [change for change in self._request.overrides if change.key != "seed"]
         self._request = replace(self._request, overrides=[*others, ours])
         self._watcher.changed.set()
+        return drawn
 
     def look(self) -> None:
         """Read the files where they may have changed, or where reading them failed just now."""
@@ -86,7 +88,7 @@ class Follower:
         found = self._reader.read(self._request, self._files)
         self._follow(tuple(found.digests))
         if found.job is None:
-            self._trouble(found.wrong)
+            self._trouble(found)
             return
         good = self.version
         troubled, told = not self.settled, self._told is not None
@@ -138,12 +140,13 @@ class Follower:
             return False
         return digest(self._files) == good.digests
 
-    def _trouble(self, wrong: SmdError | None) -> None:
+    def _trouble(self, found: Reading) -> None:
         """Tell what is wrong, once, when it has been so for a while.
 
         Raises it where it is the command, and not a file, that is wrong from the start.
         """
-        if self.version is None and wrong and not isinstance(wrong, SceneError):
+        wrong = found.wrong
+        if self.version is None and wrong and found.for_good:
             raise wrong
         now = time.monotonic()
         if self._troubled_since is None:

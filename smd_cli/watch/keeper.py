@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from types import TracebackType
 
 from smd_cli.bundle import bundle_chunks
-from smd_cli.errors import SmdError, UsageError
+from smd_cli.errors import SmdError
 from smd_cli.jobs import Job
 from smd_cli.output.atomic import write_whole
 from smd_cli.output.stills import Pixels, encode_still
-from smd_cli.output.targets import Target, plan_targets
 from smd_cli.output.writers import Outputs, open_outputs
 from smd_cli.request import Request
 from smd_cli.scene.model import Output
+from smd_cli.watch.command import film_target
 from smd_cli.watch.tell import Teller
 
 
@@ -32,15 +34,22 @@ class Keeper:
 
     def keep(
         self, job: Job, contents: Mapping[Path, bytes], pixels: Pixels, text: Mapping[str, str]
-    ) -> str:
-        """Save a picture (H, W, 3) with its text chunks and files; the path."""
+    ) -> tuple[str, bool]:
+        """Save a picture (H, W, 3) with its text chunks and files, unless it is there already.
+
+        Gives the path, and whether it is new.
+        """
         folder = Path(self._folder or f"{job.title}-kept")
         chunks = bundle_chunks(job.scene_file, contents)
         data = encode_still(pixels, "PNG", 100, {**text, **chunks})
-        names = (folder / f"{job.title}-{number:04d}.png" for number in count(1))
-        path = next(name for name in names if not name.exists())
-        write_whole(path, data, clobber=False, make_folder=True)
-        return str(path)
+        for number in count(1):
+            path = folder / f"{job.title}-{number:04d}.png"
+            if not os.path.lexists(path):
+                write_whole(path, data, clobber=False, make_folder=True)
+                return str(path), True
+            if _holds(path, data):
+                return str(path), False
+        raise AssertionError  # there is no end of numbers
 
 
 class Recorder:
@@ -50,11 +59,8 @@ class Recorder:
     """
 
     def __init__(self, out: str, request: Request, teller: Teller) -> None:
-        """Raises UsageError for a name that is no film's, or that a picture has."""
-        self._name = Path(request.scenes[0]).stem
-        self._target, self._teller = _film(out, self._name), teller
-        if out in request.outs:
-            raise UsageError(f"--record and -o both want {out}", "give the film another name")
+        """Raises UsageError for a name that is no film's."""
+        self._target, self._teller = film_target(out, request.scenes[0]), teller
         self._parts = 0
         self._size: tuple[int, int] | None = None
         self._open = ExitStack()
@@ -92,9 +98,8 @@ class Recorder:
         target = self._target
         if self._parts > 1:
             path = target.path()
-            target = _film(
-                str(path.with_name(f"{path.stem}-{self._parts}{path.suffix}")), self._name
-            )
+            part = str(path.with_name(f"{path.stem}-{self._parts}{path.suffix}"))
+            target = replace(target, template=part.replace("{", "{{").replace("}", "}}"))
         self._outputs = self._open.enter_context(open_outputs([target], size=size, output=output))
         self._size, self._frames = size, 0
 
@@ -108,11 +113,9 @@ class Recorder:
             self._teller.recorded(path, self._frames)
 
 
-def _film(out: str, scene: str) -> Target:
-    [alone] = plan_targets([out], scene_name=scene, seed=0, frames=1)
-    if not (alone.is_movie or alone.format == "WEBP"):
-        raise UsageError(
-            f"--record takes a film, not {out}", "its name ends in .mp4 .webm .gif .apng or .webp"
-        )
-    [target] = plan_targets([out], scene_name=scene, seed=0, frames=2)
-    return target
+def _holds(path: Path, data: bytes) -> bool:
+    """Whether a file has this content."""
+    try:
+        return path.stat().st_size == len(data) and path.read_bytes() == data
+    except OSError:
+        return False

@@ -6,6 +6,7 @@ import os
 import re
 import sys
 import threading
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
@@ -27,8 +28,9 @@ _NO_LETTER = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]?|O.?|.?)", re.DOTALL)
 class Keys:
     """Asks the board for what keys mean until the block is left; then the terminal is as before."""
 
-    def __init__(self, board: Board) -> None:
-        self._board = board
+    def __init__(self, board: Board, on_quit: Callable[[], None] = lambda: None) -> None:
+        """`on_quit` is called after a quit was asked for."""
+        self._board, self._on_quit = board, on_quit
         self._stop = threading.Event()
         listen = self._listen_windows if sys.platform == "win32" else self._listen
         self._thread = threading.Thread(target=listen, name="keys", daemon=True)
@@ -59,6 +61,8 @@ class Keys:
         command = KEYS.get(key.lower())
         if command:
             self._board.ask(command)
+        if command is Command.QUIT:
+            self._on_quit()
 
     def _listen(self) -> None:
         """Key by key and unseen; a job in the background leaves the terminal alone."""

@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 
 from smd_cli.backbone.contract import Backbone
+from smd_cli.backbone.load import pick_device, pick_dtype
 from smd_cli.engine.plan import Plan
 from smd_cli.engine.stream import Frame, picture, single, stream
 from smd_cli.errors import SmdError
@@ -22,30 +23,16 @@ from smd_cli.output.targets import Target
 from smd_cli.output.writers import Outputs, open_outputs
 from smd_cli.render import Models, memory_sentence
 from smd_cli.report import Reporter
-from smd_cli.request import AUTO, Machine, Request
+from smd_cli.request import Request
 from smd_cli.watch.board import Board, Command
+from smd_cli.watch.command import Manner
 from smd_cli.watch.follower import Follower, Version, wait
 from smd_cli.watch.keeper import Keeper, Recorder
 from smd_cli.watch.sources import Reader
 from smd_cli.watch.tell import Teller
 from smd_cli.watch.watcher import Watcher
 
-
-@dataclass(frozen=True)
-class Manner:
-    """How to follow a scene.
-
-    `endless`: frames without end; `blend`: frames in flight go on under a new plan; `previews`:
-    show every slot's estimate; `keep`: a folder for settled pictures; `record`: a film of all.
-    """
-
-    machine: Machine = AUTO
-    polling: bool = False
-    endless: bool = False
-    blend: bool = False
-    previews: bool = False
-    keep: str | None = None
-    record: str | None = None
+__all__ = ["Manner", "Session", "Studio", "follow"]
 
 
 class OvertakenError(Exception):
@@ -133,8 +120,16 @@ class Session:
         except OvertakenError:
             return
         except SmdError as wrong:
+            if self._is_for_good(version):
+                raise
             self._teller.trouble(wrong)
             self._failed, self._folder_gone = version, _folder_gone(version)
+
+    def _is_for_good(self, version: Version) -> bool:
+        """Whether no save mends a failure: the command line's own model could not be loaded."""
+        changes = version.request.overrides
+        commanded = any(change.key.partition(".")[0] == "model" for change in changes)
+        return commanded and self._studio.backbone is None
 
     def _due(self, version: Version) -> bool:
         """Whether there is something to paint now."""
@@ -158,9 +153,11 @@ class Session:
             self._playing = self._playing and not self._manner.endless
             self._steps += 1
         elif command is Command.SEED:
-            self._follower.reseed()
+            self._teller.reseeded(self._follower.reseed(), playing=self._playing)
         elif command is Command.KEEP and self._shown:
-            self._keep(self._shown)
+            self._keep(self._shown, asked=True)
+        elif command is Command.KEEP:
+            self._teller.answer("There is no whole picture to keep yet.")
         self._teller.playing(self._playing)
 
     def _hold(self) -> None:
@@ -175,7 +172,8 @@ class Session:
         again = version is self._done
         count = 1 if again else version.job.scene_file.scene.frames
         first = self._next_frame if again else 0
-        plan, backbone = self._studio.plan(version.job)
+        with self._teller.preparing(version.job.scene_file.scene.model.name):
+            plan, backbone = self._studio.plan(version.job)
 
         def latest() -> Plan:
             self._attend()
@@ -196,7 +194,8 @@ class Session:
 
     def _paint_endless(self, version: Version) -> None:
         """Frames without end, each by the newest version that can be compiled."""
-        plans = _Plans(self._follower, self._studio, self._teller, version)
+        with self._teller.preparing(version.job.scene_file.scene.model.name):
+            plans = _Plans(self._follower, self._studio, self._teller, version)
 
         def latest() -> Plan:
             self._attend()
@@ -264,14 +263,16 @@ class Session:
             self._recorder = None
             self._teller.aside(wrong)
 
-    def _keep(self, shown: Shown) -> None:
+    def _keep(self, shown: Shown, *, asked: bool = False) -> None:
         version = shown.version
         try:
-            path = self._keeper.keep(version.job, version.contents, shown.pixels, shown.text)
+            path, new = self._keeper.keep(
+                version.job, version.contents, shown.pixels, shown.text
+            )
         except SmdError as wrong:
             self._teller.aside(wrong)
         else:
-            self._teller.kept(path)
+            self._teller.kept(path, new=new, asked=asked)
 
     def _is_fresh(self, version: Version) -> bool:
         return self._follower.settled and version is self._follower.version
@@ -334,17 +335,18 @@ def follow(
 ) -> None:
     """Paint the scene, and again whenever it changes, until interrupted or told to quit.
 
-    Raises UsageError where the command itself is wrong.
+    Raises SmdError where no save mends what is wrong: the command itself, or its model.
     """
+    pick_dtype(manner.machine.dtype, pick_device(manner.machine.device))
     teller = Teller(board, reporter)
-    board.tell(endless=manner.endless)
+    board.tell(endless=manner.endless, busy="")
     with ExitStack() as stack:
         recorder = None
         if manner.record:
             recorder = stack.enter_context(Recorder(manner.record, request, teller))
         watcher = stack.enter_context(Watcher(board.wake, polling=manner.polling))
         watcher.changed.set()
-        follower = Follower(Reader(endless=manner.endless), request, watcher, teller)
+        follower = Follower(Reader(manner), request, watcher, teller)
         studio = Studio(models or Models(manner.machine, reporter))
         keeper = Keeper(manner.keep)
         Session(follower, studio, board, teller, keeper, recorder, manner).run()

@@ -62,15 +62,15 @@ def legend(painted: PaintedScene) -> tuple[Entry, ...]:
     )
 
 
-def draw_overlay(painted: PaintedScene) -> npt.NDArray[np.uint8]:
+def draw_overlay(painted: PaintedScene, *, tint: bool = True) -> npt.NDArray[np.uint8]:
     """The masks as (H, W, 4): pale where a brush paints, a strong line around it, later brushes on
-    top, transparent elsewhere. The longer side is SIDE_PX.
+    top, transparent elsewhere; without `tint` the lines alone. The longer side is SIDE_PX.
     """
     width, height = size = fitted(painted.size, SIDE_PX)
     light = np.zeros((height, width, 3), np.float32)  # 0..255, times the opacity
     opacity = np.zeros((height, width, 1), np.float32)
     for index, brush in enumerate(painted.brushes):
-        share, cover = _layer(_scaled(brush.paint, size))
+        share, cover = _layer(_scaled(brush.paint, size), FILL if tint else 0.0)
         light = light * (1 - cover) + np.array(colour_of(index), np.float32) * share
         opacity = opacity * (1 - cover) + cover
     colour = light / np.maximum(opacity, 1 / 255)
@@ -84,15 +84,16 @@ def fitted(size: Size, side_px: int) -> Size:
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
-def _layer(paint: Array) -> tuple[Array, Array]:
-    """One brush's paint (H, W) as (H, W, 1) each: the share of its colour, and its opacity.
+def _layer(paint: Array, fill: float) -> tuple[Array, Array]:
+    """One brush's paint (H, W) as (H, W, 1) each: the share of its colour, and its opacity, which
+    is `fill` where it paints in full.
 
     They differ where the dark casing is, which sets the line off from a picture of its colour.
     """
     line = _grown(_edge(paint))
     casing = CASING * _grown(_grown(line))
-    share = FILL * paint * (1 - casing) * (1 - line) + line
-    cover = 1 - (1 - FILL * paint) * (1 - casing) * (1 - line)
+    share = fill * paint * (1 - casing) * (1 - line) + line
+    cover = 1 - (1 - fill * paint) * (1 - casing) * (1 - line)
     return share[..., None], cover[..., None]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import signal
 import sys
 import threading
@@ -14,8 +15,8 @@ from types import FrameType
 from smd_cli.report import Reporter
 from smd_cli.request import Request
 from smd_cli.watch.board import Board
+from smd_cli.watch.command import Manner, refuse_wrong
 from smd_cli.watch.keys import Keys
-from smd_cli.watch.live import Manner, follow
 from smd_cli.watch.screen import Screen
 from smd_cli.watch.serve import PageServer
 
@@ -31,11 +32,18 @@ class Serving:
 def watch(
     request: Request, manner: Manner, *, reporter: Reporter, serving: Serving | None = None
 ) -> None:
-    """Follow a scene until Ctrl-C or a quit, with a page, a screen and keys as there are."""
+    """Follow a scene until Ctrl-C or a quit, with a page, a screen and keys as there are.
+
+    They are there before the heavy libraries and the model, which a quit need not wait for.
+    Raises UsageError for a wrong command before any of it.
+    """
+    refuse_wrong(request, manner)
     board = Board()
-    with once_interrupted(), ExitStack() as stack:
+    board.tell(busy="starting")
+    quitting = _Quitting(board)
+    with quitting, once_interrupted(), ExitStack() as stack:
         if serving:
-            page = stack.enter_context(PageServer(board, serving.port))
+            page = stack.enter_context(PageServer(board, serving.port, say=reporter.note))
             reporter.serving(page.url)
             if serving.shown:
                 webbrowser.open(page.url)
@@ -43,8 +51,34 @@ def watch(
             screen = stack.enter_context(Screen(board))
             stack.enter_context(reporter.above(screen.say))
             if sys.stdin.isatty():
-                stack.enter_context(Keys(board))
-        follow(request, manner, board=board, reporter=reporter)
+                stack.enter_context(Keys(board, on_quit=quitting.hurry))
+        from smd_cli.backbone.quiet import quiet
+
+        with quiet():
+            from smd_cli.watch.live import follow
+
+            follow(request, manner, board=board, reporter=reporter)
+
+
+class _Quitting:
+    """Lets a quit break off what the live loop cannot: imports, a download, a model's loading."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+        self._hurried = False
+
+    def hurry(self) -> None:
+        """Called after a quit was asked for, by another thread than the painting one."""
+        if self._board.state.busy:
+            self._hurried = True
+            _thread.interrupt_main()
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> bool:
+        """Whether an interrupt was ours, and so no error."""
+        return self._hurried and kind is KeyboardInterrupt
 
 
 @contextmanager

@@ -75,6 +75,8 @@ def view(state: State) -> RenderableType:
         grid.add_row("last change", Text(state.change + _seconds(state)))
     grid.add_row("watching", Text(", ".join(state.watched) or "…"))
     parts: list[RenderableType] = [grid]
+    if state.notice:
+        parts.append(Text(state.notice))
     if state.trouble:
         parts.append(Text(state.trouble, style="red"))
     return Group(*parts, Text(KEYS, style="dim"))
@@ -83,15 +85,19 @@ def view(state: State) -> RenderableType:
 def _mark(state: State) -> Text:
     """Fresh, stale or on its way; which version, frame and seed; how fast."""
     if not state.shown:
-        return Text("none yet" if state.wanted else "…")
+        return Text(f"{state.busy} …" if state.busy else "none yet" if state.wanted else "…")
     word, style = ("fresh", "green") if state.fresh else ("stale", "yellow")
     if state.preview:
         word, style = "preview", "cyan"
     said = [f"version {state.shown} of {state.wanted}", f"frame {state.frame}"]
-    said.append(f"seed {state.seed}")
+    seeds_differ = state.seed != state.wanted_seed
+    said.append(f"seed {state.seed}" + (f", {state.wanted_seed} next" if seeds_differ else ""))
     if state.rate is not None and state.endless:
         said.append(f"{state.rate:.1f} frames/s")
-    said += [] if state.playing else ["paused"]
+    if not state.playing:
+        said.append("paused" if state.fresh else "paused: space or s paints the newest")
+    elif state.busy:
+        said.append(state.busy)
     return Text.assemble((word, style), ", ", ", ".join(said))
 
 

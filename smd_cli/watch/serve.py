@@ -21,6 +21,7 @@ from selectors import EVENT_READ, DefaultSelector
 from socketserver import TCPServer
 from types import TracebackType
 from typing import Any
+from urllib.parse import quote
 
 from smd_cli.errors import UsageError
 from smd_cli.watch.board import Board, Command
@@ -34,6 +35,12 @@ ACCEPT_S = 0.05
 
 IDLE_S = 60.0
 """How long a connection may be silent before its next request."""
+
+SHORT_S = 0.5
+"""How long the server waits where the system has no connection to give."""
+
+TELL_S = 60.0
+"""How often it is told that the page could not answer."""
 
 GOODBYE_S = 2.0
 """How long leaving waits for the threads: one may be encoding a large picture."""
@@ -81,8 +88,9 @@ class _Handler(BaseHTTPRequestHandler):
             "/": lambda: self._answer(HTTPStatus.OK, "text/html; charset=utf-8", site.page),
             "/live.mjpg": self._live,
             "/events": lambda: self._stream("text/event-stream", site.events()),
-            "/picture.png": lambda: self._image(site.png),
+            "/picture.png": self._picture,
             "/overlay.png": lambda: self._image(site.overlay),
+            "/outlines.png": lambda: self._image(site.outlines),
         }
 
     def _host(self) -> str | None:
@@ -106,6 +114,16 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.site.board.ask(command)
             self.send_response(HTTPStatus.NO_CONTENT)
             self.end_headers()
+
+    def _picture(self) -> None:
+        """The newest picture, under a name that says what it shows when it is saved."""
+        _, saved = self.server.site.png.get()
+        if saved is None:
+            self._refuse(HTTPStatus.NOT_FOUND, "there is no picture yet")
+        else:
+            name = f"inline; filename*=UTF-8''{quote(saved.name, safe='')}"
+            kind = "image/png"
+            self._answer(HTTPStatus.OK, kind, saved.data, **{"Content-Disposition": name})
 
     def _image(self, latest: Latest[Any, bytes]) -> None:
         _, image = latest.get()
@@ -180,8 +198,9 @@ class _Server(HTTPServer):
     allow_reuse_address = os.name != "nt"  # there, it would share a port that is taken
     request_queue_size = 32
 
-    def __init__(self, port: int, site: Site) -> None:
-        self.site = site
+    def __init__(self, port: int, site: Site, say: Callable[[str], None]) -> None:
+        self.site, self._say = site, say
+        self._told_at = -TELL_S
         self.closing = threading.Event()
         self._threads: dict[socket.socket, threading.Thread] = {}
         self._lock = threading.Lock()
@@ -191,6 +210,15 @@ class _Server(HTTPServer):
         """Bind without asking the network for this machine's name."""
         TCPServer.server_bind(self)
         self.server_name, self.server_port = "127.0.0.1", self.socket.getsockname()[1]
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """The next connection; where the system has none to give, a pause before asking again."""
+        try:
+            return super().get_request()
+        except OSError as short:
+            self._tell(short)
+            self.closing.wait(SHORT_S)
+            raise
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Serve a connection in a new thread."""
@@ -216,9 +244,22 @@ class _Server(HTTPServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Whoever leaves in the middle of an answer makes no error."""
-        if not isinstance(sys.exc_info()[1], ConnectionError | TimeoutError):
-            super().handle_error(request, client_address)
+        """Whoever leaves in the middle of an answer makes no error; used-up files or threads do."""
+        wrong = sys.exc_info()[1]
+        if isinstance(wrong, ConnectionError | TimeoutError):
+            return
+        if isinstance(wrong, OSError | RuntimeError | MemoryError):
+            self._tell(wrong)
+            return
+        super().handle_error(request, client_address)
+
+    def _tell(self, wrong: BaseException) -> None:
+        """Say why the page does not answer, now and then."""
+        now = time.monotonic()
+        if now - self._told_at >= TELL_S:
+            self._told_at = now
+            reason = getattr(wrong, "strerror", None) or str(wrong) or "out of memory"
+            self._say(f"the page could not answer: {reason}")
 
     def hang_up(self) -> None:
         """End all conversations, and the threads with them."""
@@ -236,9 +277,11 @@ class _Server(HTTPServer):
 class PageServer:
     """Serves the page about a board, from entering its block to leaving it."""
 
-    def __init__(self, board: Board, port: int | None = None) -> None:
-        """`port` None takes 8000, or the next one that is free."""
-        self._site, self._port = Site(board), port
+    def __init__(
+        self, board: Board, port: int | None = None, say: Callable[[str], None] = lambda _: None
+    ) -> None:
+        """`port` None takes 8000, or the next one that is free; `say` hears what goes wrong."""
+        self._site, self._port, self._say = Site(board), port, say
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
 
@@ -250,7 +293,7 @@ class PageServer:
 
     def __enter__(self) -> PageServer:
         """Start to listen. Raises UsageError where the port cannot be had."""
-        self._server = _bind(self._site, self._port)
+        self._server = _bind(self._site, self._port, self._say)
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(ACCEPT_S,), name="page-server", daemon=True
         )
@@ -272,16 +315,16 @@ class PageServer:
         self._server.hang_up()
 
 
-def _bind(site: Site, port: int | None) -> _Server:
+def _bind(site: Site, port: int | None, say: Callable[[str], None]) -> _Server:
     """Listen at a port, or at the first free one from PORT on."""
     if port is None:
         for candidate in range(PORT, PORT + PORTS_TRIED):
             with suppress(OSError):
-                return _Server(candidate, site)
+                return _Server(candidate, site, say)
         message = f"no port from {PORT} to {PORT + PORTS_TRIED - 1} is free"
         raise UsageError(message, "--port 0 takes any that is free")
     try:
-        return _Server(port, site)
+        return _Server(port, site, say)
     except (OSError, OverflowError) as wrong:
         reason = (isinstance(wrong, OSError) and wrong.strerror) or "ports go from 0 to 65535"
         hint = f"without --port it is {PORT}, or the next one that is free"

@@ -9,7 +9,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -17,8 +17,7 @@ from typing import Any, Generic, TypeVar
 from PIL import Image
 
 from smd_cli.output.stills import Pixels, encode_still
-from smd_cli.scene.paint import PaintedScene
-from smd_cli.watch.board import Board
+from smd_cli.watch.board import Board, Snapshot
 from smd_cli.watch.overlay import draw_overlay, legend
 
 QUALITY = 92
@@ -32,6 +31,18 @@ KEEP_ALIVE_S = 15.0
 
 Made = TypeVar("Made")
 Source = TypeVar("Source")
+
+
+_UNFIT = re.compile(r"""[\x00-\x1f\x7f<>:"/\\|?*]""")
+"""What no file's name may hold on some system."""
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A picture as a file: its name, and what is in it."""
+
+    name: str
+    data: bytes
 
 
 class Latest(Generic[Source, Made]):
@@ -63,8 +74,11 @@ class Site:
         self.page = Path(__file__).with_name("page.html").read_bytes()
         self.policy = content_policy(self.page.decode())
         self.jpeg = Latest(board.picture, encode_live)
-        self.png = Latest(board.picture, _png)
-        self.overlay = Latest(board.painted, _overlay_png)
+        self.png = Latest(board.snapshot, _saved)
+        self.overlay = Latest(board.painted, lambda painted: _png(draw_overlay(painted)))
+        self.outlines = Latest(
+            board.painted, lambda painted: _png(draw_overlay(painted, tint=False))
+        )
         self._legend = Latest(board.painted, legend)
 
     def facts(self) -> dict[str, Any]:
@@ -140,5 +154,7 @@ def _png(pixels: Pixels) -> bytes:
     return encode_still(pixels, "PNG", QUALITY, {})
 
 
-def _overlay_png(painted: PaintedScene) -> bytes:
-    return _png(draw_overlay(painted))
+def _saved(snapshot: Snapshot) -> Saved:
+    """A picture as a file that says in its name what it shows."""
+    name = f"{snapshot.scene or 'picture'}-seed{snapshot.seed}-frame{snapshot.frame:04d}.png"
+    return Saved(_UNFIT.sub("_", name), _png(snapshot.pixels))

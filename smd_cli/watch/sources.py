@@ -8,12 +8,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from smd_cli.errors import Problem, SceneError, SmdError, UsageError
+from smd_cli.errors import Problem, SceneError, SmdError
 from smd_cli.jobs import Job, job_of
-from smd_cli.output.targets import Target, plan_targets
 from smd_cli.request import Request, informed, load
 from smd_cli.scene.model import Channel, ImageMask, MaskPart, SceneFile
 from smd_cli.scene.paint import PaintedScene, paint_scene
+from smd_cli.watch.command import Manner, no_save_mends, watch_targets
 
 Digests = Mapping[Path, bytes | None]
 """Each file's digest; None where there is no file that can be read."""
@@ -27,12 +27,14 @@ class Reading:
     """The files of a scene, read once.
 
     `job` is what they ask for; None where something is wrong with them, which `wrong` tells, or
-    where they were saved just then. `contents` are the files that the job was made of.
+    where they were saved just then. `for_good`: no save of a file mends it. `contents` are the
+    files that the job was made of.
     """
 
     digests: Digests
     job: Job | None = None
     wrong: SmdError | None = None
+    for_good: bool = False
     contents: Contents = field(default_factory=dict)
 
 
@@ -41,12 +43,11 @@ class Reader:
 
     Alpha or brightness: a mask that leaves the choice to smd keeps what was chosen when it was
     first read, so that erasing its last stroke does not turn it inside out. A random seed is drawn
-    once, so that an edit changes what was edited alone. `endless`: frames come without end, which
-    no film can hold.
+    once, so that an edit changes what was edited alone.
     """
 
-    def __init__(self, *, endless: bool = False) -> None:
-        self._endless = endless
+    def __init__(self, manner: Manner = Manner()) -> None:  # noqa: B008 - it is frozen
+        self._manner = manner
         self._rules: dict[Path, Channel] = {}
         self._drawn: int | None = None
 
@@ -61,18 +62,20 @@ class Reader:
         try:
             file = self._seeded(informed(load(source, request), request))
         except SmdError as wrong:
-            return Reading({**digest(known), **_digests([Path(source)], scene)}, wrong=wrong)
+            digests = {**digest(known), **_digests([Path(source)], scene)}
+            return Reading(digests, wrong=wrong, for_good=no_save_mends(wrong))
         files = [Path(source), *file.scene.pictures]
         contents = {**_contents(files), **scene}
         digests = _digests(files, contents)
         try:
             painted, warnings = self._paint(file)
-            job = job_of(file, painted, targets(file, request, endless=self._endless))
+            job = job_of(file, painted, watch_targets(file, request, self._manner))
         except SmdError as wrong:
-            return Reading(digests, wrong=wrong)
+            return Reading(digests, wrong=wrong, for_good=not isinstance(wrong, SceneError))
         if digest(files) != digests:
             return Reading(digests)
-        return Reading(digests, replace(job, warnings=(*job.warnings, *warnings)), None, contents)
+        job = replace(job, warnings=(*job.warnings, *warnings))
+        return Reading(digests, job, contents=contents)
 
     def _seeded(self, file: SceneFile) -> SceneFile:
         """The scene with the seed that was drawn at first, where it asks for a random one."""
@@ -148,30 +151,6 @@ def _contents(paths: Collection[Path]) -> dict[Path, bytes]:
     found = {}
     for path in paths:
         with suppress(OSError, ValueError):
-            found[path] = path.read_bytes()
+            if path.is_file():  # a pipe would be waited for
+                found[path] = path.read_bytes()
     return found
-
-
-def targets(file: SceneFile, request: Request, *, endless: bool = False) -> tuple[Target, ...]:
-    """Where pictures go: a still without a frame number shows every frame in turn.
-
-    Raises UsageError for a film of endless frames.
-    """
-    frames = file.scene.frames
-
-    def target(out: str, count: int) -> Target:
-        [planned] = plan_targets([out], scene_name=file.name, seed=file.scene.seed, frames=count)
-        return planned
-
-    alone = [target(out, 1) for out in request.outs]
-    films = [one for one in alone if one.is_movie]
-    if endless and films:
-        raise UsageError(
-            f"{films[0].written}: a film of frames without end is never whole",
-            f"record one instead: --record {films[0].written}",
-        )
-    turns = [one.kind == "still" and one.format != "WEBP" for one in alone]
-    return tuple(
-        one if still or endless else target(out, frames)
-        for out, one, still in zip(request.outs, alone, turns, strict=True)
-    )

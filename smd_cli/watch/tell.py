@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from smd_cli.errors import SmdError
 from smd_cli.jobs import announce
 from smd_cli.output.stills import Pixels
 from smd_cli.report import Picture, Reporter
-from smd_cli.watch.board import Board
+from smd_cli.scene.model import Background
+from smd_cli.watch.board import Board, Warned
 
 if TYPE_CHECKING:
     from smd_cli.watch.follower import Version
@@ -38,7 +40,9 @@ class Teller:
             watched=tuple(path.name for path in version.digests),
             outputs=tuple(target.written for target in job.targets),
             wanted=version.number,
-            seed=job.scene_file.scene.seed,
+            wanted_seed=job.scene_file.scene.seed,
+            warnings=tuple(Warned(str(w.place), w.message, w.hint) for w in job.warnings),
+            background=background_lines(job.scene_file.scene.background),
             change=version.change,
             fresh=False,
             trouble="",
@@ -76,29 +80,47 @@ class Teller:
         self._board.tell(playing=playing)
         self._frame_at = None
 
+    @contextmanager
+    def preparing(self, model: str) -> Iterator[None]:
+        """While a plan is made, for which the model may have to be loaded."""
+        self._board.tell(busy=f"getting {model} ready")
+        try:
+            yield
+        finally:
+            self._board.tell(busy="")
+
+    def answer(self, notice: str) -> None:
+        """What became of what an onlooker asked for."""
+        self._board.tell(notice=notice, notices=self._board.state.notices + 1)
+
+    def reseeded(self, seed: int, *, playing: bool) -> None:
+        """Another seed was drawn: it is painted now, or, where the loop is paused, when asked."""
+        then = "it is on its way" if playing else "play or step paints it"
+        self.answer(f"New seed {seed}: {then}.")
+
     def preview(self, version: Version, frame: int, slots: str, pixels: Pixels) -> None:
         """An estimate of a frame after some slots ("1 of 4") is shown."""
         number, self._whole = version.number, False
-        self._board.tell(pixels=pixels, shown=number, frame=frame, fresh=False, preview=True)
+        facts = self._facts(version, frame)
+        self._board.tell(pixels=pixels, fresh=False, preview=True, **facts)
         self._reporter.preview(number, frame, slots)
 
     def picture(
         self, version: Version, frame: int, pixels: Pixels, *, fresh: bool, mixed: bool
     ) -> None:
         """A frame is whole; `mixed`: it is of an older version in part."""
-        facts: dict[str, Any] = {"trouble": ""} if fresh else {}
+        facts = self._facts(version, frame) | ({"trouble": ""} if fresh else {})
         if version.change and version.number != self._shown_version:
             facts |= {"seconds": time.monotonic() - version.since}
         self._shown_version, self._whole = version.number, not mixed
-        self._board.tell(
-            pixels=pixels,
-            shown=version.number,
-            frame=frame,
-            fresh=fresh,
-            preview=False,
-            rate=self._rate(),
-            **facts,
-        )
+        rate = self._rate()
+        self._board.tell(pixels=pixels, fresh=fresh, preview=False, rate=rate, **facts)
+
+    def _facts(self, version: Version, frame: int) -> dict[str, Any]:
+        """What a picture is of; the seconds of another version's picture are not its own."""
+        seed = version.job.scene_file.scene.seed
+        facts: dict[str, Any] = {"shown": version.number, "frame": frame, "seed": seed}
+        return facts if version.number == self._shown_version else facts | {"seconds": None}
 
     def written(
         self, version: Version, frame: int, paths: Sequence[str], *, fresh: bool, mute: bool = False
@@ -109,9 +131,14 @@ class Teller:
             picture = Picture(path, version.number, frame, fresh, seconds)
             self._reporter.fresh(picture, mute=mute)
 
-    def kept(self, path: str) -> None:
-        """A picture was saved under a name of its own."""
-        self._reporter.kept(path)
+    def kept(self, path: str, *, new: bool, asked: bool) -> None:
+        """A picture has a file of its own; not `new`: it was there already."""
+        if asked:
+            self.answer(f"Kept as {path}." if new else f"Already kept as {path}.")
+        if new:
+            self._reporter.kept(path)
+        elif asked:
+            self._reporter.note(f"already kept as {path}")
 
     def recorded(self, path: str, frames: int) -> None:
         """A film is whole."""
@@ -125,3 +152,11 @@ class Teller:
             return None
         rate, old = 1 / max(now - before, 1e-6), self._board.state.rate
         return rate if old is None else (1 - RATE_SHARE) * old + RATE_SHARE * rate
+
+
+def background_lines(background: Background) -> tuple[str, ...]:
+    """What the brushes lie on: the prompt, and the picture or the colour under it."""
+    under = background.image_written
+    if not under and background.color != Background().color:
+        under = "#{:02x}{:02x}{:02x}".format(*background.color)
+    return tuple(filter(None, (background.prompt, under))) or ("white",)

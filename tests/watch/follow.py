@@ -22,14 +22,16 @@ PATIENCE_S = 30.0
 class Following:
     """Follows ``s.yaml`` in the current folder while the block lasts, then quits."""
 
-    def __init__(self, manner: Manner, outs: tuple[str, ...] = ("live.png",)) -> None:
+    def __init__(
+        self, manner: Manner, outs: tuple[str, ...] = ("live.png",), request: Request | None = None
+    ) -> None:
         self.board = Board()
         self.wrong: BaseException | None = None
-        request = Request(["s.yaml"], outs)
+        asked = request or Request(["s.yaml"], outs)
 
         def run() -> None:
             try:
-                follow(request, manner, board=self.board, reporter=Reporter(quiet=True))
+                follow(asked, manner, board=self.board, reporter=Reporter(quiet=True))
             except BaseException as wrong:
                 self.wrong = wrong
 
@@ -56,7 +58,9 @@ class Following:
         seen, end = 0, time.monotonic() + PATIENCE_S
         while not wanted(self.board.state):
             assert time.monotonic() < end, f"it did not come true: {self.board.state}"
-            assert self._thread.is_alive(), f"it ended: {self.wrong!r}"
+            if self.wrong:
+                raise self.wrong
+            assert self._thread.is_alive(), "it ended"
             seen = self.board.wait(seen, 0.2)
         return self.board.state
 

@@ -80,10 +80,22 @@ def test_keep_asked_for_has_a_folder_of_its_own() -> None:
     with Following(Manner()) as live:
         live.fresh(1)
         live.ask(Command.KEEP)
-        live.ask(Command.KEEP)
-        live.ask(Command.STEP)
-        live.until(lambda s: s.frame == 1)
-    assert sorted(p.name for p in Path("s-kept").iterdir()) == ["s-0001.png", "s-0002.png"]
+        said = live.until(lambda s: s.notices == 1).notice
+        assert said == f"Kept as {Path('s-kept/s-0001.png')}."
+    assert [path.name for path in Path("s-kept").iterdir()] == ["s-0001.png"]
+
+
+def test_nothing_is_kept_twice() -> None:
+    """A picture has one file, by itself or asked for, and in a later run as well; frames differ."""
+    for run in (1, 2):
+        with Following(Manner(keep="kept")) as live:
+            live.fresh(1)
+            live.ask(Command.KEEP)
+            said = live.until(lambda s: s.notices == 1).notice
+            assert said == f"Already kept as {Path('kept/s-0001.png')}."
+            live.ask(Command.STEP)
+            live.until(lambda s: s.frame == 1 and s.fresh)
+        assert len(list(Path("kept").iterdir())) == 2, run
 
 
 def test_a_picture_that_cannot_be_kept_stops_nothing() -> None:
