@@ -43,7 +43,7 @@ class State:
     """What is known of the live loop. Versions are states of the scene's files, from 1.
 
     `shown`, `frame`, `seed` and `seconds` (from the save to the picture) are the shown picture's,
-    `wanted`, `wanted_seed`, `change` (the files that were saved last) and `warnings` the newest
+    `wanted`, `next_seed`, `change` (the files that were saved last) and `warnings` the newest
     version's. `fresh`: the picture shows the newest version, whole; `preview`: it is an estimate on
     the way. `rate`: frames a second; `trouble`: what is wrong with the files now, or "". `busy`:
     what nothing else can be done beside, or ""; `notice`: the answer to what was asked for last,
@@ -61,7 +61,7 @@ class State:
     playing: bool = True
     endless: bool = False
     seed: int = 0
-    wanted_seed: int = 0
+    next_seed: int | None = None
     rate: float | None = None
     seconds: float | None = None
     change: str = ""

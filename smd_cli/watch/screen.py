@@ -90,8 +90,8 @@ def _mark(state: State) -> Text:
     if state.preview:
         word, style = "preview", "cyan"
     said = [f"version {state.shown} of {state.wanted}", f"frame {state.frame}"]
-    seeds_differ = state.seed != state.wanted_seed
-    said.append(f"seed {state.seed}" + (f", {state.wanted_seed} next" if seeds_differ else ""))
+    another = state.next_seed not in (None, state.seed)
+    said.append(f"seed {state.seed}" + (f", {state.next_seed} next" if another else ""))
     if state.rate is not None and state.endless:
         said.append(f"{state.rate:.1f} frames/s")
     if not state.playing:

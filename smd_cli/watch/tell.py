@@ -40,7 +40,7 @@ class Teller:
             watched=tuple(path.name for path in version.digests),
             outputs=tuple(target.written for target in job.targets),
             wanted=version.number,
-            wanted_seed=job.scene_file.scene.seed,
+            next_seed=job.scene_file.scene.seed,
             warnings=tuple(Warned(str(w.place), w.message, w.hint) for w in job.warnings),
             background=background_lines(job.scene_file.scene.background),
             change=version.change,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from PIL import Image
 from smd_cli.output.stills import Pixels
 from smd_cli.scene.model import Brush
 from smd_cli.scene.paint import Painted, PaintedScene
-from smd_cli.watch.board import Board, Command
+from smd_cli.watch.board import Board, Command, Warned
 from smd_cli.watch.serve import PageServer
 
 from .browser import PATIENCE_S, Browser, Tab
@@ -287,3 +288,162 @@ def test_a_closed_tab_leaves_no_connection(board: Board, browser: Browser) -> No
         tab.close()
         until(lambda: streams() <= 1)  # it may keep a silent one for its next request
     assert not streams()
+
+
+def boxed(*boxes: tuple[int, int, int, int], size: tuple[int, int] = (256, 256)) -> PaintedScene:
+    """A scene whose brushes paint boxes of (left, top, right, bottom)."""
+
+    def brush(number: int, box: tuple[int, int, int, int]) -> Painted:
+        paint = np.zeros((size[1], size[0]), np.float32)
+        paint[box[1] : box[3], box[0] : box[2]] = 1
+        return Painted(Brush(number, "a fox", (), name=f"the fox of number {number}"), paint, ())
+
+    return PaintedScene(size, tuple(brush(n, b) for n, b in enumerate(boxes, 1)), None)
+
+
+CROWDED = [
+    *[(x, y, x + 12, y + 12) for x in (0, 244) for y in (0, 122, 244)],  # edges and corners
+    *[(120 + k, 120 + k, 130 + k, 130 + k) for k in range(8)],  # on each other
+]
+SHOWN_TAGS = """[...document.querySelectorAll('#tags span')]
+    .filter((tag) => getComputedStyle(tag).visibility === 'visible')
+    .map((tag) => tag.getBoundingClientRect()).map((b) => [b.left, b.top, b.right, b.bottom])"""
+
+
+@pytest.mark.parametrize("window", [(1280, 800), (390, 844), (700, 420)])
+def test_names_stand_inside_the_picture_and_off_each_other(
+    board: Board, tab: Tab, window: tuple[int, int]
+) -> None:
+    board.tell(painted=boxed(*CROWDED))
+    tab.press("o")
+    tab.until(f"document.querySelectorAll('#tags span').length === {len(CROWDED)}")
+    tab.resize(*window)
+    tab.until(f"innerWidth === {window[0]}")
+    tab.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done, 50)))")
+    names = tab.evaluate(SHOWN_TAGS)
+    assert len(names) == len(CROWDED)
+    left, top, width, height = box(tab, "#stage")
+    for a in names:
+        assert left - 0.5 <= a[0] < a[2] <= left + width + 0.5
+        assert top - 0.5 <= a[1] < a[3] <= top + height + 0.5
+    for a, b in itertools.combinations(names, 2):
+        assert a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]
+    assert tab.evaluate(SHOWN_TAGS) == names
+
+
+def test_names_for_which_there_is_no_room_are_left_out(board: Board, tab: Tab) -> None:
+    size = (64, 64)
+    board.tell(pixels=flat(BLUE, size), painted=boxed(*[(0, 0, 64, 9 + k) for k in range(9)][::-1]))
+    tab.press("1")
+    tab.press("o")
+    tab.until(f"{SHOWN_TAGS}.length > 0 && document.getElementById('stage').clientWidth === 64")
+    time.sleep(0.2)
+    names = tab.evaluate(SHOWN_TAGS)
+    left, top, width, height = box(tab, "#stage")
+    assert 0 < len(names) < 9
+    assert all(left <= a[0] and a[2] <= left + width and a[3] <= top + height for a in names)
+
+
+def test_outlines_may_be_seen_without_the_tint(tab: Tab) -> None:
+    assert tab.evaluate("document.getElementById('tint').disabled")
+    tab.press("o")
+    until(lambda: not near(colour_at(tab, 0.25, 0.1), RED))
+    tab.press("t")
+    until(lambda: near(colour_at(tab, 0.25, 0.1), RED))
+    line = [colour_at(tab, 0.5 + k / 1000, 0.1) for k in range(-4, 5)]
+    assert any(all(abs(a - b) < 60 for a, b in zip(seen, ORANGE, strict=True)) for seen in line)
+    assert tab.text("#tags") == "fox"
+    tab.click("#tint")
+    until(lambda: not near(colour_at(tab, 0.25, 0.1), RED))
+    assert tab.complaints() == []
+
+
+def test_warnings_are_shown_until_they_are_mended(board: Board, tab: Tab) -> None:
+    assert tab.evaluate("document.getElementById('warnings').hidden")
+    first = Warned("s.yaml:5:3", f"the mask is empty {EVIL}", "paint it white")
+    board.tell(warnings=(first, Warned("s.yaml", "b")))
+    tab.until("!document.getElementById('warnings').hidden")
+    assert tab.text("#warned") == "2 warnings"
+    shown = tab.text("#warnings")
+    for part in ("s.yaml:5:3", f"the mask is empty {EVIL}", "hint: paint it white", "\nb"):
+        assert part in shown
+    board.tell(warnings=())
+    tab.until("document.getElementById('warnings').hidden")
+    assert not tab.evaluate("document.getElementById('warned').offsetHeight")
+
+
+def test_the_background_stands_first_in_the_list(board: Board, tab: Tab) -> None:
+    board.tell(background=("a meadow", "#102030"))
+    tab.until("document.querySelectorAll('#brushes li').length === 2")
+    assert tab.text("#brushes li").split("\n\n") == ["background", "a meadow", "#102030"]
+    fill = "document.querySelector('#brushes rect').getAttribute('fill')"
+    assert tab.evaluate(fill) == "#102030"
+    board.tell(background=("photo.jpg",))
+    tab.until(f"{fill} === 'none'")
+    assert tab.text("#brushes li").split("\n\n") == ["background", "photo.jpg"]
+
+
+def test_while_paused_the_figures_are_the_shown_pictures(board: Board, tab: Tab) -> None:
+    board.tell(frame=3, next_seed=7)
+    tab.until("document.getElementById('seed').textContent === '7'")
+    board.tell(playing=False, fresh=False, wanted=2, next_seed=99)
+    tab.until("document.getElementById('seed').textContent === '7 shown, 99 next'")
+    assert tab.text("#version") == "1 shown, 2 wanted"
+    assert tab.text("#frame") == "3"
+    assert tab.text("#why") == "paused: Play or Step paints the newest"
+
+
+def test_answers_are_shown_and_not_repeated(board: Board, browser: Browser) -> None:
+    board.tell(notice="an old one", notices=3)
+    with PageServer(board, 0) as page:
+        tab = browser.open(page.url)
+        tab.until("document.title === 'FRESH · meadow.yaml'")
+        assert tab.text("#said") == ""
+        tab.press("k")
+        tab.until("document.getElementById('said').textContent === 'Asked to keep this picture.'")
+        board.tell(notice="Kept as a/b-0001.png.", notices=4)
+        tab.until("document.getElementById('said').textContent === 'Kept as a/b-0001.png.'")
+        tab.close()
+
+
+def test_a_saved_picture_is_named_after_what_it_shows(
+    board: Board, tab: Tab, browser: Browser, tmp_path: Path
+) -> None:
+    browser.call("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path))
+    board.tell(pixels=flat(BLUE), frame=12, scene='mea"dow/ü')
+    tab.until("document.getElementById('frame').textContent === '12'")
+    tab.click("a.button[download]")
+    saved = tmp_path / "mea_dow_ü-seed7-frame0012.png"
+    until(saved.exists)
+    until(lambda: saved.stat().st_size > 0)
+    with Image.open(saved) as picture:
+        assert picture.getpixel((5, 5)) == BLUE
+
+
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+def test_words_can_be_read_on_every_ground(board: Board, tab: Tab, scheme: str) -> None:
+    """Contrast of at least 4.5 (WCAG 2.1, AA) of all texts on the ground behind them."""
+    tab._call(
+        "Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}]
+    )
+    board.tell(trouble="s.yaml:3:5: error: no", warnings=(Warned("s.yaml:1:1", "odd", "so"),))
+    tab.until("!document.getElementById('warnings').hidden")
+    places = ["#why", "#word", "#warned", "#wrong", "#trouble h2", "h1", "dt", "dd", "h2"]
+    places += ["#brushes p", "button", "button kbd", "#tint", "#told code", "#told p", "summary"]
+    for place in places:
+        found = tab.evaluate(CONTRAST % place)
+        assert found >= 4.5, (scheme, place, found)
+
+
+CONTRAST = """(() => {
+  const numbers = (colour) => colour.match(/[0-9.]+/g).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)
+    .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, v, k) => sum + v * [0.2126, 0.7152, 0.0722][k], 0);
+  let at = document.querySelector('%s');
+  const text = light(numbers(getComputedStyle(at).color));
+  const bare = (e) => (numbers(getComputedStyle(e).backgroundColor)[3] ?? 1) === 0;
+  while (bare(at)) at = at.parentElement;
+  const ground = light(numbers(getComputedStyle(at).backgroundColor));
+  return (Math.max(text, ground) + 0.05) / (Math.min(text, ground) + 0.05);
+})()"""
