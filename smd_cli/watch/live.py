@@ -344,7 +344,9 @@ def follow(
         recorder = None
         if manner.record:
             recorder = stack.enter_context(Recorder(manner.record, request, teller))
-        watcher = stack.enter_context(Watcher(board.wake, polling=manner.polling))
+        watcher = stack.enter_context(
+            Watcher(board.wake, polling=manner.polling, say=reporter.note)
+        )
         watcher.changed.set()
         follower = Follower(Reader(manner), request, watcher, teller)
         studio = Studio(models or Models(manner.machine, reporter))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import errno
 import signal
 import sys
 import threading
@@ -12,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
+from smd_cli.errors import SmdError
 from smd_cli.report import Reporter
 from smd_cli.request import Request
 from smd_cli.watch.board import Board
@@ -54,10 +56,24 @@ def watch(
                 stack.enter_context(Keys(board, on_quit=quitting.hurry))
         from smd_cli.backbone.quiet import quiet
 
-        with quiet():
+        with _shortage(), quiet():
             from smd_cli.watch.live import follow
 
             follow(request, manner, board=board, reporter=reporter)
+
+
+@contextmanager
+def _shortage() -> Iterator[None]:
+    """Turns used-up files into a sentence: whatever had to be opened, no save mends it."""
+    try:
+        yield
+    except OSError as short:
+        if short.errno not in (errno.EMFILE, errno.ENFILE):
+            raise
+        raise SmdError(
+            f"the system lets smd open no more files: {short.strerror}",
+            "close other programs, or raise the limit (ulimit -n)",
+        ) from short
 
 
 class _Quitting:

@@ -30,6 +30,9 @@ from smd_cli.watch.site import BOUNDARY, Latest, Site
 PORT = 8000
 PORTS_TRIED = 100
 
+CONNECTIONS = 64
+"""How many connections are served at a time, where the system lets so many files be open."""
+
 ACCEPT_S = 0.05
 """How often the server stops waiting for a new client, to see whether it is to end."""
 
@@ -201,6 +204,7 @@ class _Server(HTTPServer):
     def __init__(self, port: int, site: Site, say: Callable[[str], None]) -> None:
         self.site, self._say = site, say
         self._told_at = -TELL_S
+        self._most = most_connections()
         self.closing = threading.Event()
         self._threads: dict[socket.socket, threading.Thread] = {}
         self._lock = threading.Lock()
@@ -221,7 +225,10 @@ class _Server(HTTPServer):
             raise
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Serve a connection in a new thread."""
+        """Serve a connection in a new thread; one too many is closed, and may ask again."""
+        if len(self._threads) >= self._most:
+            super().shutdown_request(request)
+            return
         work = threading.Thread(
             target=self._converse, args=(request, client_address), name="page", daemon=True
         )
@@ -313,6 +320,16 @@ class PageServer:
         self._thread.join()
         self._server.server_close()
         self._server.hang_up()
+
+
+def most_connections() -> int:
+    """How many connections leave the loop files enough to open: each takes two."""
+    if sys.platform == "win32":
+        return CONNECTIONS
+    import resource
+
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return CONNECTIONS if soft == resource.RLIM_INFINITY else max(1, min(CONNECTIONS, soft // 4))
 
 
 def _bind(site: Site, port: int | None, say: Callable[[str], None]) -> _Server:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -22,8 +22,17 @@ LONGEST_MS = 500
 class Watcher:
     """Sets `changed`, and `wake`, whenever one of the files that it follows may have changed."""
 
-    def __init__(self, wake: threading.Event, *, polling: bool = False) -> None:
-        """`polling` asks again and again, where a file system (a network's) tells nothing."""
+    def __init__(
+        self,
+        wake: threading.Event,
+        *,
+        polling: bool = False,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """`polling` asks again and again, where a file system (a network's) tells nothing; `say`
+        hears where there is no other way.
+        """
+        self._say, self._said = say, False
         self.changed = threading.Event()
         self._wake = wake
         self._polling = polling
@@ -71,11 +80,25 @@ class Watcher:
 
     def _listen(self) -> None:
         """Where the system has no listener to give, or a folder went just now, ask instead."""
-        with suppress(OSError, RuntimeError):
+        try:
             self._hear(polling=self._polling)
             return
+        except FileNotFoundError:
+            pass
+        except (OSError, RuntimeError) as wrong:
+            self._tell(wrong)
         with suppress(OSError, RuntimeError):
             self._hear(polling=True)
+
+    def _tell(self, wrong: Exception) -> None:
+        """Say once that the system tells nothing of changes."""
+        if not self._said:
+            self._said = True
+            reason = getattr(wrong, "strerror", None) or str(wrong)
+            self._say(
+                f"the system does not tell of changed files ({reason}): smd asks for changes "
+                "instead, as with --poll"
+            )
 
     def _hear(self, *, polling: bool) -> None:
         for _ in watch(

@@ -15,6 +15,7 @@ import watchfiles
 from conftest import TINY
 
 from smd_cli.errors import SmdError
+from smd_cli.report import Reporter
 from smd_cli.request import Request
 from smd_cli.watch import follower, watcher
 from smd_cli.watch.keeper import Recorder
@@ -85,6 +86,9 @@ def test_a_folder_far_above_may_be_another_one() -> None:
 def test_saves_are_seen_where_the_system_has_no_listener_left(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(Reporter, "note", lambda _, sentence: said.append(sentence))
+
     def none_left(*folders: str, **how: Any) -> Iterator[set[tuple[watchfiles.Change, str]]]:
         if not how["force_polling"]:
             raise OSError(errno.ENOSPC, "OS file watch limit reached")
@@ -95,6 +99,8 @@ def test_saves_are_seen_where_the_system_has_no_listener_left(
         live.fresh(1)
         save(disc(40), Path("fox.png"))
         live.fresh(2)
+    [told] = [sentence for sentence in said if "--poll" in sentence]
+    assert "OS file watch limit reached" in told
 
 
 def test_a_short_trouble_that_ends_as_it_began_leaves_the_picture_fresh() -> None:

@@ -62,6 +62,14 @@ def test_a_mask_is_filled_in_its_colour_and_the_rest_is_clear() -> None:
     assert not overlay[:, 824:, 3].any()
 
 
+def test_without_the_tint_there_are_lines_alone() -> None:
+    plain, lines = (draw_overlay(scene((64, 64, 192, 192)), tint=tint) for tint in (True, False))
+    assert not lines[512, 512, 3]
+    assert np.array_equal(lines[512, 256], plain[512, 256])
+    edge = lines[512, 244:268, 3] > 250
+    assert 2 <= edge.sum() <= 8
+
+
 def test_the_line_is_strong_and_lies_on_the_edge() -> None:
     overlay = draw_overlay(scene((64, 64, 192, 192)))
     edge = overlay[512, 244:268]

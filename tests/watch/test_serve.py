@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -12,6 +14,7 @@ from contextlib import suppress
 from http.client import HTTPConnection
 from io import BytesIO
 from pathlib import Path
+from socketserver import TCPServer
 from typing import Any
 
 import numpy as np
@@ -577,3 +580,86 @@ def test_a_port_that_cannot_be_is_refused(board: Board, port: int) -> None:
 def test_only_this_machine_is_listened_to(page: PageServer) -> None:
     with pytest.raises(OSError, match=r"refused|unreachable"):
         socket.create_connection(("127.0.0.2", port_of(page)), timeout=5)
+
+
+def test_no_more_connections_than_the_loop_can_spare(
+    board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those who come too many are closed, and served as soon as there is room."""
+    monkeypatch.setattr(serve, "CONNECTIONS", 3)
+    with PageServer(board, 0) as page:
+        clients = [Client(page, "/events") for _ in range(3)]
+        for client in clients:
+            client.until(b"retry: 1000")
+        with socket.create_connection(("127.0.0.1", port_of(page)), timeout=10) as one_more:
+            with suppress(ConnectionResetError):
+                assert one_more.recv(10) == b""
+        assert conversations() == 3
+        clients[0].socket.close()
+        until(lambda: conversations() == 2)
+        assert Answer(page, "GET", "/").status == 200
+        for client in clients[1:]:
+            client.socket.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no such limit")
+def test_few_files_leave_fewer_connections() -> None:
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (40, hard))
+        assert serve.most_connections() == 10
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_used_up_files_are_a_sentence_and_no_busy_waiting(
+    board: Board, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    said: list[str] = []
+    tries = []
+
+    def none_left(_: object) -> None:
+        tries.append(time.monotonic())
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with PageServer(board, 0, say=said.append) as page, monkeypatch.context() as short:
+        short.setattr(TCPServer, "get_request", none_left)
+        with socket.create_connection(("127.0.0.1", port_of(page)), timeout=10) as waiting:
+            waiting.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            time.sleep(1.2)
+            assert 1 <= len(tries) <= 4
+            short.undo()
+            assert waiting.recv(15).startswith(b"HTTP/1.1 200")
+    assert said == ["the page could not answer: Too many open files"]
+    assert capfd.readouterr().err == ""
+
+
+def test_used_up_files_in_an_answer_are_a_sentence(
+    board: Board, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    said: list[str] = []
+
+    def none_left() -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(serve, "DefaultSelector", none_left)
+    with PageServer(board, 0, say=said.append) as page, Client(page, "/events") as client:
+        client.rest()
+    assert said == ["the page could not answer: Too many open files"]
+    assert capfd.readouterr().err == ""
+
+
+def test_outlines_and_the_saved_picture_can_be_had(board: Board, page: PageServer) -> None:
+    board.tell(pixels=flat(9), painted=painted(), scene="s/\u00e9", seed=5, frame=3)
+    saved = Answer(page, "GET", "/picture.png")
+    name = "inline; filename*=UTF-8''s_%C3%A9-seed5-frame0003.png"
+    assert saved.headers["Content-Disposition"] == name
+    tint, lines = (
+        np.array(Image.open(BytesIO(Answer(page, "GET", path).body)))[512]
+        for path in ("/overlay.png", "/outlines.png")
+    )
+    assert tint[200, 3] > 40
+    assert lines[200, 3] == 0
+    assert lines[480:540, 3].max() > 250
