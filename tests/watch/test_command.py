@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -209,6 +210,17 @@ def test_a_quit_does_not_wait_for_what_is_loaded() -> None:
     quitting.hurry()  # the loop looks by itself: it is not broken off
     with pytest.raises(KeyboardInterrupt), _Quitting(board):
         raise KeyboardInterrupt
+
+
+def test_used_up_files_end_it_with_a_sentence(smd: Smd, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_left(*_: object, **__: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files", "torch.so")
+
+    monkeypatch.setattr("smd_cli.watch.live.follow", none_left)
+    result = smd(["watch", "s.yaml"])
+    assert result.code == 1
+    assert "error: the system lets smd open no more files: Too many open files" in result.err
+    assert "hint: close other programs, or raise the limit (ulimit -n)" in result.err
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such terminals")

@@ -92,8 +92,11 @@ def test_a_film_is_finished_where_the_terminal_is_closed(name: str, tmp_path: Pa
     (tmp_path / "s.yaml").write_text(scene, encoding="utf-8")
     command = [sys.executable, "-m", "smd_cli", "watch", "s.yaml", "--record", "film.gif", "-q"]
     process = subprocess.Popen(command, cwd=tmp_path)
-    until((tmp_path / "s.png").exists)
-    until(lambda: bool([p for p in tmp_path.glob(".film*") if p.stat().st_size]))
-    process.send_signal(getattr(signal, name))
-    assert process.wait(30) == 128 + getattr(signal, name)
+    try:
+        until((tmp_path / "s.png").exists)
+        until(lambda: bool([p for p in tmp_path.glob(".film*") if p.stat().st_size]))
+        process.send_signal(getattr(signal, name))
+        assert process.wait(30) == 128 + getattr(signal, name)
+    finally:
+        process.kill()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["film.gif", "s.png", "s.yaml"]

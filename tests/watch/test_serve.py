@@ -591,9 +591,9 @@ def test_no_more_connections_than_the_loop_can_spare(
         clients = [Client(page, "/events") for _ in range(3)]
         for client in clients:
             client.until(b"retry: 1000")
-        with socket.create_connection(("127.0.0.1", port_of(page)), timeout=10) as one_more:
-            with suppress(ConnectionResetError):
-                assert one_more.recv(10) == b""
+        late = socket.create_connection(("127.0.0.1", port_of(page)), timeout=10)
+        with late, suppress(ConnectionResetError):
+            assert late.recv(10) == b""
         assert conversations() == 3
         clients[0].socket.close()
         until(lambda: conversations() == 2)
