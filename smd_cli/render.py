@@ -49,6 +49,11 @@ class Models:
             self._held = (model, self._loaded(model))
         return self._held[1]
 
+    @property
+    def loaded(self) -> bool:
+        """Whether there is a model in memory."""
+        return self._held is not None
+
     def get(self, model: ModelRef) -> Backbone:
         """The backbone of a model."""
         return self.planner(model).backbone

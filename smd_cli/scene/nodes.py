@@ -19,8 +19,9 @@ from smd_cli.scene.yaml_flaws import UnreadableError, quoting
 
 _MAX_QUOTED = 60
 _MAX_SHOWN = 160  # signs of a source line that are shown beside its message
-_STEERING = re.compile(r"[^\t -~\xa0-\u2027\u202f-\u2065\u206a-\ud7ff\ue000-\U0010ffff]")
-_STEERING_BUT_BREAKS = re.compile(r"[^\t\r\n -~\xa0-\u2027\u202f-\u2065\u206a-\ud7ff\ue000-\U0010ffff]")
+_HARMLESS = r"\t -~\xa0-\u2027\u202f-\u2065\u206a-\ud7ff\ue000-\U0010ffff"
+_STEERING = re.compile(f"[^{_HARMLESS}]")
+_STEERING_BUT_BREAKS = re.compile(f"[^\r\n{_HARMLESS}]")
 
 
 class Flaw(Enum):

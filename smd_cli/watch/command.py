@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from smd_cli.errors import Place, SceneError, SmdError, UsageError
-from smd_cli.output.targets import Target, plan_targets, refuse_inputs, refuse_same_file
+from smd_cli.inputs import inputs_of
+from smd_cli.output.conflicts import refuse_inputs, refuse_same_file
+from smd_cli.output.targets import Target, plan_targets
 from smd_cli.request import AUTO, Machine, Request, load
 from smd_cli.scene.model import SceneFile
 
@@ -86,7 +88,7 @@ def watch_targets(file: SceneFile, request: Request, manner: Manner) -> tuple[Ta
     films = [film_target(manner.record, file.file)] if manner.record else []
     refuse_same_file(targets)
     _refuse_both(films, targets)
-    refuse_inputs([*targets, *films], [Path(file.file), *file.scene.pictures])
+    refuse_inputs([*targets, *films], inputs_of(file), endless=manner.endless)
     return targets
 
 

@@ -59,6 +59,11 @@ class Studio:
     def __init__(self, models: Models) -> None:
         self._models = models
 
+    @property
+    def loaded(self) -> bool:
+        """Whether there is a model in memory."""
+        return self._models.loaded
+
     def plan(self, job: Job) -> tuple[Plan, Backbone]:
         """The plan of a job, and the model that it was compiled for. Raises SmdError."""
         scene, painted = job.scene_file.scene, job.painted
@@ -129,7 +134,7 @@ class Session:
         """Whether no save mends a failure: the command line's own model could not be loaded."""
         changes = version.request.overrides
         commanded = any(change.key.partition(".")[0] == "model" for change in changes)
-        return commanded and self._studio.backbone is None
+        return commanded and not self._studio.loaded
 
     def _due(self, version: Version) -> bool:
         """Whether there is something to paint now."""
@@ -266,9 +271,7 @@ class Session:
     def _keep(self, shown: Shown, *, asked: bool = False) -> None:
         version = shown.version
         try:
-            path, new = self._keeper.keep(
-                version.job, version.contents, shown.pixels, shown.text
-            )
+            path, new = self._keeper.keep(version.job, version.contents, shown.pixels, shown.text)
         except SmdError as wrong:
             self._teller.aside(wrong)
         else:
