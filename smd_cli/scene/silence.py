@@ -20,12 +20,14 @@ def silent_decoders() -> Iterator[None]:
 
     Standard error as a whole leads nowhere meanwhile, so the block should do nothing else.
     """
+    if sys.stderr is None:  # closed from the start: its number may be a picture's by now
+        yield
+        return
     with _LOCK, contextlib.ExitStack() as after:
-        with contextlib.suppress(OSError, ValueError):  # closed, or none at all
+        with contextlib.suppress(OSError, ValueError):  # closed since
             kept = os.dup(_STDERR)
             after.callback(os.close, kept)
-            if sys.stderr is not None:
-                sys.stderr.flush()
+            sys.stderr.flush()
             with Path(os.devnull).open("wb") as nowhere:
                 os.dup2(nowhere.fileno(), _STDERR)
             after.callback(os.dup2, kept, _STDERR)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from picture_files import psd
 from PIL import Image, ImageCms, features
 
 from smd_cli.scene.pictures import read_colours, read_mask
@@ -19,13 +20,13 @@ def fixed(value: float) -> bytes:
     return struct.pack(">i", round(value * 65536))
 
 
-def profile(space: bytes, tags: dict[bytes, bytes]) -> bytes:
+def profile(space: bytes, tags: dict[bytes, bytes], pcs: bytes = b"XYZ ") -> bytes:
     """An ICC profile, version 2, with a gamma curve of 2.2 and the tags given."""
     curve = b"curv" + bytes(4) + struct.pack(">IHxx", 1, round(2.2 * 256))
     white = b"XYZ " + bytes(4) + fixed(0.9642) + fixed(1) + fixed(0.8249)
     text = b"text" + bytes(4) + b"test\0" + bytes(3)
     description = b"desc" + bytes(4) + struct.pack(">I", 5) + b"test\0" + bytes(79)
-    curves = (b"kTRC",) if space == b"GRAY" else (b"rTRC", b"gTRC", b"bTRC")
+    curves = {b"GRAY": (b"kTRC",), b"RGB ": (b"rTRC", b"gTRC", b"bTRC")}.get(space, ())
     all_tags = {b"wtpt": white, b"cprt": text, b"desc": description, **tags}
     all_tags |= dict.fromkeys(curves, curve)
     table, data = struct.pack(">I", len(all_tags)), b""
@@ -34,9 +35,7 @@ def profile(space: bytes, tags: dict[bytes, bytes]) -> bytes:
         content += bytes(-len(content) % 4)
         table += name + struct.pack(">II", start + len(data), len(content))
         data += content
-    head = struct.pack(
-        ">I4sI4s4s4s", start + len(data), b"none", 0x02400000, b"mntr", space, b"XYZ "
-    )
+    head = struct.pack(">I4sI4s4s4s", start + len(data), b"none", 0x02400000, b"mntr", space, pcs)
     head += bytes(12) + b"acsp" + bytes(28) + fixed(0.9642) + fixed(1) + fixed(0.8249)
     return head.ljust(128, b"\0") + table + data
 
@@ -45,6 +44,17 @@ def wide() -> bytes:
     names = (b"rXYZ", b"gXYZ", b"bXYZ")
     colours = [b"XYZ " + bytes(4) + b"".join(map(fixed, values)) for values in P3]
     return profile(b"RGB ", dict(zip(names, colours, strict=True)))
+
+
+def inks() -> bytes:
+    """A profile of inks in which what is called cyan is red: Lab 54, 80, 67."""
+    identity = [fixed(float(i % 4 == 0)) for i in range(9)]
+    ramp = bytes(range(256))
+    lab = {0: (255, 128, 128), 8: (138, 208, 195)}  # by the bits of cyan, magenta, yellow, black
+    grid = [(0, 128, 128) if bits & 1 else lab[bits & 8] for bits in range(16)]
+    table = b"mft1" + bytes(4) + bytes([4, 3, 2, 0]) + b"".join(identity) + ramp * 4
+    table += b"".join(map(bytes, grid)) + ramp * 3
+    return profile(b"CMYK", {b"A2B0": table}, b"Lab ")
 
 
 def background(path: Path, notes: list[str] | None = None) -> tuple[int, ...]:
@@ -101,6 +111,20 @@ def test_a_grey_profile(tmp_path: Path) -> None:
         picture.save(tmp_path / "b.png", icc_profile=profile(b"GRAY", {}))
         grey = to_srgb(to_linear(60))
         assert background(tmp_path / "b.png") == pytest.approx([grey] * 3, abs=2)
+
+
+@needs_cms
+@pytest.mark.parametrize("name", ["b.jpg", "b.tif", "b.psd"])
+def test_inks_come_out_as_their_profile_has_them(tmp_path: Path, name: str) -> None:
+    if name == "b.psd":
+        planes = [np.full((16, 16), v, dtype=np.uint8) for v in (0, 255, 255, 255)]
+        psd(tmp_path / name, planes, 4, resources=[(1039, inks())])
+    else:
+        picture = Image.new("CMYK", (16, 16), (255, 0, 0, 0))
+        picture.save(tmp_path / name, icc_profile=inks(), quality=100)
+    notes: list[str] = []
+    assert background(tmp_path / name, notes) == pytest.approx((255, 0, 0), abs=12)
+    assert notes == []
 
 
 @needs_cms
