@@ -91,10 +91,13 @@ def read_mask(
         pixels = source.load(upright(wanted, turn))
         used, found = _choice(pixels) if channel is None else (channel, ())
         layer = turned(_layer(pixels, used, written), turn)
-    paint = (
-        _placed(layer, canvas, at, invert, written) if at else fitted(layer, canvas, fit, invert)
-    )
-    notes += (*found, *([] if invert else _oversized(paint, used, channel is not None, pixels)))
+    if at is None:
+        paint = fitted(layer, canvas, fit, invert)
+    else:
+        paint = _placed(layer, canvas, at, invert, written)
+    notes += found
+    if not invert:
+        notes += _oversized(paint, used, channel is not None, pixels)
     trimmed = used == "alpha" and layer.getbbox() == (0, 0, *layer.size)
     return MaskImage(paint, used, size, trimmed, notes)
 

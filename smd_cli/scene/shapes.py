@@ -16,6 +16,7 @@ from smd_cli.scene.model import EllipseMask, Length, PolygonMask, RectMask
 
 Array = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.float64]
+Gains = npt.NDArray[np.int32]
 Whole = npt.NDArray[np.int64]
 Box = tuple[float, float, float, float]
 Window = tuple[slice, slice]
@@ -148,7 +149,7 @@ def _bands(ends: Whole, count: int) -> Iterator[tuple[int, int]]:
         first = last
 
 
-def _wind(gains: Whole, edges: Floats, low: Whole, counts: Whole, window: Window) -> None:
+def _wind(gains: Gains, edges: Floats, low: Whole, counts: Whole, window: Window) -> None:
     """Add what edges enclose on the scan lines `low` to `low + counts` that each of them meets.
 
     Crossings are sorted as one number each: line, place, and which way the edge goes.
@@ -171,9 +172,9 @@ def _wind(gains: Whole, edges: Floats, low: Whole, counts: Whole, window: Window
         _gain(gains, line // _ROWS, fine, np.full(len(line), sign))
 
 
-def _blank_gains(window: Window) -> Whole:
+def _blank_gains(window: Window) -> Gains:
     rows, columns = (pixels.stop - pixels.start for pixels in window)
-    return np.zeros((rows, columns + 2), dtype=np.int64)
+    return np.zeros((rows, columns + 2), dtype=np.int32)
 
 
 def _fine(at: Floats, columns: slice) -> Whole:
@@ -182,7 +183,7 @@ def _fine(at: Floats, columns: slice) -> Whole:
     return np.asarray(np.rint(steps), dtype=np.int64)
 
 
-def _gain(gains: Whole, rows: Whole, fine: Whole, sign: Whole) -> None:
+def _gain(gains: Gains, rows: Whole, fine: Whole, sign: Whole) -> None:
     """Begin (1) or end (-1) spans of scan lines at places along rows of pixels.
 
     A span begins where its first pixel gains what lies right of the place, and ends likewise;
@@ -193,6 +194,9 @@ def _gain(gains: Whole, rows: Whole, fine: Whole, sign: Whole) -> None:
     np.add.at(gains, (rows, pixel + 1), sign * past)
 
 
-def _painted(gains: Whole) -> Array:
+def _painted(gains: Gains) -> Array:
     """Every pixel's share of its scan lines that spans cover."""
-    return (np.cumsum(gains, axis=1)[:, :-2] / (_FINE * _ROWS)).astype(np.float32)
+    np.cumsum(gains, axis=1, out=gains)
+    paint: Array = gains[:, :-2].astype(np.float32)
+    paint /= _FINE * _ROWS
+    return paint

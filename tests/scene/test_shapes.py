@@ -91,7 +91,7 @@ def test_an_outline_of_many_points_is_quick_and_takes_little_memory() -> None:
     area = 0.5 * (reach**2).mean() * 2 * np.pi
     assert paint.sum() == pytest.approx(area, rel=1e-3)
     assert seconds < 2
-    assert peak < 60e6
+    assert peak < 30e6
 
 
 def test_lines_across_the_canvas_take_little_memory() -> None:
@@ -100,7 +100,7 @@ def test_lines_across_the_canvas_take_little_memory() -> None:
     drawn(polygon(corners), (256, 256))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak < 60e6
+    assert peak < 30e6
 
 
 def test_many_shapes_on_a_large_canvas_draw_in_their_own_boxes() -> None:
