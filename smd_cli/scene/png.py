@@ -21,6 +21,7 @@ _MAX_PROFILE = 16 * 2**20  # bytes unpacked
 _MAX_TEXT = 2**20
 _RAW_EXIF = b"Raw profile type exif"  # ImageMagick's, in hexadecimal
 _XMP = b"XML:com.adobe.xmp"
+_SRGB_CODES = (b"\1\15", b"\1\1", b"\1\6")  # of primaries and transfer, ITU-T H.273
 _GREY, _COLOUR = 0, 2
 
 
@@ -36,16 +37,17 @@ class PlainPng:
 def plain_png(file: BinaryIO, *, pixels: bool) -> PlainPng:
     """Read the chunks of a PNG; without its `pixels` where only the header is wanted."""
     parts, header, several = [MAGIC], b"", False
-    info: dict[str, bytes | str] = {"exif": b""}  # that there is none: Pillow need not look further
+    info: dict[str, bytes | str] = {}
     for name, at, length in _chunks(file):
         if name in (b"IHDR", b"PLTE", b"tRNS") or (name == b"IDAT" and pixels):
             chunk = _read(file, at - 8, length + 12)
             header = chunk[8:-4] if name == b"IHDR" else header
             parts.append(_transparency(chunk, header) if name == b"tRNS" else chunk)
-        elif name in (b"iCCP", b"eXIf", b"iTXt", b"zTXt"):
-            info |= _told(name, _read(file, at, length + 4))
+        elif name in (b"iCCP", b"cICP", b"eXIf", b"iTXt", b"zTXt"):
+            info = _told(name, _read(file, at, length + 4)) | info
         several |= name == b"fdAT"
     parts.append(_chunk(b"IEND", b"") if pixels else _chunk(b"IDAT", b""))
+    info.setdefault("exif", b"")  # there is none: Pillow need not look further
     return PlainPng(io.BytesIO(b"".join(parts)), info, several)
 
 
@@ -93,6 +95,8 @@ def _told(name: bytes, framed: bytes) -> dict[str, bytes | str]:
     key, _, rest = data.partition(b"\0")
     if name == b"iCCP":
         return {"icc_profile": _unpacked(rest[1:], _MAX_PROFILE)}
+    if name == b"cICP" and data[:2] not in _SRGB_CODES:  # no ICC data, and told as such
+        return {"icc_profile": data}
     if name == b"zTXt" and key == _RAW_EXIF:
         with suppress(ValueError):
             lines = _unpacked(rest[1:], _MAX_TEXT).decode("latin-1").split("\n")

@@ -157,8 +157,16 @@ def test_a_size_needs_no_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert picture_size(tmp_path / "m.png", "m.png") == SIZE
 
 
-def test_a_background_with_a_broken_profile_says_so(tmp_path: Path) -> None:
-    (tmp_path / "m.png").write_bytes(spliced(png(), ODD["large profile"]))
+@pytest.mark.parametrize("chunk", [ODD["large profile"], png_chunk(b"cICP", b"\x0c\x0d\0\1")])
+def test_a_background_with_a_profile_that_is_not_read_says_so(tmp_path: Path, chunk: bytes) -> None:
+    (tmp_path / "m.png").write_bytes(spliced(png(), chunk))
     notes: list[str] = []
     read_colours(tmp_path / "m.png", "m.png", SIZE, tell=lambda note: notes.append(note.message))
     assert notes == ["has a colour profile that cannot be applied: its colours are taken as sRGB"]
+
+
+def test_code_points_of_srgb_say_nothing(tmp_path: Path) -> None:
+    (tmp_path / "m.png").write_bytes(spliced(png(), png_chunk(b"cICP", b"\1\x0d\0\1")))
+    notes: list[str] = []
+    read_colours(tmp_path / "m.png", "m.png", SIZE, tell=lambda note: notes.append(note.message))
+    assert notes == []
