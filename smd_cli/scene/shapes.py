@@ -130,10 +130,10 @@ def _polygon(xs: Floats, ys: Floats, window: Window) -> Array:
     edges = np.stack([xs, ys, np.roll(xs, -1), np.roll(ys, -1)])
     lines = _scan_lines(window[0])
     ends = np.sort(np.searchsorted(lines, edges[[1, 3]]), axis=0)  # the lines that an edge meets
-    for first, last in _bands(ends, len(lines)):
-        met = np.flatnonzero((ends[0] < last) & (ends[1] > first))
-        low, high = np.maximum(ends[0, met], first), np.minimum(ends[1, met], last)
-        _wind(gains, edges[:, met], low, high - low, window)
+    for band in _bands(ends, len(lines)):
+        met = np.flatnonzero((ends[0] < band[1]) & (ends[1] > band[0]))
+        low, high = np.clip(ends[:, met], *band)
+        _wind(gains, edges[:, met], low - band[0], high - low, band, window)
     return _painted(gains)
 
 
@@ -149,27 +149,39 @@ def _bands(ends: Whole, count: int) -> Iterator[tuple[int, int]]:
         first = last
 
 
-def _wind(gains: Gains, edges: Floats, low: Whole, counts: Whole, window: Window) -> None:
-    """Add what edges enclose on the scan lines `low` to `low + counts` that each of them meets.
+def _wind(
+    gains: Gains, edges: Floats, low: Whole, counts: Whole, band: tuple[int, int], window: Window
+) -> None:
+    """Add what edges enclose on scan lines of a band: each meets `counts` lines from its `low` on.
 
     Crossings are sorted as one number each: line, place, and which way the edge goes.
     """
-    x, y, next_x, next_y = edges
-    rise, run = np.where(next_y == y, 1.0, next_y - y), next_x - x
-    line = np.arange(counts.sum()) + np.repeat(low - np.cumsum(counts) + counts, counts)
-    at = _scan_lines(window[0])[line] - np.repeat(y, counts)
-    at /= np.repeat(rise, counts)
-    at *= np.repeat(run, counts)
-    at += np.repeat(x, counts)
     places = (window[1].stop - window[1].start) * _FINE + 1
-    keys = (line * places + _fine(at, window[1])) << 1
-    keys |= np.repeat(next_y > y, counts)
+    kind = np.int32 if (band[1] - band[0]) * places * 2 < 2**31 else np.int64
+    line = np.arange(counts.sum(), dtype=kind)
+    line += np.repeat((low - np.cumsum(counts) + counts).astype(kind), counts)
+    at = _crossings(edges, line + (window[0].start * _ROWS + band[0] + 0.5), counts)
+    keys = line * kind(places)
+    keys += _fine(at, window[1])
+    keys <<= 1
+    keys |= np.repeat(edges[3] > edges[1], counts)
     keys.sort()
-    inside = np.cumsum((keys & 1) * 2 - 1) != 0
-    before = np.concatenate([[False], inside[:-1]])
+    inside = np.cumsum((keys & 1) * 2 - 1, dtype=kind) != 0
+    before = np.concatenate([[False], inside])[:-1]
     for changed, sign in ((inside & ~before, 1), (before & ~inside, -1)):
-        line, fine = np.divmod(keys[changed] >> 1, places)
-        _gain(gains, line // _ROWS, fine, np.full(len(line), sign))
+        line, fine = np.divmod(keys[changed].astype(np.int64) >> 1, places)
+        _gain(gains, (line + band[0]) // _ROWS, fine, np.full(len(line), sign))
+
+
+def _crossings(edges: Floats, lines: Floats, counts: Whole) -> Floats:
+    """The x at which edges cross scan lines; each of them meets `counts` of the `lines`."""
+    x, y, next_x, next_y = edges
+    at = lines / _ROWS
+    at -= np.repeat(y, counts)
+    at /= np.repeat(np.where(next_y == y, 1.0, next_y - y), counts)
+    at *= np.repeat(next_x - x, counts)
+    at += np.repeat(x, counts)
+    return at
 
 
 def _blank_gains(window: Window) -> Gains:
@@ -177,13 +189,15 @@ def _blank_gains(window: Window) -> Gains:
     return np.zeros((rows, columns + 2), dtype=np.int32)
 
 
-def _fine(at: Floats, columns: slice) -> Whole:
+def _fine(at: Floats, columns: slice) -> npt.NDArray[np.int32]:
     """Places along a scan line in whole steps from the left of the window, cut at its sides."""
-    steps = (np.clip(at, columns.start, columns.stop) - columns.start) * _FINE
-    return np.asarray(np.rint(steps), dtype=np.int64)
+    steps = np.clip(at, columns.start, columns.stop)
+    steps -= columns.start
+    steps *= _FINE
+    return np.rint(steps, out=steps).astype(np.int32)
 
 
-def _gain(gains: Gains, rows: Whole, fine: Whole, sign: Whole) -> None:
+def _gain(gains: Gains, rows: Whole, fine: Gains | Whole, sign: Whole) -> None:
     """Begin (1) or end (-1) spans of scan lines at places along rows of pixels.
 
     A span begins where its first pixel gains what lies right of the place, and ends likewise;

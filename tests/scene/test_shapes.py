@@ -62,6 +62,12 @@ def test_polygons_are_what_the_plain_way_paints(
             assert (drawn(polygon(whole), (19, 13)) == naive(whole, (19, 13))).all()
 
 
+def test_a_polygon_without_area_paints_nothing() -> None:
+    for y in (10, 10.2):
+        flat = np.array([(10, y), (20, y), (30, y)])
+        assert not drawn(polygon(flat), (64, 64)).any()
+
+
 def test_only_the_shapes_box_is_touched_and_the_most_paint_stays() -> None:
     paint = np.full((64, 64), 0.5, dtype=np.float32)
     joined = add_shape(box(RectMask, 5.25), paint)
