@@ -35,7 +35,7 @@ __all__ = [
 
 Array = npt.NDArray[np.float32]
 
-FAINT = 8  # levels of 255: transparency that varies by less counts as the same everywhere
+_FAINT = 8  # levels of 255: transparency that varies by less counts as the same everywhere
 _SOLID = 0.9  # share of the canvas: a mask that paints more was hardly meant so
 
 _SELECTION = Note(
@@ -181,9 +181,9 @@ def _choice(pixels: Pixels) -> tuple[Channel, tuple[Note, ...]]:
     if pixels.alpha is None:
         return "luma", ()
     low, high = _range(pixels.alpha)
-    if high - low >= FAINT:
+    if high - low >= _FAINT:
         return "alpha", () if pixels.declared else (_SELECTION,)
-    if high < FAINT and pixels.declared:
+    if high < _FAINT and pixels.declared:
         return _transparent(pixels)
     if high == low or not pixels.declared:
         return "luma", ()
@@ -206,7 +206,7 @@ def _transparent(pixels: Pixels) -> tuple[Channel, tuple[Note, ...]]:
 def _varies(pixels: Pixels) -> bool:
     """Whether the colours' brightness tells anything."""
     low, high = _range(eight_bit(_seen(pixels)).convert("L"))
-    return high - low >= FAINT
+    return high - low >= _FAINT
 
 
 def _range(picture: Image.Image) -> tuple[float, float]:
