@@ -82,7 +82,7 @@ def gaussian_blur(
     The kernel reaches `radius_px`, by default ceil(3·std). Only every `factor`-th row and column is
     worked out, which is all that step 5 keeps: the result is (H/f, W/f). Zero std blurs nothing.
     """
-    if std_px <= 0:
+    if std_px < 0.01:  # exp(-½·100²) is 0: the kernel has only its centre
         return to_latent_grid(paint, factor)
     radius = blur_radius(std_px) if radius_px is None else radius_px
     offsets = np.arange(-radius, radius + 1, dtype=np.float64)

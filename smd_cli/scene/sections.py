@@ -10,7 +10,7 @@ from typing import NoReturn, ParamSpec, TypeVar
 from smd_cli.errors import Problem, SceneError
 from smd_cli.scene.nodes import BROKEN, Node, shown
 from smd_cli.scene.schema import elsewhere
-from smd_cli.scene.yaml_flaws import glued_colon, odd_character
+from smd_cli.scene.yaml_flaws import glued_colon, odd_character, quoting
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -46,8 +46,8 @@ def _slip(node: Node) -> str:
     if node.written == "~":
         return "a ~ alone is YAML's word for nothing: quote it, or write ~/ and a path"
     place = node.place
-    commented = place.source[place.column - 1 - place.skipped :].lstrip().startswith("#")
-    return "an unquoted # begins a comment" if commented else ""
+    begins = place.source[place.column - 1 - place.skipped :].lstrip()[:1]
+    return {"#": "an unquoted # begins a comment", "&": quoting("&")}.get(begins, "")
 
 
 def _found(node: Node) -> str:

@@ -220,6 +220,8 @@ def _bad_beginning(line: str, end: int) -> tuple[int, str, str] | None:
         return start, f"a text cannot begin with {first} unless it is quoted", quoting(first)
     inside = re.search(r":(\s|$)", line[start : end + 2])
     if inside and first not in "[{":
+        if re.match(r"\w+:[ ]+[\[{]", line[start:]):
+            return start, "a mapping here needs braces", f"{{{line[start:][:60].strip()}}}"
         return start + inside.start(), "a ':' cannot stand here", "quote the text: it contains ': '"
     return None
 

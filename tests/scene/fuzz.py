@@ -13,6 +13,7 @@ import re
 import sys
 import time
 import traceback
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -310,6 +311,7 @@ def peak_mb() -> float:
 def main(seed: int, count: int) -> int:
     """Run `count` cases; gives 1 where one failed."""
     os.chdir(FOLDER)
+    warnings.simplefilter("error")
     failed, peak = 0, peak_mb()
     for case in range(count):
         rng = random.Random(seed * 1_000_000 + case)

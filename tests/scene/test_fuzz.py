@@ -32,6 +32,13 @@ def test_undamaged_scenes_go_well() -> None:
         assert fuzz.outcome(text.replace("masks/", f"{fuzz.FOLDER}/masks/").encode(), []) == ""
 
 
+@pytest.mark.parametrize(
+    "text", ["brushes: [{prompt: a, mask: {rect: [9, 9, 90, 90]}, blur: 1e-320}]\nsize: 128x128\n"]
+)
+def test_what_went_wrong_once_goes_well(text: str) -> None:
+    assert fuzz.outcome(text.encode(), []) == ""
+
+
 @pytest.mark.slow
 def test_damaged_scenes_are_told_shortly_and_quickly() -> None:
     command = [sys.executable, fuzz.__file__, "1", str(CASES)]

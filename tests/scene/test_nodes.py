@@ -325,6 +325,12 @@ def test_both_scanners_see_the_same_places(text: str, monkeypatch: pytest.Monkey
     assert document(text) == fast
 
 
-def test_too_many_values_are_refused_with_the_number_allowed() -> None:
-    text = "a: [" + "1, " * yaml12.MAX_NODES + "]"
-    assert only_problem(text).endswith(f"a scene holds at most {yaml12.MAX_NODES} values")
+@pytest.mark.usefixtures("scanner")
+def test_too_many_values_are_refused_with_the_number_allowed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert yaml12.MAX_NODES == yaml12._Composer.max_nodes == 100_000
+    for composer in (yaml12._Composer, yaml12._Slow):
+        monkeypatch.setattr(composer, "max_nodes", 100)
+    assert plain(document("a: [" + "1, " * 97 + "]").root) == {"a": [1] * 97}
+    assert only_problem("a: [" + "1, " * 98 + "]") == "1:296 a scene holds at most 100 values"

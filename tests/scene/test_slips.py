@@ -31,8 +31,27 @@ def in_braces(prompt: str) -> str:
     return f"background: sky\nbrushes:\n  - {{prompt: {prompt}, {MASK}}}\n"
 
 
-BEGINNINGS = ["* a fox", "*fox", "& a fox", "!fox x", "%fox", "@fox", "`fox`", "> a fox", "| a fox"]
-BEGINNINGS += ["- a fox", "[a] fox", "{a|b} fox", "[a:b:0.5]", "[a: b: c]", "'fox's tail'"]
+BEGINNINGS = [
+    "* a fox",
+    "*fox",
+    "& a fox",
+    "&fox",
+    "!fox x",
+    "%fox",
+    "@fox",
+    "`fox`",
+    "> a fox",
+    "| a fox",
+]
+BEGINNINGS += [
+    "| a fox",
+    "- a fox",
+    "[a] fox",
+    "{a|b} fox",
+    "[a:b:0.5]",
+    "[a: b: c]",
+    "'fox's tail'",
+]
 BEGINNINGS += ['"red" fox', "a fox: b", "{a|b}", "# fox"]
 
 
@@ -98,6 +117,7 @@ def test_a_missing_blank_after_a_colon(text: str, line: int, column: int) -> Non
         ("background: sky\n seed: 3\n", 2, 2, "stand in one column"),
         (f"background: x\nbrushes:\n  -prompt: a\n   {MASK}\n", 3, 3, "a blank after the dash"),
         ("background: sky\nsize: [512 512]\n", 2, 7, "commas between the values"),
+        ("brushes:\n  - prompt: a\n    mask: rect: [0, 0, 9, 9]\n", 3, 11, "{rect: [0, 0, 9, 9]}"),
         ("background = sky\n", 1, 1, "write background: "),
         ("model: ~\nbackground: sea\n", 1, 8, "~ alone is YAML's word for nothing"),
         ("background: {prompt: sea, color: # red\n", 1, 34, "shall begin with #"),

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from smd_cli.errors import SceneError
-from smd_cli.scene.source import read_source
+from smd_cli.scene.source import MAX_BYTES, read_source
 
 TEXT = "background: ein Füchslein 🦊\r\nseed: 3\n"
 CODECS = ["utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"]
@@ -51,8 +51,14 @@ def test_other_bytes_have_a_line_a_column_and_a_hint(
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP", "TIFF"])
 def test_a_picture_is_no_scene(kind: str) -> None:
     picture = io.BytesIO()
-    Image.effect_noise((1500, 1500), 99).save(picture, kind)
+    Image.effect_noise((64, 64), 99).save(picture, kind)
     picture.seek(0)
     with pytest.raises(SceneError) as caught:
         read_source("-", picture)
+    assert caught.value.problems[0].message == "this is a picture, not a scene file"
+
+
+def test_so_is_one_that_is_larger_than_any_scene() -> None:
+    with pytest.raises(SceneError) as caught:
+        read_source("-", io.BytesIO(b"\x89PNG" + bytes(MAX_BYTES)))
     assert caught.value.problems[0].message == "this is a picture, not a scene file"
