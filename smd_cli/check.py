@@ -155,6 +155,7 @@ def warnings_of(
     """Everything about a scene that is legal but hardly meant, in the order of the file."""
     defaults = read_defaults(scene_file.scene.model)
     found = [
+        *scene_file.warnings,
         *painted.warnings,
         *idle_keys(scene_file, defaults),
         *prompt_warnings(scene_file, defaults),

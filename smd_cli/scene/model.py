@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from smd_cli.errors import Place
+from smd_cli.errors import Place, Problem
 
 if TYPE_CHECKING:
     from smd_cli.scene.named import NamedFile
@@ -268,7 +268,7 @@ class SceneFile:
     `text` its exact text, `overrides` the ``key=value`` strings applied on top, in order. `places`
     tells where each written key stands: ``("brushes", 0, "mask")`` (index from 0), ``("seed",)``.
     `changes` are the overrides with where they came from, `named` the files that text and changes
-    name.
+    name; `warnings`: what is legal in its text but hardly meant.
     """
 
     scene: Scene
@@ -279,6 +279,7 @@ class SceneFile:
     places: Mapping[KeyPath, Place] = field(default_factory=dict, compare=False)
     changes: tuple[Override, ...] = field(default=(), compare=False)
     named: tuple[NamedFile, ...] = field(default=(), compare=False)
+    warnings: tuple[Problem, ...] = field(default=(), compare=False)
 
     def place(self, *path: str | int) -> Place:
         """The place of a key, or of the nearest thing around it that was written."""

@@ -113,10 +113,11 @@ class Lines:
 
 @dataclass
 class Document:
-    """One YAML document: its root, and what is wrong with it short of being unreadable."""
+    """One YAML document: its root, what is wrong with it short of being unreadable, warnings."""
 
     root: Node
     problems: list[Problem] = field(default_factory=list)
+    warnings: tuple[Problem, ...] = ()
 
 
 def parse_yaml(
@@ -131,10 +132,19 @@ def parse_yaml(
         composed = yaml12.compose(text)
     except UnreadableError as flaw:
         raise SceneError([Problem(place(flaw.index), flaw.message, flaw.hint)]) from None
-    if composed is None:
+    if composed.root is None:
         return None
     builder = _Builder(place, base)
-    return Document(builder.node(composed, label, None), builder.problems)
+    root = builder.node(composed.root, label, None)
+    warnings = tuple(_lost(place(index), word) for index, word in composed.lost)
+    return Document(root, builder.problems, warnings)
+
+
+def _lost(place: Place, word: str) -> Problem:
+    """A warning: something beside a text is YAML's, and no part of the text."""
+    kind = {"#": "a comment", "&": "an anchor", "!": "a tag"}[word[0]]
+    hint = f"quote the text if {word[0]} belongs to it"
+    return Problem(place, f"{shown(word)} is read as {kind}, not as text", hint, "warning")
 
 
 def from_data(label: str, data: Any, place: Place) -> Node:

@@ -81,6 +81,7 @@ def load_scene(
         written_places(root),
         applied,
         named_files(root, origin.folder),
+        document.warnings,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 from yaml.composer import Composer
@@ -37,11 +37,22 @@ _CORE = {
     ),
 }
 _MAX_DIGITS = 40
+_GLUED_COMMENT = re.compile(r"[ \t]+(#[^\s#].*)")
 _HALVES = re.compile(r"\\u[dD][89a-fA-F]")
 
 
-def compose(text: str) -> yaml.Node | None:
-    """The node tree of the one document in `text`; None where there is none.
+class Composed(NamedTuple):
+    """The node tree of a document; None where there is none.
+
+    `lost`: where a text loses something that YAML takes as its own to no effect, and what that is.
+    """
+
+    root: yaml.Node | None
+    lost: tuple[tuple[int, str], ...] = ()
+
+
+def compose(text: str) -> Composed:
+    """The one document in `text`.
 
     Raises UnreadableError. libyaml scans where PyYAML has it, ten times as fast; PyYAML's own
     scanner reads what libyaml does not: halves of characters in escapes, which JSON has in pairs,
@@ -62,10 +73,10 @@ def compose(text: str) -> yaml.Node | None:
         raise explained(flaw, text) from None
 
 
-def _tree(loader: Any) -> yaml.Node | None:
+def _tree(loader: Any) -> Composed:
     try:
-        node: yaml.Node | None = loader.get_single_node()
-        return node
+        root = loader.get_single_node()
+        return Composed(root, tuple(loader.lost.values()))
     except (ValueError, OverflowError):  # PyYAML lets "\UFFFFFFFF" through to chr()
         raise UnreadableError("this is no character", getattr(loader, "index", 0)) from None
     finally:
@@ -120,11 +131,13 @@ class _Composer(Composer, BaseResolver):
 
     max_nodes = MAX_NODES
 
-    def __init__(self) -> None:
+    def __init__(self, text: str) -> None:
+        self.text = text
         Composer.__init__(self)
         BaseResolver.__init__(self)
         self._depth = self._total = self._expanded = 0
         self._sizes: dict[int, int] = {}
+        self.lost: dict[str, tuple[int, str]] = {}
 
     def resolve(self, kind: Any, value: Any, implicit: Any) -> str:
         if kind is yaml.SequenceNode:
@@ -134,9 +147,11 @@ class _Composer(Composer, BaseResolver):
         return _plain_tag(value) if implicit[0] else STR
 
     def compose_node(self, parent: Any, index: Any) -> yaml.Node | None:
-        start, mark = self._total, self.peek_event().start_mark  # type: ignore[attr-defined]
-        if self.check_event(yaml.AliasEvent):  # type: ignore[attr-defined]
-            end = self.peek_event().end_mark  # type: ignore[attr-defined]
+        event = self.peek_event()  # type: ignore[attr-defined]
+        start, mark = self._total, event.start_mark
+        if isinstance(event, yaml.AliasEvent):
+            end = event.end_mark
+            self.lost.pop(event.anchor or "", None)
             node = super().compose_node(parent, index)
             self._count_alias(node, mark)
             alias = (mark.index, end.index)
@@ -145,12 +160,26 @@ class _Composer(Composer, BaseResolver):
             raise UnreadableError(f"nested more than {MAX_DEPTH} levels deep", mark.index)
         if self._total - self._expanded == self.max_nodes:
             raise UnreadableError(f"a scene holds at most {self.max_nodes} values", mark.index)
+        if isinstance(event, yaml.ScalarEvent) and event.value:
+            self._note_lost(event)
         self._depth += 1
         self._total += 1
         node = super().compose_node(parent, index)
         self._depth -= 1
         self._sizes[id(node)] = self._total - start
         return node
+
+    def _note_lost(self, event: yaml.ScalarEvent) -> None:
+        """Note an anchor, until an alias refers to it; a tag that says nothing; ``text #1``."""
+        start: int = event.start_mark.index  # type: ignore[union-attr]
+        end: int = event.end_mark.index  # type: ignore[union-attr]
+        comment = None if event.style else _GLUED_COMMENT.match(self.text, end)
+        if event.anchor:
+            self.lost[event.anchor] = (start, f"&{event.anchor}")
+        elif event.tag == "!":
+            self.lost[f"! {start}"] = (start, "!")
+        elif comment and _plain_tag(event.value) == STR:
+            self.lost[f"# {start}"] = (comment.start(1), comment[1])
 
     def _count_alias(self, node: yaml.Node | None, mark: Any) -> None:
         size = self._sizes.get(id(node))
@@ -169,7 +198,7 @@ if CParser is not None:
 
         def __init__(self, text: str) -> None:
             CParser.__init__(self, text)
-            _Composer.__init__(self)
+            _Composer.__init__(self, text)
 
 
 class _Slow(_Composer, yaml.SafeLoader):
@@ -179,7 +208,7 @@ class _Slow(_Composer, yaml.SafeLoader):
 
     def __init__(self, text: str) -> None:
         yaml.SafeLoader.__init__(self, text)
-        _Composer.__init__(self)
+        _Composer.__init__(self, text)
 
     def scan_to_next_token(self) -> None:
         super().scan_to_next_token()

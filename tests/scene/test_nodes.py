@@ -334,3 +334,22 @@ def test_too_many_values_are_refused_with_the_number_allowed(
         monkeypatch.setattr(composer, "max_nodes", 100)
     assert plain(document("a: [" + "1, " * 97 + "]").root) == {"a": [1] * 97}
     assert only_problem("a: [" + "1, " * 98 + "]") == "1:296 a scene holds at most 100 values"
+
+
+@pytest.mark.usefixtures("scanner")
+@pytest.mark.parametrize(
+    ("text", "places"),
+    [
+        ("a: &fox and owl\nb: ! a fox\n", [(1, 4), (2, 4)]),
+        ("a: [&fox x]\nb: *fox\n", []),
+        ("a: fox #1 of 3\nb: [an owl #2\n]\n", [(1, 8), (2, 12)]),
+        ("a: fox # one\nb: 'x' #2\nc: 3 #4\nd: x ##\ne: #5\n", []),
+        ("a: &fox {b: c}\n", []),
+        ("a: &fox\n", []),
+    ],
+)
+def test_what_a_text_loses_to_yaml_is_warned_of(text: str, places: list[tuple[int, int]]) -> None:
+    found = document(text)
+    assert not found.problems
+    assert [(p.place.line, p.place.column) for p in found.warnings] == places
+    assert all(p.severity == "warning" and "quote the text" in p.hint for p in found.warnings)
