@@ -81,7 +81,8 @@ def _quotable(node: Node) -> str:
     if isinstance(node.value, int | float):
         return f"quote it: '{shown(node.written, quote=False)}'"
     opening = "[" if isinstance(node.value, tuple) else "{"
-    return quoting(opening) if opening in node.place.source else ""
+    lists = isinstance(node.value, tuple | dict)
+    return quoting(opening) if lists and opening in node.place.source else ""
 
 
 def phrase(node: Node) -> str:

@@ -231,7 +231,7 @@ class _Builder:
         for raw_key, raw_value in raw.value:
             place = self._place(raw_key.start_mark.index)
             if not isinstance(raw_key, yaml.ScalarNode) or raw_key.tag not in yaml12.SCALARS:
-                self._broken(place, "a key must be a plain word")
+                self._broken(place, "a key must be a plain word", "quote a text that holds a comma")
             elif raw_key.value == "<<" and not raw_key.style:
                 merges.append((place, raw_value))
             elif raw_key.value in children:

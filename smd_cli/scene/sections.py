@@ -38,7 +38,8 @@ def _slip(node: Node) -> str:
     """A hint for what YAML makes of a slip: a comment, a null, a bare key, odd quotes."""
     if isinstance(node.value, str) and node.typed is None:
         odd = odd_character(node.value)
-        return odd[2] if odd else ""
+        comma = "a line ends without a comma" if node.value.endswith(",") else ""
+        return odd[2] if odd else comma
     if node.value is not None:
         return ""
     if node.bare:
@@ -47,7 +48,8 @@ def _slip(node: Node) -> str:
         return "a ~ alone is YAML's word for nothing: quote it, or write ~/ and a path"
     place = node.place
     begins = place.source[place.column - 1 - place.skipped :].lstrip()[:1]
-    return {"#": "an unquoted # begins a comment", "&": quoting("&")}.get(begins, "")
+    comment = "an unquoted # begins a comment"
+    return {"#": comment, "&": quoting("&"), ",": quoting(",")}.get(begins, "")
 
 
 def _found(node: Node) -> str:
@@ -217,7 +219,9 @@ class Section(Notes):
         if odd:
             return f"{odd[1]} is in it: {odd[2]}"
         if glued or child.bare:
-            return glued or _COMMA
+            pair = re.match(r"(\w+)[ =]+(.{1,40})", key)
+            known = pair and pair[1] in self._asked
+            return f"write {pair[1]}: {pair[2]}" if pair and known else glued or _COMMA
         if meant:
             return f"did you mean {meant}?"
         return elsewhere(key, self._asked) or f"the keys here are: {', '.join(self._asked)}"

@@ -14,6 +14,11 @@ _LOOK_BACK = 20  # lines above the place where a parser stumbles
 _LONG = 2000  # signs of a line that are searched
 
 
+_ENDINGS = {
+    ",": "a line ends without a comma; quote the text if the comma belongs to it",
+    "]": "no [ is open here: take it away, or quote the text",
+    "}": "no { is open here: take it away, or quote the text",
+}
 _KEY = r"^[ \t]*(?:-[ \t]+)*"
 _GLUED = re.compile(_KEY + r"[A-Za-z_][\w-]*:(?=[^\s:/\\])")
 _VALUE = re.compile(r"(?:^[ ]*(?:-[ ]+)*|[{,\[][ ]*)[\w.-]+[ ]*:[ \t]+(?=\S)")
@@ -120,7 +125,11 @@ _SENTENCES = (
         "this backslash escape is unknown",
         "quote the text with ' instead of \"",
     ),
-    _Sentence("invalid Unicode character|hexdecimal|escape sequence of", "this is no character"),
+    _Sentence(
+        "invalid Unicode character|hexdecimal|escape sequence of",
+        "this is no character",
+        "quote the text with ' instead of \"",
+    ),
     _Sentence(
         "undefined alias",
         "no anchor of this name stands before this alias",
@@ -151,10 +160,13 @@ def explained(flaw: yaml.MarkedYAMLError, text: str) -> UnreadableError:
 
 
 def _told(sentence: _Sentence, text: str, index: int, begun: int) -> UnreadableError:
-    """The sentence where it helps: a bracket's own line tells more than where it opened."""
-    same_line = "\n" not in text[begun:index]
-    if sentence.at_start and text[index : index + 1] == ":" and same_line:
-        return UnreadableError("a ':' cannot stand here", index, "quote the text that holds ': '")
+    """The sentence where it helps: a sign on the line that it spoils tells more than its start."""
+    found, same_line = text[index : index + 1], "\n" not in text[begun:index]
+    if sentence.at_start and same_line and found in (":", "[", "{"):
+        hint = f"quote the text that holds {found}"
+        return UnreadableError(f"a '{found}' cannot stand here", index, hint)
+    if not sentence.at_start and found in _ENDINGS:
+        return UnreadableError(f"a '{found}' cannot stand here", index, _ENDINGS[found])
     return UnreadableError(sentence.message, begun if sentence.at_start else index, sentence.hint)
 
 
@@ -170,7 +182,27 @@ def _slip(text: str, index: int, said: str) -> UnreadableError | None:
     found = _bad_beginning(line, index - start)
     if not found and "mapping values" in said:
         found = _too_deep(line, index - start)
+        return _no_colon(lines) or _at(start, found)
+    return _at(start, found)
+
+
+def _at(start: int, found: tuple[int, str, str] | None) -> UnreadableError | None:
     return UnreadableError(found[1], start + found[0], found[2]) if found else None
+
+
+def _no_colon(lines: list[tuple[int, str]]) -> UnreadableError | None:
+    """The line that a text of several lines begins with, where it should be a key with its value.
+
+    `lines` go back from the ':' that cannot stand, up to the last line with one in its place.
+    """
+    below = len(lines) > 1 and lines[-1][1].rstrip().endswith(":")
+    start, line = lines[-2 if below else -1]
+    key = re.match(_KEY + r"([A-Za-z_]\w*)(?:[ =]|$)", line)
+    if len(lines) < 2 + below or ":" in line or not key:
+        return None
+    return UnreadableError(
+        "this key has no ': ' after it", start + key.start(1), f"write {key[1]}: …"
+    )
 
 
 def _lines_back(text: str, index: int) -> Iterator[tuple[int, str]]:
@@ -220,7 +252,7 @@ def _bad_beginning(line: str, end: int) -> tuple[int, str, str] | None:
         return start, f"a text cannot begin with {first} unless it is quoted", quoting(first)
     inside = re.search(r":(\s|$)", line[start : end + 2])
     if inside and first not in "[{":
-        if re.match(r"\w+:[ ]+[\[{]", line[start:]):
+        if re.match(r"\w+:[ ]+([\[{]|[\d.]+\s*$)", line[start:]):
             return start, "a mapping here needs braces", f"{{{line[start:][:60].strip()}}}"
         return start + inside.start(), "a ':' cannot stand here", "quote the text: it contains ': '"
     return None

@@ -64,7 +64,9 @@ def test_a_text_that_must_be_quoted_says_so_at_its_line(prompt: str) -> None:
     assert "quote" in found.hint or "unquoted" in found.hint
 
 
-@pytest.mark.parametrize("prompt", [*BEGINNINGS, "a fox, sitting", "a fox, red, big", "fox, b"])
+@pytest.mark.parametrize(
+    "prompt", [*BEGINNINGS, "a fox, sitting", "a fox, red", "fox [red]", "fox {a|b}"]
+)
 def test_so_it_does_in_braces(prompt: str) -> None:
     found = problems(in_braces(prompt))
     assert {problem.place.line for problem in found} == {3}
@@ -118,6 +120,17 @@ def test_a_missing_blank_after_a_colon(text: str, line: int, column: int) -> Non
         (f"background: x\nbrushes:\n  -prompt: a\n   {MASK}\n", 3, 3, "a blank after the dash"),
         ("background: sky\nsize: [512 512]\n", 2, 7, "commas between the values"),
         ("brushes:\n  - prompt: a\n    mask: rect: [0, 0, 9, 9]\n", 3, 11, "{rect: [0, 0, 9, 9]}"),
+        ("background: sky\nsampler: steps: 5\n", 2, 10, "{steps: 5}"),
+        ("background: sky\nsampler: {steps 5}\n", 2, 11, "write steps: 5"),
+        ("background: sky\nsampler: {steps=5}\n", 2, 11, "write steps: 5"),
+        (f"background: x\nbrushes:\n  - prompt: a\n    {MASK}}}\n", 4, 33, "no { is open here"),
+        (f"background: x\nbrushes:\n  - prompt: a\n    {MASK},\n", 4, 33, "ends without a comma"),
+        ("background: sky\nseed: 3,\n", 2, 7, "ends without a comma"),
+        (f"background: x\nbrushes:\n  - prompt a fox\n    {MASK}\n", 3, 5, "prompt: "),
+        ("background sky\nseed: 3\n", 1, 1, "background: "),
+        ("background: sky\nmodel: 'x'\nseed 3\nframes: 2\n", 3, 1, "after the colon"),
+        ('background: {image: "C:\\Users\\x.png"}\n', 1, 26, "quote the text with '"),
+        ("background: x\nprompt: {suffix:, pale}\n", 2, 17, "shall begin with ,"),
         ("background = sky\n", 1, 1, "write background: "),
         ("model: ~\nbackground: sea\n", 1, 8, "~ alone is YAML's word for nothing"),
         ("background: {prompt: sea, color: # red\n", 1, 34, "shall begin with #"),
