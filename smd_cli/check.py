@@ -159,7 +159,7 @@ def warnings_of(
         *painted.warnings,
         *idle_keys(scene_file, defaults),
         *prompt_warnings(scene_file, defaults),
-        *fit_warnings(scene_file, table, defaults),
+        *fit_warnings(scene_file, painted.size, table, defaults, layers.layers),
         *layer_warnings(scene_file, layers.layers, table, defaults.factor),
     ]
     unique = dict.fromkeys(replace(problem, severity="warning") for problem in found)

@@ -5,6 +5,7 @@ the words of the scene format::
 
     {"native_size": [256, 256], "consistency": false, "blur": 6,
      "sampler": {"timesteps": [999, 900], "guidance": {"type": "full", "scale": 3}},
+     "learnt": {"timesteps": [800, 999], "smallest_px": 48},
      "vocabulary": {"objects": ["fox"], "materials": ["grass"]}}
 """
 
@@ -60,7 +61,9 @@ class ModelDefaults:
     `sampler:`, `factor` the canvas pixels of a latent cell, `known` whether all of its configs are
     here.
     `samples_as_told`: the checkpoint says how it was distilled, so that the sampler is no guess;
-    `embeds_guidance`: its network takes the guidance scale itself.
+    `embeds_guidance`: its network takes the guidance scale itself. `learnt_timesteps`: the least
+    and the largest that it was trained for, None where that is not stated; `smallest_px`: the
+    smallest thing that it draws well.
     """
 
     native_size: tuple[int, int] = (512, 512)
@@ -74,6 +77,8 @@ class ModelDefaults:
     known: bool = False
     samples_as_told: bool = True
     embeds_guidance: bool = False
+    learnt_timesteps: tuple[int, int] | None = None
+    smallest_px: int = 0
 
 
 def resolve_model(
@@ -198,7 +203,7 @@ def _stated(model: ModelRef, folder: Path | None, preset: Preset) -> ModelDefaul
     scheduler = {**with_betas(told), **preset.scheduler}
     trailing = trails(scheduler)
     distilled = trailing or scheduler.get("_class_name") in CONSISTENCY_SCHEDULERS
-    words = own.get("vocabulary", {})
+    words, learnt = own.get("vocabulary", {}), own.get("learnt", {})
     return ModelDefaults(
         native_size=_native_size(own, unet, preset, latent_factor(vae)),
         factor=latent_factor(vae),
@@ -211,6 +216,8 @@ def _stated(model: ModelRef, folder: Path | None, preset: Preset) -> ModelDefaul
         known=folder is not None and not unread(model),
         samples_as_told=folder is None or distilled or bool(own or model.loras),
         embeds_guidance=bool(unet.get("time_cond_proj_dim")),
+        learnt_timesteps=_learnt_timesteps(learnt, preset, trailing),
+        smallest_px=int(learnt.get("smallest_px", 0)),
     )
 
 
@@ -219,6 +226,20 @@ def _named_scheduler(folder: Path | None) -> dict[str, Any]:
     held = _part(folder, INDEX).get("scheduler")
     name = held[1] if isinstance(held, list) and len(held) > 1 else None
     return {**SD_BETAS, **({"_class_name": name} if name else {})}
+
+
+def _learnt_timesteps(
+    learnt: Mapping[str, Any], preset: Preset, trailing: bool
+) -> tuple[int, int] | None:
+    """From the least to the largest timestep that a model was trained for, where that is known.
+
+    A preset that trails was distilled for its steps, which end as many equal parts of 1000.
+    """
+    if "timesteps" in learnt:
+        least, largest = learnt["timesteps"]
+        return int(least), int(largest)
+    steps = preset.sampler.get("steps")
+    return (1000 // steps - 1, 999) if trailing and steps else None
 
 
 def _native_size(

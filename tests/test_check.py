@@ -344,7 +344,7 @@ def test_guidance_numbers_that_cannot_act(tmp_path: Path) -> None:
 def test_a_prompt_without_a_word_that_a_small_model_knows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    few = ModelDefaults(objects=("fox", "pine tree"), materials=("night sky",), known=True)
+    few = ModelDefaults(objects=("fox", "pine tree"), materials=("night sky",))
     monkeypatch.setattr("smd_cli.check.read_defaults", lambda _: few)
     below = HEAD.replace("a meadow", "the Night Sky")
     text = below + brush("{rect: [0, 0, 64, 64]}", prompt="two foxs") + "\n"

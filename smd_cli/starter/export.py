@@ -34,6 +34,10 @@ SAMPLER: dict[str, Any] = {
 two in which it sees the whole canvas, and melts into it."""
 
 
+LEARNT: dict[str, Any] = {"timesteps": [20, 479], "smallest_px": 48}
+"""What the lessons show: the timesteps of their slots, and objects of six cells at least."""
+
+
 def defaults() -> dict[str, Any]:
     """What the tool takes when a scene does not say, in the words of the scene format."""
     return {
@@ -41,6 +45,7 @@ def defaults() -> dict[str, Any]:
         "consistency": False,
         "sampler": SAMPLER,
         "blur": 2,
+        "learnt": LEARNT,
         "vocabulary": {"objects": list(OBJECTS), "materials": list(MATERIALS)},
     }
 

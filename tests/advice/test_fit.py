@@ -1,0 +1,95 @@
+"""Warnings where timesteps, canvas or a brush's size leave what a model learnt."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from conftest import TINY
+
+from .scenes import said
+
+SKY = "background: blue sky\n"
+
+
+def boxed(width: int, height: int, model: str = "starter", size: str = "256x256") -> str:
+    mask = f"{{rect: [10, 10, {width}, {height}]}}"
+    return f"model: {model}\nsize: {size}\nbrushes: [{{prompt: a fox, mask: {mask}}}]\n"
+
+
+@pytest.mark.parametrize(
+    ("model", "fit", "large", "small"),
+    [
+        ("starter", "256x384", "512x512", "96x128"),
+        ("sd15", "512x896", "1024x1024", "192x192"),
+        ("sdxl", "1536x640", "2048x2048", "448x448"),
+        ("sdxl-turbo", "768x768", "1024x1024", "128x128"),
+    ],
+)
+def test_a_canvas_of_another_size_than_the_models(
+    tmp_path: Path, model: str, fit: str, large: str, small: str
+) -> None:
+    text = f"model: {model}\n{SKY}size: "
+    assert said(tmp_path, text + fit) == []
+    [told] = said(tmp_path, text + large)
+    assert told.startswith(f"3:7 the canvas of {large} is much larger than what the model {model} ")
+    [told] = said(tmp_path, text + small)
+    assert told.startswith(f"3:7 the canvas of {small} is much smaller than what the model {model}")
+
+
+def test_a_canvas_of_a_model_that_is_not_here_is_nobodys_guess(tmp_path: Path) -> None:
+    assert said(tmp_path, f"model: hub:a/b\n{SKY}size: 2048x2048\n") == []
+
+
+@pytest.mark.parametrize(
+    ("sampler", "place"),
+    [
+        ("timesteps: [999, 759, 259]", "2:22"),
+        ("timesteps: [420, 180, 9]", "2:22"),
+        ("preset: paper", "2:19"),
+        ("method: multidiffusion", "2:19"),
+    ],
+)
+def test_timesteps_that_the_starter_never_saw(tmp_path: Path, sampler: str, place: str) -> None:
+    [told] = said(tmp_path, f"{SKY}sampler: {{{sampler}}}\nsize: 256x256\n")
+    assert told.startswith(f"{place} the slots' timesteps, ")
+    assert "leave what the model starter learnt: 479 to 20 | leave out sampler." in told
+
+
+@pytest.mark.parametrize("sampler", ["timesteps: [460, 280, 50]", "mask_type: discrete"])
+def test_timesteps_that_the_starter_knows(tmp_path: Path, sampler: str) -> None:
+    assert said(tmp_path, f"{SKY}sampler: {{{sampler}}}\nsize: 256x256\n") == []
+
+
+def test_a_turbo_model_knows_the_timesteps_of_its_four_steps(tmp_path: Path) -> None:
+    text = f"model: sd-turbo\n{SKY}sampler: {{steps: "
+    assert said(tmp_path, text + "4}\n") == said(tmp_path, text + "2}\n") == []
+    [told] = said(tmp_path, text + "8}\n")
+    assert told.startswith("3:18 the slots' timesteps, 999 to 124, leave what the model sd-turbo ")
+    assert said(tmp_path, f"model: sd15\n{SKY}sampler: {{steps: 8}}\n") == []
+
+
+def test_a_brush_smaller_than_the_starters_smallest_object(tmp_path: Path) -> None:
+    assert said(tmp_path, boxed(48, 20)) == []
+    assert said(tmp_path, boxed(47, 20)) == [
+        "3:27 'brush 1' spans 47x20 px, and the model starter draws hardly anything in less than "
+        "48 px | a larger mask shows what it means"
+    ]
+
+
+def test_a_brush_smaller_than_eight_cells_of_a_larger_model(tmp_path: Path) -> None:
+    assert said(tmp_path, boxed(64, 64, "sd15", "512x512")) == []
+    [told] = said(tmp_path, boxed(63, 63, "sd15", "512x512"))
+    assert "the model sd15 draws hardly anything in less than 64 px" in told
+
+
+def test_a_model_folder_may_say_what_it_learnt(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(TINY, tmp_path / "m"))
+    stated = {"native_size": [128, 128], "learnt": {"timesteps": [500, 999], "smallest_px": 40}}
+    (folder / "smd.json").write_text(json.dumps(stated), encoding="utf-8")
+    text = boxed(40, 40, "m", "128x128") + "sampler: {timesteps: [999, 500]}\n"
+    assert said(tmp_path, text) == []
+    told = said(tmp_path, text.replace("40, 40]", "39, 39]").replace("500]", "499]"))
+    assert len(told) == 2
