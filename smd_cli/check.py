@@ -157,7 +157,7 @@ def warnings_of(
     found = [
         *scene_file.warnings,
         *painted.warnings,
-        *idle_keys(scene_file, defaults),
+        *idle_keys(scene_file, defaults, table, layers.layers),
         *prompt_warnings(scene_file, defaults),
         *fit_warnings(scene_file, painted.size, table, defaults, layers.layers),
         *layer_warnings(scene_file, layers.layers, table, defaults.factor),
