@@ -14,7 +14,7 @@ from smd_cli.advice.fit import fit_warnings
 from smd_cli.advice.idle import idle_keys
 from smd_cli.advice.layers import Box, Layer, Layers, layer_warnings, see_layers
 from smd_cli.advice.prompts import prompt_warnings
-from smd_cli.engine.schedule import StepTable, step_table, table_for
+from smd_cli.engine.schedule import StepTable, planned_table
 from smd_cli.errors import Problem
 from smd_cli.models import read_defaults
 from smd_cli.scene.model import SceneFile
@@ -99,12 +99,7 @@ def check_scene(scene_file: SceneFile, painted: PaintedScene | None = None) -> R
     painted = painted or paint_scene(scene_file)
     defaults = read_defaults(scene.model)
     sampler = scene.sampler
-    table = table_for(
-        sampler,
-        lambda steps, taus: step_table(
-            defaults.scheduler, steps=steps, timesteps=taus, consistency=defaults.consistency
-        ),
-    )
+    table = planned_table(sampler, defaults.scheduler, consistency=defaults.consistency)
     layers = see_layers(painted, sampler, table, defaults.factor)
     return Report(
         file=scene_file.file,

@@ -121,6 +121,10 @@ LowMemory = Annotated[
         "--low-memory", envvar="SMD_LOW_MEMORY", help="Slower, with less memory on the device."
     ),
 ]
+Revision = Annotated[
+    str | None,
+    typer.Option("--revision", metavar="REV", envvar="SMD_REVISION", help="Branch, tag or commit."),
+]
 NoClobber = Annotated[
     bool, typer.Option("--no-clobber", envvar="SMD_NO_CLOBBER", help="Never replace a file.")
 ]
@@ -552,7 +556,18 @@ def doctor(
             raise typer.Exit(ExitCode.FAILED)
 
 
-models_app = typer.Typer(rich_markup_mode=None)
+class _Named(TyperGroup):
+    """A group in which a word that is no command of its own is the NAME that `show` takes."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that is meant, and its arguments."""
+        named = bool(args) and args[0] not in self.commands
+        return super().resolve_command(ctx, ["show", *args] if named else args)
+
+
+models_app = typer.Typer(
+    cls=_Named, rich_markup_mode=None, subcommand_metavar="[NAME | COMMAND [ARGS]...]"
+)
 app.add_typer(models_app, name="models")
 
 
@@ -562,7 +577,7 @@ def models(
     as_json: Annotated[bool, typer.Option("--json", envvar="SMD_JSON", help="As JSON.")] = False,
     debug: Debug = False,
 ) -> None:
-    """List the presets, and the models in the hub cache; pull downloads one."""
+    """List the presets and the models in the hub cache; show the model NAME; pull downloads one."""
     if context.invoked_subcommand:
         return
     from smd_cli.models_list import list_models, show
@@ -575,15 +590,30 @@ def models(
             show(found)
 
 
+@models_app.command("show")
+def models_show(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A preset, folder, file or hub id.")],
+    revision: Revision = None,
+    as_json: Annotated[bool, typer.Option("--json", envvar="SMD_JSON", help="As JSON.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Show one model: what and where it is, its facts and its words. `show` may be left out."""
+    from smd_cli.model_card import card
+
+    above = context.parent.params if context.parent else {}
+    with _edge(Reporter(), debug or above.get("debug", False)):
+        found = card(name, revision)
+        if as_json or above.get("as_json", False):
+            print(json.dumps(found.as_json(), ensure_ascii=False))
+        else:
+            print("\n".join(found.lines()))
+
+
 @models_app.command("pull")
 def models_pull(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A preset or a hub id.")],
-    revision: Annotated[
-        str | None,
-        typer.Option(
-            "--revision", metavar="REV", envvar="SMD_REVISION", help="Branch, tag or commit."
-        ),
-    ] = None,
+    revision: Revision = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
     debug: Debug = False,

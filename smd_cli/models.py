@@ -6,7 +6,7 @@ the words of the scene format::
     {"native_size": [256, 256], "consistency": false, "blur": 6,
      "sampler": {"timesteps": [999, 900], "guidance": {"type": "full", "scale": 3}},
      "learnt": {"timesteps": [800, 999], "smallest_px": 48},
-     "vocabulary": {"objects": ["fox"], "materials": ["grass"]}}
+     "vocabulary": {"objects": ["fox"], "materials": ["grass"], "colours": ["red"]}}
 """
 
 from __future__ import annotations
@@ -74,6 +74,7 @@ class ModelDefaults:
     scheduler: Mapping[str, Any] = field(default_factory=lambda: dict(SD_BETAS))
     objects: tuple[str, ...] = ()
     materials: tuple[str, ...] = ()
+    colours: tuple[str, ...] = ()
     known: bool = False
     samples_as_told: bool = True
     embeds_guidance: bool = False
@@ -213,6 +214,7 @@ def _stated(model: ModelRef, folder: Path | None, preset: Preset) -> ModelDefaul
         scheduler=scheduler,
         objects=tuple(words.get("objects", ())),
         materials=tuple(words.get("materials", ())),
+        colours=tuple(words.get("colours", ())),
         known=folder is not None and not unread(model),
         samples_as_told=folder is None or distilled or bool(own or model.loras),
         embeds_guidance=bool(unet.get("time_cond_proj_dim")),

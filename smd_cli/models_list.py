@@ -95,7 +95,7 @@ def list_models() -> Models:
 def preset(known: Preset, downloads: Sequence[Download]) -> Listed:
     """A preset that is made of these downloads, or that comes with the package."""
     if known.folder is not None:
-        size = _folder_bytes(known.folder)
+        size = folder_bytes(known.folder)
         return Listed(known.name, "comes with smd", size, kind=known.about)
     repos = tuple(dict.fromkeys(wanted.repo for wanted in downloads))
     size = sum(bytes_on_disk(repo) for repo in repos)
@@ -130,7 +130,8 @@ def _names(folder: Path) -> tuple[str, ...]:
     return tuple(sorted(path.relative_to(folder).as_posix() for path in paths))
 
 
-def _folder_bytes(folder: Path) -> int:
+def folder_bytes(folder: Path) -> int:
+    """What the files in a folder weigh."""
     files = [Path(top, name) for top, _, names in os.walk(folder) for name in names]
     return sum(file.stat().st_size for file in files)
 

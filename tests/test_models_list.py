@@ -15,6 +15,7 @@ from conftest import TINY, Smd
 from smd_cli.hub_cache import Download, bytes_on_disk
 from smd_cli.models_list import list_models, preset
 from smd_cli.presets import PRESETS, Preset
+from smd_cli.starter.vocabulary import COLOURS, MATERIALS, OBJECTS
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 UNET = "unet/diffusion_pytorch_model.safetensors"
@@ -136,10 +137,106 @@ def test_the_newest_revision_counts(cache: Path) -> None:
     assert [one.state for one in list_models().others] == ["in part"]
 
 
-def test_it_loads_nothing_heavy() -> None:
+@pytest.mark.parametrize(
+    ("arguments", "heavy"), [(["models"], "numpy"), (["models", "starter"], "torch")]
+)
+def test_it_loads_nothing_heavy(arguments: list[str], heavy: str) -> None:
     code = (
-        "import sys; from smd_cli.__main__ import run; assert run(['models']) == 0; "
-        "print([m for m in ('torch', 'diffusers', 'transformers', 'numpy') if m in sys.modules])"
+        f"import sys; from smd_cli.__main__ import run; assert run({arguments}) == 0; "
+        f"print([m for m in ('diffusers', 'transformers', 'torch', '{heavy}') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+# --- One model ------------------------------------------------------------------------------------
+
+
+def shown(smd: Smd, *arguments: str) -> dict[str, str]:
+    """What `smd models NAME` shows, by title; wrapped lines in one."""
+    result = smd(["models", *arguments])
+    assert (result.code, result.err) == (0, "")
+    facts: dict[str, str] = {}
+    title = ""
+    for line in result.out.splitlines()[1:]:
+        assert len(line) <= 100 or title not in ("objects", "materials")
+        title = line[2:14].strip() or title
+        facts[title] = f"{facts.get(title, '')} {line[14:]}".strip()
+    return facts
+
+
+def test_the_starter_and_its_words(smd: Smd) -> None:
+    facts = shown(smd, "starter")
+    assert facts["state"].startswith("comes with smd, ")
+    assert (facts["licence"], facts["canvas"]) == (
+        "MIT",
+        "256x256 px, a latent cell is 8 px",
+    )
+    assert facts["slots"].startswith("5, timesteps 420 280 180 110 50 (noise 0.779 ")
+    assert (facts["bootstrap"], facts["blur"]) == ("3 slots, mix 3", "2 px")
+    assert facts["predicts"] == "v_prediction, scheduler DDIMScheduler"
+    for title, known in (("objects", OBJECTS), ("materials", MATERIALS), ("colours", COLOURS)):
+        assert facts[title] == f"{len(known)}: {', '.join(known)}"
+
+
+def test_a_hub_id_before_and_after_it_came(smd: Smd, cache: Path) -> None:
+    before = shown(smd, "a/model")
+    assert before["state"] == "not here"
+    assert before["missing"] == "a/model/model_index.json"
+    assert before["note"].endswith("what follows is as for Stable Diffusion 1.5")
+    assert before["canvas"].startswith("512x512 px")
+    assert "family" not in before
+    folder = put(cache, "a/model", TINY)
+    after = shown(smd, "a/model")
+    assert after["state"].startswith("here, ")
+    assert (after["place"], after["family"]) == (str(folder), "Stable Diffusion")
+    assert after["canvas"].startswith("128x128 px")
+    assert {"note", "missing"}.isdisjoint(after)
+
+
+def test_folders_and_json(smd: Smd) -> None:
+    told = json.loads(smd(["models", str(TINY), "--json"]).out)
+    assert told == json.loads(smd(["models", "--json", "show", str(TINY)]).out)
+    assert (told["state"], told["place"], told["facts_known"]) == ("here", str(TINY), True)
+    assert (told["canvas"], told["factor"]) == ([128, 128], 8)
+    assert told["bytes"] == sum(f.stat().st_size for f in TINY.rglob("*") if f.is_file())
+
+
+def test_a_preset_tells_its_parts(smd: Smd) -> None:
+    facts = shown(smd, "sdxl-lightning")
+    assert facts["licence"] == PRESETS["sdxl-lightning"].licence
+    assert (facts["loras"], facts["vae"]) == ("ByteDance/SDXL-Lightning", "madebyollin/taesdxl")
+    assert facts["canvas"].startswith("1024x1024 px")
+    assert facts["slots"].startswith("4, timesteps 999 749 499 249 ")
+
+
+def test_names_that_are_commands_have_a_way_around(
+    smd: Smd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(TINY, "pull")
+    assert smd(["models", "pull"]).code == 2  # pull wants a NAME
+    assert shown(smd, "show", "pull") == shown(smd, "./pull") | {"place": "pull"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["nope"], "error: no model 'nope': neither a preset, an existing path nor a hub id"),
+        (["starter", "more"], "error: Got unexpected extra argument(s) (more)"),
+        (["./flux"], "error: the model ./flux is a FluxPipeline, which is not supported"),
+    ],
+)
+def test_what_cannot_be_shown(
+    arguments: list[str],
+    sentence: str,
+    smd: Smd,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("flux").mkdir()
+    Path("flux/model_index.json").write_text('{"_class_name": "FluxPipeline"}')
+    result = smd(["models", *arguments])
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith(sentence)

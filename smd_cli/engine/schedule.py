@@ -107,6 +107,17 @@ def table_for(
     return replace(make(None, taus), c_skip=(0.0,) * count, c_out=(1.0,) * count)
 
 
+def planned_table(
+    sampler: Sampler, scheduler: Mapping[str, Any], *, consistency: bool
+) -> StepTable:
+    """A sampler's slots with a model that says these things of itself, before it is loaded."""
+
+    def make(steps: int | None, timesteps: Sequence[int] | None) -> StepTable:
+        return step_table(scheduler, steps=steps, timesteps=timesteps, consistency=consistency)
+
+    return table_for(sampler, make)
+
+
 def ddim_timesteps(steps: int) -> tuple[int, ...]:
     """DDIM's evenly spaced timesteps as Stable Diffusion takes them: 981, 961, …, 1 for 50."""
     stride = TRAIN_TIMESTEPS // steps

@@ -148,7 +148,7 @@ def _scene(root: Node, folder: Path) -> Scene:
         canvas = keys.get("size", size, None)
         model = keys.get("model", ModelReader(folder), resolve_model(DEFAULT_MODEL, folder))
         own_sampler, own_blur_px = keys.attempt(
-            (Sampler(), 8.0), _own_defaults, model, root.children.get("model", root).place
+            (Sampler(), 8.0), own_defaults, model, root.children.get("model", root).place
         )
         sampler = keys.get("sampler", lambda node: read_sampler(node, own_sampler), own_sampler)
         wording = keys.get("prompt", _wording, _Wording())
@@ -176,7 +176,7 @@ def _scene(root: Node, folder: Path) -> Scene:
         )
 
 
-def _own_defaults(model: ModelRef, place: Place) -> tuple[Sampler, float]:
+def own_defaults(model: ModelRef, place: Place) -> tuple[Sampler, float]:
     """The model's own sampler and blur, checked like the scene's."""
     try:
         own = read_defaults(model)

@@ -10,7 +10,7 @@ import torch
 from diffusers import DDIMScheduler, StableDiffusionPipeline
 
 from smd_cli.starter.codec import PatchAutoencoder
-from smd_cli.starter.vocabulary import MATERIALS, OBJECTS
+from smd_cli.starter.vocabulary import COLOURS, MATERIALS, OBJECTS
 
 SCHEDULER: dict[str, Any] = {
     "num_train_timesteps": 1000,
@@ -46,7 +46,11 @@ def defaults() -> dict[str, Any]:
         "sampler": SAMPLER,
         "blur": 2,
         "learnt": LEARNT,
-        "vocabulary": {"objects": list(OBJECTS), "materials": list(MATERIALS)},
+        "vocabulary": {
+            "objects": list(OBJECTS),
+            "materials": list(MATERIALS),
+            "colours": list(COLOURS),
+        },
     }
 
 
