@@ -7,6 +7,7 @@ alone; a pickle file could run any code while it is loaded, and is refused.
 from __future__ import annotations
 
 import json
+import stat
 import struct
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -74,6 +75,8 @@ def read_shapes(path: Path) -> Shapes:
     refuse_pickle(path)
     try:
         found = path.stat()
+        if not stat.S_ISREG(found.st_mode):
+            raise UsageError(f"{path} is no file of weights")
         return _shapes(path, found.st_size, found.st_mtime_ns)
     except OSError as missing:
         raise UsageError(f"cannot read {path}: {missing.strerror}") from missing

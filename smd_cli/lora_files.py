@@ -63,13 +63,14 @@ def misfit(name: str, model: str) -> UsageError:
 def lora_in(lora: LoraRef, path: Path) -> Path:
     """The safetensors file of a LoRA that lies here. Raises UsageError for a pickle, SmdError."""
     refuse_pickle(path)
-    if path.is_file():
+    if not path.is_dir():
         return path
     found = sorted(path.glob("*.safetensors"))
     usual = path / LORA_FILES[0]
     if usual in found or len(found) == 1:
         return usual if usual in found else found[0]
-    raise SmdError(f"the folder {lora.name} holds {len(found)} LoRA files", "name one of its files")
+    hint = "name one of its files" if found else ""
+    raise SmdError(f"the folder {lora.name} holds {len(found)} LoRA files", hint)
 
 
 def _file_here(lora: LoraRef) -> Path | None:

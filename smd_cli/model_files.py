@@ -64,12 +64,14 @@ def _looks(model: ModelRef) -> Iterator[tuple[KeyPath, Callable[[], None]]]:
 
 
 def _unet(model: ModelRef) -> Mapping[str, Any]:
-    """The config of a model's UNet, as far as it is here."""
+    """The config of a model's UNet, as far as it is here; else what its preset says of it."""
     try:
         folder = pipeline_folder(model)
     except SmdError:  # told of the pipeline
         folder = None
-    return (read_object(folder / "unet" / "config.json") if folder else None) or {}
+    config = read_object(folder / "unet" / "config.json") if folder else None
+    known = PRESETS.get(model.name)
+    return config or ({"cross_attention_dim": known.text_width} if known else {})
 
 
 # --- The pipeline ---------------------------------------------------------------------------------
@@ -141,24 +143,21 @@ def _refuse_part(model: ModelRef, place: Path) -> None:
         return
     if (place / "config.json").is_file():
         json_of(place / "config.json", model.name)
-    refuse_weights(model.name, place, must=model.folder is not None)
+    _refuse_weights(f"the model {model.name}", place, must=model.folder is not None)
 
 
-def refuse_weights(name: str, place: Path, *, must: bool) -> None:
-    """Raise for weights in a folder of the model `name` that cannot be loaded.
-
-    `must`: where there are none at all, too.
-    """
+def _refuse_weights(whose: str, place: Path, *, must: bool) -> None:
+    """Raise for weights in a folder that cannot be loaded; `must`: for none at all, too."""
     files = _weight_files(place)
     if not files:
         _refuse_pickles_alone(place)
         if must:
-            raise SmdError(f"the model {name} is not whole: {place} has no weights")
+            raise SmdError(f"{whose} is not whole: {place} has no weights")
     for file in files:
         if file.is_file():
             read_shapes(file)
         elif must:
-            raise SmdError(f"the model {name} is not whole: it lacks {file}")
+            raise SmdError(f"{whose} is not whole: it lacks {file}")
 
 
 def _weight_files(place: Path) -> list[Path]:
@@ -196,7 +195,7 @@ def _refuse_vae(model: ModelRef, vae: ModelRef) -> None:
         return
     config = json_of(place / "config.json", vae.name)
     _refuse_autoencoder(vae.name, config)
-    refuse_weights(vae.name, place, must=vae.folder is not None)
+    _refuse_weights(f"the vae {vae.name}", place, must=vae.folder is not None)
     _refuse_unlike(model, config)
     _refuse_other_scale(model, vae.name, config)
 
@@ -205,8 +204,9 @@ def _refuse_vae_file(model: ModelRef, file: Path) -> None:
     shapes = read_shapes(file)
     inputs = [shape for name, shape in shapes.items() if name.endswith(VAE_INPUT)]
     if not inputs:
-        what = described(shapes) or "no autoencoder of Stable Diffusion"
-        raise UsageError(f"{file.name} is {what}", "a tiny autoencoder is named as a folder")
+        what = described(shapes)
+        hint = "" if what else "a tiny autoencoder is named as a folder"
+        raise UsageError(f"{file.name} is {what or 'no autoencoder of Stable Diffusion'}", hint)
     _refuse_unlike(model, {"latent_channels": inputs[0][1] if len(inputs[0]) > 1 else None})
 
 

@@ -20,7 +20,8 @@ class Preset:
     It is on the hub as `repository` at `revision`, or in a `folder` of this package. `loras` make
     it fast, `vae` decodes quickly. `sampler` is in the words of the scene's ``sampler:``;
     `scheduler` holds the keys in which the checkpoint's own scheduler config is to be overruled;
-    `consistency`: it was distilled as a consistency model. `licence` is that of the weights.
+    `consistency`: it was distilled as a consistency model; `text_width`: how wide the texts are
+    that its UNet takes, by which LoRAs are told apart. `licence` is that of the weights.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Preset:
     sampler: Mapping[str, Any] = field(default_factory=dict)
     scheduler: Mapping[str, Any] = field(default_factory=dict)
     consistency: bool | None = None
+    text_width: int | None = None
 
     def ref(self, revision: str | None = None) -> ModelRef:
         """The preset as the model of a scene; another `revision` than the pinned one may be had."""
@@ -87,6 +89,7 @@ _ALL = (
         "451f4fe16113bff5a5d2269ed5ad43b0592e9a14",
         loras=(_LCM_SD15,),
         vae=_TAESD,
+        text_width=768,
         native_size=(512, 512),
         scheduler=_LCM,
     ),
@@ -97,6 +100,7 @@ _ALL = (
         "SimianLuo/LCM_Dreamshaper_v7",
         "a85df6a8bd976cdd08b4fd8f3b73f229c9e54df5",
         vae=_TAESD,
+        text_width=768,
         native_size=(512, 512),
         sampler={"guidance": {"type": "full", "scale": 8}},
         scheduler=_LCM,
@@ -108,6 +112,7 @@ _ALL = (
         "stabilityai/sd-turbo",
         "b261bac6fd2cf515557d5d0707481eafa0485ec2",
         vae=_TAESD,
+        text_width=1024,
         native_size=(512, 512),
         sampler=_FOUR,
         scheduler=_TRAILING,
@@ -121,6 +126,7 @@ _ALL = (
         _SDXL_REVISION,
         loras=(_LCM_SDXL,),
         vae=_TAESDXL,
+        text_width=2048,
         native_size=(1024, 1024),
         scheduler=_LCM,
     ),
@@ -132,6 +138,7 @@ _ALL = (
         _SDXL_REVISION,
         loras=(_LIGHTNING,),
         vae=_TAESDXL,
+        text_width=2048,
         native_size=(1024, 1024),
         sampler=_FOUR,
         scheduler=_TRAILING,
@@ -144,6 +151,7 @@ _ALL = (
         "stabilityai/sdxl-turbo",
         "71153311d3dbb46851df1931d3ca6e939de83304",
         vae=_TAESDXL,
+        text_width=2048,
         native_size=(512, 512),
         sampler=_FOUR,
         scheduler=_TRAILING,

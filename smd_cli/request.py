@@ -95,7 +95,7 @@ def load(source: str | Source, request: Request) -> SceneFile:
         for path, wrong in problems_of(file.scene.model)
     ]
     if problems:
-        raise SceneError(problems)
+        raise SceneError(sorted(problems, key=lambda one: (one.place.line, one.place.column)))
     return file
 
 

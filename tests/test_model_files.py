@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import struct
 from collections.abc import Callable, Mapping
@@ -300,10 +301,30 @@ def test_the_starter_takes_no_lora(lora: str, problem: Callable[[str], str]) -> 
     assert found.startswith("s.yaml:1:30: error: the model starter takes no lora")
 
 
-def test_a_preset_that_is_not_here_knows_its_family_from_no_file(
-    problem: Callable[[str], str],
+@pytest.mark.parametrize(("preset", "fits"), [("sd15", False), ("sdxl-turbo", True)])
+def test_a_preset_that_is_not_here_knows_its_family(
+    preset: str, fits: bool, problem: Callable[[str], str]
 ) -> None:
-    assert "error" not in problem("{name: sd15, lora: sdxl.safetensors}")
+    found = problem(f"{{name: {preset}, lora: sdxl.safetensors}}")
+    assert ("does not fit the model" in found) == (not fits)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no FIFOs here")
+@pytest.mark.parametrize("model", ["pipe.safetensors", "{name: ./tiny, lora: pipe.safetensors}"])
+def test_what_is_no_file_is_not_waited_for(model: str, problem: Callable[[str], str]) -> None:
+    os.mkfifo("pipe.safetensors")
+    assert "error: pipe.safetensors is no file of weights" in problem(model)
+
+
+def test_parts_that_stand_where_a_whole_should(problem: Callable[[str], str]) -> None:
+    Path("style").mkdir()
+    Path("style/pytorch_lora_weights.safetensors").write_bytes(FILES["fits"])
+    assert "hint: it holds a LoRA, which goes under lora:" in problem("style")
+    assert "tiny/vae is a AutoencoderKL, which is no whole model" in problem("tiny/vae")
+    assert "fits.safetensors is a LoRA" in problem("{name: fits.safetensors, config: tiny}")
+    Path("style/config.json").write_text('{"_class_name": "AutoencoderKL"}')
+    found = problem("{name: ./tiny, vae: style}")
+    assert "the vae style is not whole: style has no weights" in found
 
 
 def test_a_file_is_looked_at_again_when_it_changes(problem: Callable[[str], str]) -> None:

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from smd_cli.checkpoints import SUPPORTED, class_name
 from smd_cli.errors import SceneError, UsageError
+from smd_cli.hub_cache import LORA_FILES
 from smd_cli.models import PRESETS, resolve_lora, resolve_model
 from smd_cli.presets import Preset
 from smd_cli.scene.fields import number, phrase, refuse_address, whole
@@ -99,7 +100,9 @@ class ModelReader:
             other = class_name(ref.folder)
             if other:
                 raise wrong(node, f"{ref.name} is a {other}, which is no whole model", SUPPORTED)
-            raise wrong(node, f"{ref.name} is no {what} folder: it has no {needs}")
+            lora = any((ref.folder / name).is_file() for name in LORA_FILES)
+            hint = "it holds a LoRA, which goes under lora:" if lora else ""
+            raise wrong(node, f"{ref.name} is no {what} folder: it has no {needs}", hint)
         return ref
 
 
