@@ -110,8 +110,12 @@ def informed(file: SceneFile, request: Request) -> SceneFile:
         return file
     from smd_cli import hub
 
-    for download in wanted:
-        hub.prepare(download)
+    try:
+        for download in wanted:
+            hub.prepare(download)
+    except UsageError as wrong:
+        place = file.place("model", "name")
+        raise SceneError([Problem(place, wrong.message, wrong.hint)]) from wrong
     folder = Path() if file.file == STDIN_SHOWN else Path(file.file).parent
     return load(Source(file.file, file.name, folder, file.text), request)
 

@@ -164,6 +164,31 @@ def test_what_is_wrong_is_told_before_weights_come(
     assert not [path for path, _ in hub.gets if path.endswith(".safetensors")]
 
 
+@pytest.mark.parametrize(
+    ("files", "sentence"),
+    [
+        ({"model_index.json": b'{"_class_name": "FluxPipeline"}'}, "tiny/sd1"),
+        ({"README.md": b"nothing"}, "tiny/sd1 holds no model that smd can load"),
+    ],
+)
+def test_what_the_hub_has_under_a_name_is_told_at_the_name(
+    files: dict[str, bytes],
+    sentence: str,
+    hub: Hub,
+    tmp_path: Path,
+    smd: Smd,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hub.repos["tiny/sd1"] = Repo(files)
+    monkeypatch.chdir(tmp_path)
+    Path("s.yaml").write_text(SCENE.format(name="sd1"))
+    rendered = smd(["render", "s.yaml"])
+    assert rendered.code == 2
+    first = rendered.err.splitlines()[0]
+    assert first.startswith("s.yaml:1:8: error: ")
+    assert sentence in first
+
+
 def test_a_vae_of_the_hub_counts_too(families: dict[str, Path], cache: Path) -> None:
     """Its factor is read where it is; until then it is one to come."""
     model = ModelRef("m", families["sd1"], vae=ModelRef("tiny/vae"))
