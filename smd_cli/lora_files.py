@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ _FAMILY_HINT = (
 )
 # How the names of layers begin in LoRAs for transformers, which are other architectures.
 _OTHER_MODELS = ("transformer.", "lora_transformer_", "base_model.model.transformer")
-_FROM_TEXT = ("attn2.to_k", "attn2.to_v", "attn2_to_k", "attn2_to_v")
+_FROM_TEXT = re.compile(r"attn2[._](processor\.)?to_[kv]")  # layers that take the prompt
 _DOWN = (".lora_A.weight", ".lora_down.weight", ".lora.down.weight", "_lora.down.weight")
 
 
@@ -85,5 +86,5 @@ def _file_here(lora: LoraRef) -> Path | None:
 def _text_widths(shapes: Shapes) -> Iterator[int]:
     """How wide the text is that a LoRA's layers take."""
     for name, shape in shapes.items():
-        if name.endswith(_DOWN) and any(layer in name for layer in _FROM_TEXT):
+        if name.endswith(_DOWN) and _FROM_TEXT.search(name):
             yield shape[1] if len(shape) > 1 else 0

@@ -354,7 +354,7 @@ def test_a_prompt_without_a_word_that_a_small_model_knows(
     ]
     text = text.replace("two foxs", "a wolf")
     assert warned(tmp_path, text)[0].endswith(
-        "\nhint: it knows 3 words, such as fox, pine tree, night sky"
+        "\nhint: it knows 3 words, such as fox, pine tree, night sky; smd models a/b lists them"
     )
     assert warned(tmp_path, text.replace("a wolf", "a pine tree, snow")) == []
 

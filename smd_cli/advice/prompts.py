@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -100,14 +101,15 @@ def _unknown_words(
     if words and not any(known):
         name = scene_file.scene.model.name
         message = f"the model {name} knows no word of {quote(shortened(prompt))}"
-        yield Problem(scene_file.place(*path), message, _word_hint(prompt, words))
+        yield Problem(scene_file.place(*path), message, _word_hint(prompt, words, name))
 
 
-def _word_hint(prompt: str, words: Sequence[str]) -> str:
+def _word_hint(prompt: str, words: Sequence[str], model: str) -> str:
     """The known word that one of the prompt's comes closest to, else a few of the known ones."""
     for word in re.findall(r"\w+", prompt.lower()):
         close = difflib.get_close_matches(word, words, n=1, cutoff=0.75)
         if close:
             return f"did you mean {quote(close[0])}?"
     some = words[:: max(1, len(words) // 8)][:8]
-    return f"it knows {len(words)} words, such as {', '.join(some)}"
+    listed = f"smd models {shlex.quote(model)} lists them"
+    return f"it knows {len(words)} words, such as {', '.join(some)}; {listed}"
