@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import stat
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ PICKLES = (".ckpt", ".pt", ".pth", ".bin")
 LAYOUTS = Path(__file__).parent / "layouts"
 _LENGTH_BYTES = 8  # of the number that a safetensors file begins with
 _MAX_HEADER_BYTES = 100_000_000
+_NO_HEADER = (ValueError, LookupError, TypeError, AttributeError, RecursionError, struct.error)
 _STAND_IN_BYTES = 64  # enough to tell what lies where weights should
 
 CONSISTENCY_SCHEDULERS = ("LCMScheduler", "TCDScheduler")
@@ -77,14 +78,14 @@ def read_shapes(path: Path) -> Shapes:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):
             raise UsageError(f"{path} is no file of weights")
-        return _shapes(path, found.st_size, found.st_mtime_ns)
+        return _shapes(path, found.st_size, (found.st_ino, found.st_mtime_ns))
     except OSError as missing:
         raise UsageError(f"cannot read {path}: {missing.strerror}") from missing
 
 
 @lru_cache(maxsize=64)
-def _shapes(path: Path, size: int, saved_ns: int) -> Shapes:  # noqa: ARG001
-    """The same for a file of `size` bytes that was saved at a time: it is read once."""
+def _shapes(path: Path, size: int, state: tuple[int, int]) -> Shapes:  # noqa: ARG001
+    """The same for a file of `size` bytes, read once for each `state` of it."""
     with path.open("rb") as file:
         _refuse_stand_in(path, file.peek(_STAND_IN_BYTES)[:_STAND_IN_BYTES])
         try:
@@ -92,7 +93,7 @@ def _shapes(path: Path, size: int, saved_ns: int) -> Shapes:  # noqa: ARG001
             shapes = {name: tuple(entry["shape"]) for name, entry in entries.items()}
             end = max((entry["data_offsets"][1] for entry in entries.values()), default=0)
             lacking = end - body_bytes
-        except (ValueError, KeyError, TypeError, AttributeError, struct.error) as broken:
+        except _NO_HEADER as broken:
             raise UsageError(
                 f"{path} is no safetensors file, or is cut short", "download it again"
             ) from broken
@@ -143,8 +144,8 @@ def layout_of(path: Path) -> Path:
     shapes = read_shapes(path)
     if UNET_INPUT not in shapes or _TEXT_WIDTH not in shapes:
         raise UsageError(f"{path.name} is {_described(shapes)}", SUPPORTED)
-    refuse_unet(path.name, shapes[UNET_INPUT][1])
-    width = shapes[_TEXT_WIDTH][1]
+    refuse_unet(path.name, width_in(shapes[UNET_INPUT]))
+    width = width_in(shapes[_TEXT_WIDTH])
     if width == 2048:
         return LAYOUTS / "sdxl"
     if width == 768:
@@ -176,6 +177,11 @@ def described(shapes: Shapes) -> str:
     if any(name in shapes for name in _EMBEDDINGS):
         return "a textual inversion, which is not supported"
     return ""
+
+
+def width_in(shape: Sequence[int]) -> int:
+    """How many channels or features a layer takes whose weight has this shape; 0 for none."""
+    return shape[1] if len(shape) > 1 else 0
 
 
 def is_lora(shapes: Shapes) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from smd_cli.checkpoints import Shapes, described, is_lora, read_shapes, refuse_pickle
+from smd_cli.checkpoints import Shapes, described, is_lora, read_shapes, refuse_pickle, width_in
 from smd_cli.errors import SmdError, UsageError
 from smd_cli.families import STARTER_UNET
 from smd_cli.hub_cache import LORA_FILES, lora_download, whole
@@ -87,4 +87,4 @@ def _text_widths(shapes: Shapes) -> Iterator[int]:
     """How wide the text is that a LoRA's layers take."""
     for name, shape in shapes.items():
         if name.endswith(_DOWN) and _FROM_TEXT.search(name):
-            yield shape[1] if len(shape) > 1 else 0
+            yield width_in(shape)

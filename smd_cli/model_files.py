@@ -19,6 +19,7 @@ from smd_cli.checkpoints import (
     read_shapes,
     refuse_pickle,
     refuse_unet,
+    width_in,
 )
 from smd_cli.errors import SmdError, UsageError
 from smd_cli.families import Family, family_of
@@ -49,6 +50,8 @@ def problems_of(model: ModelRef) -> Iterator[tuple[KeyPath, SmdError]]:
             look()
         except SmdError as wrong:
             yield path, wrong
+        except (AttributeError, LookupError, TypeError, ValueError) as odd:
+            yield path, UsageError(f"the model {model.name} has odd settings: {odd}")
 
 
 def _looks(model: ModelRef) -> Iterator[tuple[KeyPath, Callable[[], None]]]:
@@ -132,7 +135,7 @@ def _refuse_single_file(model: ModelRef, file: Path) -> None:
     shapes = read_shapes(file)
     what = described(shapes)
     if UNET_INPUT in shapes:
-        refuse_unet(model.name, shapes[UNET_INPUT][1])
+        refuse_unet(model.name, width_in(shapes[UNET_INPUT]))
     elif what:
         raise UsageError(f"{model.name} is {what}")
 
@@ -207,7 +210,7 @@ def _refuse_vae_file(model: ModelRef, file: Path) -> None:
         what = described(shapes)
         hint = "" if what else "a tiny autoencoder is named as a folder"
         raise UsageError(f"{file.name} is {what or 'no autoencoder of Stable Diffusion'}", hint)
-    _refuse_unlike(model, {"latent_channels": inputs[0][1] if len(inputs[0]) > 1 else None})
+    _refuse_unlike(model, {"latent_channels": width_in(inputs[0])})
 
 
 def _refuse_autoencoder(name: str, config: Mapping[str, Any]) -> None:
@@ -229,7 +232,7 @@ def _refuse_unlike(model: ModelRef, vae: Mapping[str, Any]) -> None:
     """Raise UsageError where UNet and autoencoder differ in latent channels."""
     unet = _unet(model)
     takes, gives = unet.get("in_channels", 4), vae.get("latent_channels", 4)
-    if unet and gives is not None and takes != gives:
+    if unet and takes != gives:
         raise UsageError(
             f"the model {model.name} does not fit: its UNet takes {takes} channels, its "
             f"autoencoder gives {gives}"
@@ -260,7 +263,7 @@ def json_of(path: Path, name: str) -> dict[str, Any]:
             f"{name} is not a model folder: it has no {path.name}",
             "a model folder is what diffusers' save_pretrained writes",
         ) from missing
-    except (OSError, ValueError) as broken:
+    except (OSError, ValueError, RecursionError) as broken:
         raise SmdError(f"cannot read {path}: {broken}") from broken
     if not isinstance(loaded, dict):
         raise SmdError(f"cannot read {path}: not a JSON object")

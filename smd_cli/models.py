@@ -192,7 +192,7 @@ def read_defaults(model: ModelRef) -> ModelDefaults:
     folder = pipeline_folder(model)
     try:
         return _stated(model, folder, PRESETS.get(model.name, _NO_PRESET))
-    except (AttributeError, TypeError, ValueError) as odd:
+    except (AttributeError, LookupError, TypeError, ValueError) as odd:
         raise UsageError(f"the model folder {folder} has odd settings: {odd}") from odd
 
 
@@ -212,9 +212,9 @@ def _stated(model: ModelRef, folder: Path | None, preset: Preset) -> ModelDefaul
         consistency=bool(own.get("consistency", preset.consistency is not False and not trailing)),
         sampler=own.get("sampler") or preset.sampler or _implied_sampler(unet, trailing),
         scheduler=scheduler,
-        objects=tuple(words.get("objects", ())),
-        materials=tuple(words.get("materials", ())),
-        colours=tuple(words.get("colours", ())),
+        objects=tuple(map(str, words.get("objects", ()))),
+        materials=tuple(map(str, words.get("materials", ()))),
+        colours=tuple(map(str, words.get("colours", ()))),
         known=folder is not None and not unread(model),
         samples_as_told=folder is None or distilled or bool(own or model.loras),
         embeds_guidance=bool(unet.get("time_cond_proj_dim")),
@@ -282,7 +282,7 @@ def _read_json(path: Path) -> dict[str, Any]:
         return {}
     try:
         loaded = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as broken:
+    except (OSError, ValueError, RecursionError) as broken:
         raise UsageError(f"cannot read the model file {path}: {broken}") from broken
     if not isinstance(loaded, dict):
         raise UsageError(f"cannot read the model file {path}: not a JSON object")

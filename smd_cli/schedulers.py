@@ -16,6 +16,8 @@ TRAIN_TIMESTEPS = 1000
 PREDICTIONS = ("epsilon", "v_prediction", "sample")
 BETA_SCHEDULES = ("linear", "scaled_linear", "squaredcos_cap_v2")
 
+_NUMBERS = ("beta_start", "beta_end", "timestep_scaling")
+
 SD_BETAS: Mapping[str, Any] = {
     "beta_schedule": "scaled_linear",
     "beta_start": 0.00085,
@@ -94,6 +96,9 @@ def refuse_betas(config: Mapping[str, Any]) -> None:
     count = len(trained) if trained else config.get("num_train_timesteps", TRAIN_TIMESTEPS)
     if count != TRAIN_TIMESTEPS:
         raise UsageError(f"the model was trained with {count} timesteps, not {TRAIN_TIMESTEPS}")
+    numbers = [*(trained or ()), *(config[key] for key in _NUMBERS if key in config)]
+    if not all(isinstance(number, int | float) for number in numbers):
+        raise UsageError("the model's scheduler has settings that are no numbers")
     kind = config.get("beta_schedule", "scaled_linear")
     if not trained and kind not in BETA_SCHEDULES:
         raise UsageError(f"the noise schedule {kind!r} is not supported")

@@ -340,3 +340,42 @@ def test_sizes_that_lie_are_no_memory(problem: Callable[[str], str]) -> None:
     """A header that claims to be huge is not read."""
     Path("fits.safetensors").write_bytes(struct.pack("<Q", 2**62) + b"{}")
     assert "is no safetensors file" in problem("{name: ./tiny, lora: fits.safetensors}")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        edit("model_index.json", unet=[1]),
+        edit("model_index.json", text_encoder=["transformers", None]),
+        edit("model_index.json", scheduler="x"),
+        edit("unet/config.json", in_channels="four"),
+        edit("unet/config.json", sample_size=[]),
+        edit("text_encoder/config.json", hidden_size="wide"),
+        edit("vae/config.json", block_out_channels=5),
+        edit("vae/config.json", latent_channels=[4]),
+        edit(SCHEDULER, beta_start="low"),
+        edit(SCHEDULER, trained_betas=["a"] * 1000),
+        edit(SCHEDULER, num_train_timesteps=None),
+        edit(SCHEDULER, _class_name=5),
+        put("unet/config.json", b"[" * 100_000),
+        put("model_index.json", b"\xff\xfe"),
+        put(UNET, struct.pack("<Q", 100_000) + b"[" * 100_000),
+        put(UNET, weights({}) + b"more"),
+    ],
+)
+def test_odd_settings_are_sentences(change: Change, problem: Callable[[str], str]) -> None:
+    """Whatever stands in a file: an error with an address, or nothing, but no traceback."""
+    change(Path("tiny"))
+    found = problem("./tiny")
+    assert not found or found.startswith("s.yaml:1:8: ")
+
+
+@pytest.mark.parametrize("shape", [[], [4], [4, 4]])
+def test_odd_shapes_are_sentences(shape: list[int], problem: Callable[[str], str]) -> None:
+    names = ("input_blocks.0.0", "middle_block.1.transformer_blocks.0.attn2.to_k")
+    layers = {f"model.diffusion_model.{name}.weight": shape for name in names}
+    Path("odd.safetensors").write_bytes(weights(layers))
+    assert "error: odd.safetensors is a model of unknown size" in problem("odd.safetensors")
+    layers = {"decoder.conv_in.weight": shape, f"{PEFT}.lora_A.weight": shape}
+    Path("odd.safetensors").write_bytes(weights(layers))
+    assert "error" in problem("{name: ./tiny, lora: odd.safetensors}")
