@@ -48,7 +48,7 @@ UNET_INPUT = "model.diffusion_model.input_blocks.0.0.weight"
 VAE_INPUT = "decoder.conv_in.weight"  # (channels, latent channels, 3, 3)
 _LORA_RELATIVES = (".hada_w1_a", ".lokr_w1", ".lokr_w1_a", ".dora_scale", ".oft_blocks")
 _EMBEDDINGS = ("emb_params", "clip_l", "clip_g", "string_to_param")
-_TEXT_WIDTH = "model.diffusion_model.middle_block.1.transformer_blocks.0.attn2.to_k.weight"
+UNET_TEXT = "model.diffusion_model.middle_block.1.transformer_blocks.0.attn2.to_k.weight"
 
 
 def trails(scheduler: Mapping[str, Any]) -> bool:
@@ -142,10 +142,10 @@ def layout_of(path: Path) -> Path:
     Raises UsageError for what smd has no configs for.
     """
     shapes = read_shapes(path)
-    if UNET_INPUT not in shapes or _TEXT_WIDTH not in shapes:
+    if UNET_INPUT not in shapes or UNET_TEXT not in shapes:
         raise UsageError(f"{path.name} is {_described(shapes)}", SUPPORTED)
     refuse_unet(path.name, width_in(shapes[UNET_INPUT]))
-    width = width_in(shapes[_TEXT_WIDTH])
+    width = width_in(shapes[UNET_TEXT])
     if width == 2048:
         return LAYOUTS / "sdxl"
     if width == 768:
@@ -168,7 +168,7 @@ def described(shapes: Shapes) -> str:
     for ending, what in _OTHER_WEIGHTS.items():
         if any(name.endswith(ending) for name in shapes):
             return f"{what}, which is another architecture"
-    if UNET_INPUT in shapes and _TEXT_WIDTH in shapes:
+    if UNET_INPUT in shapes and UNET_TEXT in shapes:
         return "a whole checkpoint, which goes under model:"
     if is_lora(shapes):
         return "a LoRA, which goes under lora: beside the model it was made for"

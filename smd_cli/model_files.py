@@ -14,6 +14,7 @@ from typing import Any
 
 from smd_cli.checkpoints import (
     UNET_INPUT,
+    UNET_TEXT,
     VAE_INPUT,
     described,
     read_shapes,
@@ -138,6 +139,12 @@ def _refuse_single_file(model: ModelRef, file: Path) -> None:
         refuse_unet(model.name, width_in(shapes[UNET_INPUT]))
     elif what:
         raise UsageError(f"{model.name} is {what}")
+    takes, told = width_in(shapes.get(UNET_TEXT, ())), _unet(model).get("cross_attention_dim")
+    if takes and isinstance(told, int) and takes != told:
+        raise UsageError(
+            f"{model.name} does not fit its config: its UNet takes texts of width {takes}, there "
+            f"they are {told} wide"
+        )
 
 
 def _refuse_part(model: ModelRef, place: Path) -> None:

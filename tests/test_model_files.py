@@ -324,6 +324,8 @@ def test_parts_that_stand_where_a_whole_should(problem: Callable[[str], str]) ->
     assert "hint: it holds a LoRA, which goes under lora:" in problem("style")
     assert "tiny/vae is a AutoencoderKL, which is no whole model" in problem("tiny/vae")
     assert "fits.safetensors is a LoRA" in problem("{name: fits.safetensors, config: tiny}")
+    found = problem("{name: whole.safetensors, config: tiny}")
+    assert "error: whole.safetensors does not fit its config: its UNet takes texts of wid" in found
     Path("style/config.json").write_text('{"_class_name": "AutoencoderKL"}')
     found = problem("{name: ./tiny, vae: style}")
     assert "the vae style is not whole: style has no weights" in found
