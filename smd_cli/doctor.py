@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -39,6 +40,7 @@ brushes: [{prompt: a fox, mask: {rect: [25%, 25%, 50%, 50%]}}]
 """
 _SMALL_FREE_BYTES = 10_000_000_000
 _REPORT = "report it, with what smd doctor prints"
+_NO_ROOM = "close other programs, or try --device cpu, --dtype fp16 or a smaller model"
 _INSTALL_ANEW = "install smd anew, with what it needs: python -m pip install --force-reinstall"
 
 
@@ -127,9 +129,22 @@ def _looked(name: str, look: Callable[[], str], *, essential: bool = True) -> Fi
         told = (without_home(wrong.message), without_home(wrong.hint))
         return Finding(name, "", *told, essential=essential)
     except Exception as wrong:
+        if _is_full(wrong):
+            return Finding(
+                name, "", "there is no memory left for it", _NO_ROOM, essential=essential
+            )
         said = " ".join(str(wrong).split())
         fault = without_home(f"{type(wrong).__name__}: {said}")
         return Finding(name, "", fault, _INSTALL_ANEW, essential=essential)
+
+
+def _is_full(wrong: Exception) -> bool:
+    """Whether there was no memory left: nothing takes much before torch is there."""
+    if "torch" not in sys.modules:
+        return isinstance(wrong, MemoryError)
+    from smd_cli.backbone.memory import is_full
+
+    return is_full(wrong)
 
 
 def _ffmpeg() -> str:

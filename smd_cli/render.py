@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Sequence
 from contextlib import contextmanager
@@ -11,13 +10,14 @@ from typing import TYPE_CHECKING
 import torch
 
 from smd_cli.backbone.load import DTYPES, load_backbone, pick_dtype
-from smd_cli.backbone.memory import is_full, release
+from smd_cli.backbone.memory import gpu_peak_bytes, is_full, release
 from smd_cli.engine.plan import Plan, Planner
 from smd_cli.engine.stream import Frame, picture, single, stream
 from smd_cli.errors import SmdError
 from smd_cli.hub_cache import downloads_of
 from smd_cli.jobs import Job, picture_text
 from smd_cli.output.writers import open_outputs
+from smd_cli.process import peak_bytes
 from smd_cli.pull import bring
 from smd_cli.report import Reporter, Summary
 from smd_cli.request import ALL, AUTO, Machine, Order
@@ -138,7 +138,7 @@ def _render(
             seconds,
             first_seconds,
             began - loading_began,
-            peak_memory_bytes(),
+            peak_bytes(),
             gpu_peak_bytes(backbone.device),
         )
     )
@@ -169,7 +169,7 @@ def memory_sentence(job: Job) -> Iterator[None]:
     """Turns running out of memory into a sentence that says what helps."""
     try:
         yield
-    except (MemoryError, RuntimeError) as full:
+    except Exception as full:  # the devices' and libraries' errors have no class in common
         if not is_full(full):
             raise
         width, height = job.painted.size
@@ -177,18 +177,3 @@ def memory_sentence(job: Job) -> Iterator[None]:
             f"{job.title}: out of memory at {width}x{height}",
             "try a smaller --size, --schedule single, --low-memory, or --dtype fp16 on a GPU",
         ) from full
-
-
-def peak_memory_bytes() -> int | None:
-    """The largest memory of this process so far; None where the system does not tell."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
-
-
-def gpu_peak_bytes(device: torch.device) -> int | None:
-    """The largest memory taken on a CUDA device; None elsewhere."""
-    return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None

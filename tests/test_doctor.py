@@ -119,6 +119,16 @@ def test_little_room(smd: Smd, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "warning: there is little room: a model takes 2 to 14 GB\n" in result.out
 
 
+def test_no_memory_for_a_model_is_no_fault_of_the_install(
+    smd: Smd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "_starter", lambda *_: str(torch.empty(1 << 50)))
+    found = smd(["doctor", "--device", "cpu"])
+    assert found.code == 1
+    assert "error: there is no memory left for it\nhint: close other programs, or " in found.out
+    assert "DefaultCPUAllocator" not in found.out
+
+
 def test_a_cache_that_takes_no_downloads(
     smd: Smd, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,4 +1,4 @@
-"""Where a model's parts lie: all on the device, or each only while it works; and who leaves it."""
+"""Memory of models: where their parts lie, when they leave, and that there is no more."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+
+from smd_cli.errors import SmdError
 
 _MAIN_MEMORY = torch.device("cpu")
 
@@ -86,11 +88,31 @@ def _empty_cache(device: torch.device) -> None:
         empty()
 
 
+_NO_ROOM = (
+    "out of memory",  # CUDA, HIP, XPU, MPS
+    "allocate memory",  # the CPU; Linux and macOS, with error 12
+    "not enough memory",  # the CPU on Windows
+    "invalid buffer size",  # Metal: larger than any buffer may be
+    "status_alloc_failed",  # cuBLAS, cuDNN
+    "paging file is too small",  # Windows, of a file that is mapped
+)
+
+
 def is_full(error: BaseException) -> bool:
-    """Whether an error says that there is no memory left: on the CPU and MPS it has no class."""
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    told = str(error)
-    return isinstance(error, RuntimeError) and (
-        "allocate memory" in told or "out of memory" in told
-    )
+    """Whether an error, or one that it came from, says that there is no memory left.
+
+    Only CUDA's has a class of its own; libraries between hide it behind one of theirs.
+    """
+    seen: BaseException | None = error
+    while seen is not None and not isinstance(seen, SmdError):
+        if isinstance(seen, MemoryError | torch.OutOfMemoryError):
+            return True
+        if any(text in str(seen).lower() for text in _NO_ROOM):
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False
+
+
+def gpu_peak_bytes(device: torch.device) -> int | None:
+    """The most memory that tensors have had on a CUDA device; None elsewhere."""
+    return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import pytest
 import torch
 from conftest import TINY
@@ -16,7 +19,12 @@ from diffusers import AutoencoderKL, AutoencoderTiny
 from smd_cli.backbone import files, load, memory
 from smd_cli.backbone.load import load_backbone, pick_dtype
 from smd_cli.errors import SmdError, UsageError
+from smd_cli.jobs import Job
+from smd_cli.render import memory_sentence
 from smd_cli.scene.model import ModelRef
+from smd_cli.scene.paint import paint_scene
+from smd_cli.scene.parse import load_scene
+from smd_cli.scene.source import STDIN
 from smd_cli.starter.codec import PatchAutoencoder
 
 
@@ -193,16 +201,26 @@ def test_a_part_that_does_not_fit_leaves_nothing_behind() -> None:
     assert small.where == "cpu:0"
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
-        MemoryError(),
-        torch.OutOfMemoryError("CUDA out of memory"),
-        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"),
-        RuntimeError("MPS backend out of memory (MPS allocated: 9 GB)"),
-    ],
-)
+ERRORS = [
+    MemoryError(),
+    torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+    RuntimeError("CUDA error: out of memory"),
+    RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+    RuntimeError("MPS backend out of memory (MPS allocated: 17.77 GiB, max allowed: 18.13 GiB)."),
+    RuntimeError("Invalid buffer size: 19.38 GiB"),
+    RuntimeError(
+        "[enforce fail at ..\\c10\\core\\impl\\alloc_cpu.cpp:72] data. DefaultCPUAllocator: "
+        "not enough memory: you tried to allocate 26214400 bytes."
+    ),
+    OSError(12, "Cannot allocate memory"),
+    OSError("The paging file is too small for this operation to complete. (os error 1455)"),
+]
+
+
+@pytest.mark.parametrize("error", ERRORS)
 def test_no_memory_left_is_a_sentence(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it loads, and where it paints."""
+
     def full(*_: Any, **__: Any) -> None:
         raise error
 
@@ -210,3 +228,37 @@ def test_no_memory_left_is_a_sentence(error: Exception, monkeypatch: pytest.Monk
     with pytest.raises(SmdError) as refused:
         load_backbone(ModelRef("m", TINY), "cpu")
     assert refused.value.message == "the model m does not fit into the memory of cpu"
+    with pytest.raises(SmdError) as refused, memory_sentence(job()):
+        full()
+    assert refused.value.message == "s: out of memory at 64x64"
+
+
+def job() -> Job:
+    file = load_scene(STDIN, stdin=BytesIO(b"{model: starter, size: 64x64, background: grass}"))
+    return Job(replace(file, name="s"), paint_scene(file), (), (), ())
+
+
+def test_the_allocator_of_this_machine() -> None:
+    for fill in (lambda: torch.empty(1 << 50), lambda: np.empty(1 << 50)):
+        with pytest.raises(SmdError, match="out of memory at 64x64"), memory_sentence(job()):
+            fill()
+
+
+def test_an_error_that_came_from_another() -> None:
+    """Loaders say that a file cannot be read when there was no room for it."""
+
+    def load() -> None:
+        try:
+            raise ERRORS[0]
+        except MemoryError:
+            raise OSError("Unable to load weights from checkpoint file") from None
+
+    with pytest.raises(SmdError, match="out of memory"), memory_sentence(job()):
+        load()
+
+
+@pytest.mark.parametrize("error", [RuntimeError("expected 4 channels"), SmdError("out of memory")])
+def test_other_errors_stay_what_they_are(error: Exception) -> None:
+    with pytest.raises(type(error)) as stayed, memory_sentence(job()):
+        raise error
+    assert stayed.value is error
