@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from smd_cli.hub_cache import downloads_of, snapshot
 from smd_cli.output.places import Identity, identity
 from smd_cli.scene.model import ModelRef, SceneFile
 
@@ -21,9 +22,10 @@ def inputs_of(file: SceneFile) -> Iterator[Path]:
 
 
 def _places(model: ModelRef) -> Iterator[Path]:
-    """The files and folders that a model is loaded from."""
+    """The files and folders that a model is loaded from, in the hub cache too."""
     yield from (place for place in (model.folder, model.file, model.config) if place is not None)
     yield from (lora.path for lora in model.loras if lora.path is not None)
+    yield from filter(None, map(snapshot, downloads_of(model)))
     if model.vae is not None:
         yield from _places(model.vae)
 

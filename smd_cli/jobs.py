@@ -18,6 +18,7 @@ from smd_cli.report import Reporter
 from smd_cli.request import Request, each, informed, load, refuse_stdin_twice
 from smd_cli.scene.model import SceneFile
 from smd_cli.scene.paint import PaintedScene, paint_scene
+from smd_cli.streams import refuse_closed
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +51,7 @@ def prepare(request: Request) -> list[Job]:
     targets = [target for job in jobs for target in job.targets]
     if any(target.kind == "stdout" for target in targets):
         refuse_terminal(sys.stdout)
+        refuse_closed(sys.stdout)
     refuse_same_file(targets)
     read = (path for file in files for path in inputs_of(file))
     refuse_inputs(targets, read, reader="the scene" if len(files) == 1 else "one of the scenes")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from io import TextIOWrapper
+from io import TextIOWrapper, UnsupportedOperation
 from typing import Any, TextIO
 
 from smd_cli.errors import SmdError
@@ -82,6 +82,16 @@ def guard() -> None:
             stream.reconfigure(errors="backslashreplace")
     sys.stdout = _Results(sys.stdout)
     sys.stderr = _Words(sys.stderr)
+
+
+def refuse_closed(stream: TextIO) -> None:
+    """Raise OutputError where nothing can ever be written to `stream`, before work is done."""
+    try:
+        os.write(stream.fileno(), b"")
+    except UnsupportedOperation:  # no stream of the system's
+        return
+    except OSError as why:
+        raise OutputError(why) from why
 
 
 def _hold(number: int, way: int) -> None:

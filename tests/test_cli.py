@@ -438,6 +438,25 @@ def lora_and_vae(scene: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links")
+def test_no_result_replaces_a_model_of_the_hub(
+    smd: Smd, scene: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("smd_cli.hub_cache.cache_folder", lambda: scene.parent / "hub")
+    repo = Path("hub/models--owner--name")
+    (repo / "refs").mkdir(parents=True)
+    (repo / "refs/main").write_text("abc")
+    (repo / "blobs").mkdir()
+    (repo / "blobs/1").write_text("{}")
+    (repo / "snapshots/abc").mkdir(parents=True)
+    (repo / "snapshots/abc/model_index.json").symlink_to("../../blobs/1")
+    Path("out.png").symlink_to(repo / "blobs/1")
+    result = smd(["render", scene.name, "--model", "owner/name", "-o", "out.png", "--offline"])
+    assert result.code == 2
+    assert "error: out.png would replace " in result.err
+    assert (repo / "blobs/1").read_text() == "{}"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links")
 @pytest.mark.parametrize(
     ("stands", "scenes"),
     [

@@ -60,6 +60,7 @@ def shell(line: str) -> subprocess.CompletedProcess[str]:
         pytest.param("smd models >/dev/full", 1, NO_ROOM, marks=pytest.mark.slow),
         ("smd --help <&- >&- 2>&-", 1, ""),
         pytest.param("smd check s.yaml >/dev/full 2>/dev/full", 1, "", marks=pytest.mark.slow),
+        ("smd render s.yaml -o - >&-", 1, CLOSED),
         ("smd check gone.yaml >&-", 2, WRONG),
         ("smd check gone.yaml 2>&-", 2, ""),
         pytest.param("smd check gone.yaml 2>/dev/full", 2, "", marks=pytest.mark.slow),

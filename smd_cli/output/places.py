@@ -40,9 +40,18 @@ def is_stream(status: os.stat_result | None) -> bool:
     return status is not None and (stat.S_ISFIFO(status.st_mode) or stat.S_ISCHR(status.st_mode))
 
 
+def is_file_or_nothing(path: Path) -> bool:
+    """Whether a name is free, or a plain file's that no program holds open as a stream."""
+    try:
+        status = status_of(path)
+    except OSError:
+        return True
+    return status is None or (stat.S_ISREG(status.st_mode) and not is_open_stream(path))
+
+
 def refuse_place(path: Path, written: str) -> bool:
     """Raise `UsageError` where a result cannot go to `path`; gives whether a stream is there."""
-    if _is_own_stream(path):
+    if is_open_stream(path):
         hint = "-o - writes a PNG picture to standard output"
         raise UsageError(f"{written} leads to an open stream of a program, not to a file", hint)
     try:
@@ -81,7 +90,7 @@ def _is_terminal(device: Path) -> bool:
 _NO_TERMINAL = getattr(os, "O_NOCTTY", 0)
 
 
-def _is_own_stream(path: Path) -> bool:
+def is_open_stream(path: Path) -> bool:
     """Whether a name is, or leads through links to, an open file of some process (/dev/stdout)."""
     name = os.path.abspath(path)  # noqa: PTH100 - links stay
     for _ in range(_MOST_LINKS):

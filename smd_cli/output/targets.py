@@ -18,7 +18,7 @@ from typing import Literal
 
 from smd_cli.errors import UsageError
 from smd_cli.output.conflicts import refuse_inputs, refuse_same_file, standing
-from smd_cli.output.places import is_stream, refuse_place, status_of
+from smd_cli.output.places import is_file_or_nothing, refuse_place
 
 __all__ = ["Target", "plan_targets", "refuse_inputs", "refuse_same_file"]
 
@@ -171,7 +171,7 @@ class _Names:
 
     def _extension_hint(self, out: str) -> str:
         suffix = ".png" if self.frames == 1 else ".gif"
-        if is_stream(_status(out)):
+        if not is_file_or_nothing(Path(out)):
             return f"-o - writes a PNG to stdout; a link such as out{suffix} says the format"
         return f"write {out}{suffix}, or {out}/ for a folder of pictures"
 
@@ -234,13 +234,6 @@ def _split(out: str) -> tuple[str, str]:
 
 def _suffix(place: str) -> str:
     return Path(place).suffix.lower()
-
-
-def _status(place: str) -> os.stat_result | None:
-    try:
-        return status_of(place)
-    except OSError:
-        return None
 
 
 def _is_folder(place: str) -> bool:

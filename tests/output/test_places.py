@@ -130,9 +130,11 @@ def test_open_streams_are_not_meant(goal: str) -> None:
     assert Path("first.png").is_symlink()
 
 
-def test_a_device_without_an_extension_is_told_both_ways_out() -> None:
-    assert failure("/dev/null") == (
-        "error: /dev/null has no extension, so its format is unknown\n"
+@pytest.mark.parametrize("name", ["/dev/null", "/dev/stdout", "fifo"])
+def test_a_stream_without_an_extension_is_told_both_ways_out(name: str) -> None:
+    os.mkfifo("fifo")
+    assert failure(name) == (
+        f"error: {name} has no extension, so its format is unknown\n"
         "hint: -o - writes a PNG to stdout; a link such as out.png says the format"
     )
 
