@@ -94,7 +94,8 @@ def standing(target: Target) -> Iterator[tuple[int, Path]]:
     if target.kind == "stdout":
         return
     if target.kind != "sequence":
-        yield 0, target.path()
+        if os.path.lexists(target.path()):
+            yield 0, target.path()
         return
     pattern, folder = _pattern(target), target.path().parent
     for name in _names(folder):
