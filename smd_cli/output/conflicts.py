@@ -148,15 +148,20 @@ def _keys(target: Target) -> Iterator[str]:
     if target.kind == "stdout":
         yield "-"
         return
-    folder = os.path.realpath(target.path().parent)  # asked once, however many pictures go there
+    folder = _folder_key(target.path().parent)  # asked once, however many pictures go there
     for path in target.paths:
-        real = os.path.realpath(path) if path.is_symlink() else os.path.join(folder, path.name)  # noqa: PTH118
-        yield _key(real)
+        real = Path(os.path.realpath(path)) if path.is_symlink() else path
+        yield _key(f"{folder if real is path else _folder_key(real.parent)}/{real.name}")
 
 
-def _key(real: str) -> str:
+def _folder_key(folder: Path) -> str:
+    """What is equal for all names of a folder: by links, letters or mounts."""
+    return str(identity(folder) or os.path.realpath(folder))
+
+
+def _key(place: str) -> str:
     """A string that is equal for a file's names, where the system takes them for equal."""
-    key = os.path.normcase(real)
+    key = os.path.normcase(place)
     if sys.platform in ("darwin", "win32"):
         return unicodedata.normalize("NFC", key).casefold()
     return key

@@ -35,7 +35,8 @@ FORMATS: dict[str, Format] = {
     ".mp4": "MP4",
     ".webm": "WEBM",
 }
-_OTHER_STILLS = re.compile(r"\.(bmp|dib|tiff?|tga|p[pgn]m|pcx|hei[cf]|avif|jxl|jp2|ico)")
+_OTHER_STILLS = re.compile(r"\.(bmp|dib|tiff?|tga|p[pgn]m|pcx|hei[cf]|avif|jxl|jp2|ico|eps)")
+_OTHER_JPEGS = (".jpe", ".jif", ".jfif")
 _OTHER_FILMS = re.compile(r"\.(mov|avi|mkv|m4v|mpe?g|wmv|flv|ogv|3gp|ts)")
 _MOVIES: dict[Format, Kind] = {"GIF": "gif", "APNG": "apng", "MP4": "mp4", "WEBM": "webm"}
 _TOKENS = ("scene", "seed", "frame")
@@ -177,6 +178,8 @@ class _Names:
 
     def _near_format(self, out: str, suffix: str) -> str:
         """The extension that comes nearest: of the same kind, or a slip of the keyboard."""
+        if suffix in _OTHER_JPEGS:
+            return ".jpg"
         if _OTHER_FILMS.fullmatch(suffix):
             return ".mp4"
         if _OTHER_STILLS.fullmatch(suffix):

@@ -128,6 +128,8 @@ def test_paths() -> None:
                 ("x.mov", 4, "x.mp4"),
                 ("x.mpeg", 1, "x.mp4"),
                 ("x.jgp", 1, "x.jpg"),
+                ("x.jfif", 1, "x.jpg"),
+                ("x.eps", 1, "x.png"),
             ]
         ],
         (
@@ -227,12 +229,16 @@ SAME_HINT = "\nhint: give each result a name of its own; {scene} and {seed} may 
         (["meadow.gif", "{scene}.gif"], 2, "error: meadow.gif and {scene}.gif are the same file"),
         (["a-%d.png", "a-{frame}.png", "a-%04d.png"], 2, "a-%04d.png are the same file"),
         (["new/", "new/{scene}-%04d.png"], 2, "there is no folder new"),
+        (["new/", "./new/../new/"], 2, "are the same file"),
+        (["links/a.png", "there/a.png"], 1, "links/a.png and there/a.png are the same file"),
         (["link.png", "real.png"], 1, "error: link.png and real.png are the same file"),
     ],
 )
 @pytest.mark.skipif(os.name == "nt", reason="links")
 def test_two_names_of_one_file(outs: list[str], frames: int, text: str) -> None:
     Path("link.png").symlink_to("real.png")
+    Path("there").mkdir()
+    Path("links").symlink_to("there")
     said = failure(*outs, frames=frames)
     assert text in said
     assert "folder new" in said or said.endswith(SAME_HINT)
