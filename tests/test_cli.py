@@ -484,6 +484,15 @@ def test_no_result_replaces_anything_that_any_scene_is_made_of(
     assert Path("fox.png").read_bytes() == before
 
 
+def test_frames_that_watch_may_still_come_to_replace_no_mask(smd: Smd, scene: Path) -> None:
+    Image.new("L", (64, 64), 255).save("s-7.png")
+    brush = "  - {prompt: a fox, mask: s-7.png}\n"
+    scene.write_text(SCENE.replace("defaults", f"{brush}defaults"), encoding="utf-8")
+    result = smd(["watch", scene.name, "-n", "2", "-o", "s-%d.png"])
+    assert result.code == 2
+    assert "s-%d.png (s-7.png) would replace s-7.png, which the scene is made of" in result.err
+
+
 @pytest.mark.skipif(os.name == "nt", reason="/dev/stdin")
 def test_the_file_on_stdin_is_not_replaced(scene: Path) -> None:
     scene.rename("scene.png")
