@@ -67,7 +67,8 @@ def _job(file: SceneFile, painted: PaintedScene, request: Request) -> Job:
     planned = plan_targets(request.outs, scene_name=file.name, seed=scene.seed, frames=count)
     targets = (replace(one, scene_file=file.file, first=alone or 0) for one in planned)
     job = _job_to(file, painted, tuple(targets))
-    return replace(job, notes=(*job.notes, *filter(None, map(leftovers, job.targets))))
+    older = [] if alone is not None else filter(None, map(leftovers, job.targets))
+    return replace(job, notes=(*job.notes, *older))
 
 
 def job_of(file: SceneFile, painted: PaintedScene, targets: tuple[Target, ...]) -> Job:

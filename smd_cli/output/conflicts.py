@@ -47,7 +47,7 @@ def refuse_inputs(
         (target, path)
         for target in targets
         for index, path in standing(target)
-        if endless or index < target.frames
+        if endless or index in target.numbers
     ]
     read = {identity(path): path for path in inputs} if there else {}
     for target, path in there:
@@ -77,7 +77,7 @@ def clobber_error(path: Path) -> UsageError:
 
 def leftovers(target: Target) -> str | None:
     """A sentence about pictures that a longer sequence has left among those that will come."""
-    found = sorted((index, path) for index, path in standing(target) if index >= target.frames)
+    found = sorted((index, path) for index, path in standing(target) if index > target.numbers[-1])
     if not found:
         return None
     names = ", ".join(str(path) for _, path in found[:_SHOWN])
@@ -95,7 +95,7 @@ def standing(target: Target) -> Iterator[tuple[int, Path]]:
         return
     if target.kind != "sequence":
         if os.path.lexists(target.path()):
-            yield 0, target.path()
+            yield target.numbers[0], target.path()
         return
     pattern, folder = _pattern(target), target.path().parent
     for name in _names(folder):

@@ -72,12 +72,16 @@ class Target:
         return Path(self.template.format(frame=index))
 
     @property
+    def numbers(self) -> range:
+        """The frames that have files of their own; one for a target of a single file."""
+        return range(self.first, self.first + (self.frames if self.kind == "sequence" else 1))
+
+    @property
     def paths(self) -> list[Path]:
         """Every file that the frames make; none for stdout."""
         if self.kind == "stdout":
             return []
-        count = self.frames if self.kind == "sequence" else 1
-        return [self.path(k) for k in range(self.first, self.first + count)]
+        return [self.path(k) for k in self.numbers]
 
 
 def plan_targets(
@@ -250,8 +254,8 @@ def _check_place(target: Target) -> None:
     """Raise `UsageError` unless files can stand at the target's paths, or a stream is there."""
     if target.kind == "stdout":
         return
-    path = target.path()
-    later = (place for index, place in standing(target) if 0 < index < target.frames)
+    path = target.path(target.numbers[0])
+    later = (place for index, place in standing(target) if index in target.numbers[1:])
     streams = [refuse_place(place, target.written) for place in (path, *later)]
     if all(streams):
         return
