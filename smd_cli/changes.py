@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Literal
 
+from smd_cli.errors import Place, SceneError
 from smd_cli.scene.model import SceneFile
 from smd_cli.scene.named import NamedFile, quoted
-from smd_cli.scene.nodes import visible
+from smd_cli.scene.nodes import parse_yaml, visible
 from smd_cli.scene.overrides import Override
 
 CHUNK, WEIGHTS, FOLDER = "smd:changes", "smd:weights", "smd:folder"
@@ -112,7 +113,8 @@ def _sound(key: object, value: Sequence[tuple[object, object]]) -> bool:
 
 
 def _change(change: Override, named: Sequence[NamedFile], inside: Mapping[Path, str]) -> Change:
-    own = [one for one in named if one.option == change.option]
+    here = [one for one in named if one.option == change.place.file]
+    own = [one for one in here if _says(change.value[slice(*(one.span or (None,)))], one)]
     whole = [one for one in own if one.span is None]
     if whole:
         return Change(change.key, (_piece(whole[0], inside),))
@@ -124,6 +126,15 @@ def _change(change: Override, named: Sequence[NamedFile], inside: Mapping[Path, 
     if len(pieces) == 1 and change.key.split(".")[-1] in _FILE_KEYS:  # changed again after it
         pieces = [Piece("text", without_folder(change.value))]
     return Change(change.key, tuple(pieces))
+
+
+def _says(value: str, one: NamedFile) -> bool:
+    """Whether a text means a file's name: two long options may look alike where they are told."""
+    try:
+        document = parse_yaml(value, lambda _: Place("")) if value != one.written else None
+    except SceneError:
+        return False
+    return value == one.written or bool(document and document.root.value == one.written)
 
 
 def _piece(one: NamedFile, inside: Mapping[Path, str]) -> Piece:
