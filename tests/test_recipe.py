@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import TINY, Smd
 from PIL import Image, ImageSequence
-from watch.follow import Following, disc
+from watch.follow import Following, disc, save
 
 from smd_cli.watch.board import Command
 from smd_cli.watch.live import Manner
@@ -104,6 +104,21 @@ def test_a_kept_frame_of_a_stream_is_painted_again(smd: Smd) -> None:
     _, command = again(smd, kept)
     assert same(Path("again.png"), kept)
     assert command[command.index("--schedule") + 1] == "stream:0"
+
+
+def test_a_mask_that_is_read_as_at_first_is_so_again(smd: Smd) -> None:
+    ink = disc(20)
+    ink.putalpha(disc(40))
+    ink.save("it's.png")
+    with Following(Manner(keep="kept"), ("live.png",)) as live:
+        live.fresh(1)
+        ink.putalpha(0)  # all is erased: no channel of it varies but brightness
+        save(ink, Path("it's.png"))
+        live.fresh(2)
+    [_, kept] = sorted(Path("kept").iterdir())
+    _, command = again(smd, kept)
+    assert same(Path("again.png"), kept)
+    assert "brushes.1.mask.channel=alpha" in command
 
 
 def test_weights_that_are_gone_are_told(smd: Smd) -> None:

@@ -40,7 +40,8 @@ class Keeper:
         Gives the path, and whether it is new.
         """
         folder = Path(self._folder or f"{job.title}-kept")
-        chunks = bundle_chunks(job.scene_file, contents)
+        brushes = [painted.brush for painted in job.painted.brushes]
+        chunks = bundle_chunks(job.scene_file, contents, brushes)
         data = encode_still(pixels, "PNG", 100, {**text, **chunks})
         for number in count(1):
             path = folder / f"{job.title}-{number:04d}.png"
