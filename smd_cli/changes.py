@@ -78,9 +78,16 @@ def weights_of(file: SceneFile) -> dict[str, str]:
     names = dict.fromkeys(n.written for n in named if not Path(n.written).is_absolute())
     if not names:
         return {}
-    folder = Path(os.path.relpath(Path(file.file).parent)).as_posix()
-    lay = {} if folder.startswith("..") or Path(folder).is_absolute() else {FOLDER: folder}
-    return {WEIGHTS: json.dumps([*names]), **lay}
+    return {WEIGHTS: json.dumps([*names])} | _folder_of(file)
+
+
+def _folder_of(file: SceneFile) -> dict[str, str]:
+    """Where a scene lies below the current folder; nothing where it lies elsewhere."""
+    try:
+        folder = Path(os.path.relpath(Path(file.file).parent)).as_posix()
+    except (OSError, ValueError):  # there is no current folder, or on another drive
+        return {}
+    return {} if folder.startswith("..") else {FOLDER: folder}
 
 
 def from_json(text: str) -> list[Change]:

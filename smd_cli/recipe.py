@@ -32,7 +32,8 @@ _OURS = {"seed", "frames"}  # changes that the command tells by options of their
 class Recipe:
     """A scene's file by its name in `folder`, its text, and how it was painted.
 
-    `missing` are files that the picture does not hold and that are not where it says.
+    `outside` are the pictures that it names and that are not inside, `missing` the models' files
+    that are not here.
     """
 
     folder: Path
@@ -41,6 +42,7 @@ class Recipe:
     told: Mapping[str, str]
     pictures: int
     changes: tuple[Change, ...]
+    outside: tuple[str, ...]
     missing: tuple[str, ...]
 
     @classmethod
@@ -64,20 +66,25 @@ class Recipe:
         weights = _Weights.of(told)
         text = renamed(text, named, weights.name)
         inside = {os.path.normpath(folder / name) for name in others}
-        missing = [
-            one.written
-            for one in named
-            if (one.kind == "picture" and os.path.normpath(one.path) not in inside)
-            or (one.kind == "weights" and weights.lacks(one, changes))
-        ]
-        return cls(folder, scene, text, told, pictures, tuple(changes), tuple(missing))
+        paths = {one.written: os.path.normpath(one.path) for one in named if one.kind == "picture"}
+        outside = [name for name, path in paths.items() if path not in inside]
+        lost = (n.written for n in named if n.kind == "weights" and weights.lacks(n, changes))
+        missing = dict.fromkeys(lost)
+        return cls(
+            folder, scene, text, told, pictures, tuple(changes), tuple(outside), tuple(missing)
+        )
 
     def notes(self) -> tuple[str, ...]:
         """Sentences: the command, and what has to be known about it."""
         said = []
-        if self.missing:
-            names = ", ".join(shown(name, quote=False) for name in dict.fromkeys(self.missing))
+        if self.outside:
+            names = _listed(self.outside)
             said.append(f"not inside the picture, but wanted where the scene names them: {names}")
+        if self.missing:
+            names = _listed(self.missing)
+            said.append(
+                f"no picture holds a model, and here is none by its name; say where: {names}"
+            )
         if "smd:preview" in self.told:
             said.append("the picture is an estimate on the way; this paints the finished one")
         if "smd:mixed" in self.told:
@@ -153,6 +160,10 @@ class _Weights:
             return (self.folder / one.written).exists()
         except (OSError, ValueError):
             return False
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(shown(name, quote=False) for name in names)
 
 
 def _named(text: str, settings: Sequence[str], scene: Path) -> tuple[NamedFile, ...]:

@@ -122,10 +122,11 @@ def test_a_mask_that_is_read_as_at_first_is_so_again(smd: Smd) -> None:
 
 
 def test_weights_that_are_gone_are_told(smd: Smd) -> None:
-    assert smd(["render", "proj/s.yaml", "-o", "a.png"]).code == 0
+    options = ["--set", "brushes.1.mask={rect: [0, 0, 9, 9]}", "-o", "a.png"]
+    assert smd(["render", "proj/s.yaml", *options]).code == 0
     shutil.rmtree("models")
     told = smd(["unpack", "a.png"]).err
-    assert "but wanted where the scene names them: ../it's.png, ../models/tiny" in told
+    assert "no picture holds a model, and here is none by its name; say where: ../models" in told
 
 
 def test_an_animation_is_painted_again_whole(smd: Smd) -> None:

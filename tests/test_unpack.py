@@ -432,6 +432,34 @@ def test_files_that_are_not_inside_are_told() -> None:
     assert notes[0].endswith(": m.png, ../n.png, b.png")
 
 
+@pytest.mark.parametrize(
+    ("texts", "said", "command"),
+    [
+        ({"smd:command": "compare"}, "", "smd compare p/p.yaml --seed 0 -o again.png"),
+        ({"smd:preview": "slot 2 of 5"}, "an estimate on the way", "-n 1 -o again.png"),
+        ({"smd:mixed": "two scenes"}, "mixes two scenes", "-n 1 -o again.png"),
+        ({"smd:machine": "cuda fp16"}, "", "--device cuda --dtype fp16 --schedule"),
+        ({"smd:machine": "cpu fp32 low-memory"}, "", "--dtype fp32 --low-memory --schedule"),
+        ({"smd:frame": "7 of 3"}, "", "-n 3 --frame 7 -o again.png"),
+        ({"smd:schedule": "stream:5"}, "", "--schedule stream:5"),
+        ({"smd:changes": '[{"key": "model", "value": [{"weights": "gone"}]}]'}, ": gone", "=gone"),
+    ],
+)
+def test_what_is_said_of_a_picture(texts: Mapping[str, str], said: str, command: str) -> None:
+    picture({"smd:scene": SCENE, **texts})
+    *notes, last = unpack(Path("p.png")).notes
+    assert said in "".join(notes)
+    assert command in last
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are bytes there alone")
+def test_a_name_that_is_no_text(smd: Smd) -> None:
+    name = os.fsdecode(b"\xff\xfe.png")
+    picture({"smd:scene": SCENE}).rename(name)
+    assert "bug in smd" not in smd(["unpack", name]).err
+    assert smd(["unpack", name, "-o", "into"]).code == 0
+
+
 def test_older_kept_pictures_name_their_files_in_lines() -> None:
     packed = zipped([("s.yaml", SCENE.encode()), ("elsewhere/1-a.png", b"mask")])
     lines = (

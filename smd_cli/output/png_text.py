@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 from collections.abc import Iterator
@@ -42,6 +43,7 @@ def read_text(path: Path) -> tuple[dict[str, str], int]:
 
 def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
     """The texts and the number of frames, up to the end or a cut; all else is passed over."""
+    size = os.fstat(file.fileno()).st_size
     while len(head := file.read(8)) == 8:
         length, kind = struct.unpack(">I4s", head)
         if kind == b"IEND":
@@ -49,9 +51,9 @@ def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
         if kind not in (*_TEXTS, b"acTL"):
             file.seek(length + 4, 1)
             continue
-        body, check = file.read(length), file.read(4)
-        if len(body) < length or len(check) < 4:
+        if file.tell() + length + 4 > size:
             raise DamagedError("its text is cut off")
+        body, check = file.read(length), file.read(4)
         if struct.unpack(">I", check)[0] != zlib.crc32(kind + body):
             raise DamagedError("its text is damaged")
         yield kind, body

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -15,6 +16,7 @@ from smd_cli.errors import Place, Problem
 
 if TYPE_CHECKING:
     from smd_cli.scene.named import NamedFile
+    from smd_cli.scene.nodes import Node
     from smd_cli.scene.overrides import Override
 
 MaskType = Literal["discrete", "continuous", "semi-continuous"]
@@ -267,8 +269,8 @@ class SceneFile:
     `name` is the file's stem ("stdin" for a scene read from there), `file` the path as given,
     `text` its exact text, `overrides` the ``key=value`` strings applied on top, in order. `places`
     tells where each written key stands: ``("brushes", 0, "mask")`` (index from 0), ``("seed",)``.
-    `changes` are the overrides with where they came from, `named` the files that text and changes
-    name; `warnings`: what is legal in its text but hardly meant.
+    `changes` are the overrides with where they came from, `root` is what text and changes say;
+    `warnings`: what is legal in its text but hardly meant.
     """
 
     scene: Scene
@@ -278,8 +280,15 @@ class SceneFile:
     overrides: tuple[str, ...] = ()
     places: Mapping[KeyPath, Place] = field(default_factory=dict, compare=False)
     changes: tuple[Override, ...] = field(default=(), compare=False)
-    named: tuple[NamedFile, ...] = field(default=(), compare=False)
+    root: Node | None = field(default=None, compare=False)
     warnings: tuple[Problem, ...] = field(default=(), compare=False)
+
+    @cached_property
+    def named(self) -> tuple[NamedFile, ...]:
+        """The files that text and changes name."""
+        from smd_cli.scene.named import named_files
+
+        return named_files(self.root, Path(self.file).parent) if self.root else ()
 
     def place(self, *path: str | int) -> Place:
         """The place of a key, or of the nearest thing around it that was written."""

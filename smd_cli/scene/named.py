@@ -57,7 +57,7 @@ def named_files(root: Node, folder: Path) -> tuple[NamedFile, ...]:
     texts: list[tuple[Kind, Node]] = [
         ("text", node)
         for node in _leaves(root)
-        if node.place in places and id(node) not in seen and isinstance(node.value, str)
+        if isinstance(node.value, str) and node.place in places and id(node) not in seen
     ]
     return tuple(_named(kind, node, folder) for kind, node in files + texts)
 

@@ -31,7 +31,6 @@ from smd_cli.scene.model_fields import (
     NO_BRUSH_LORA,
     ModelReader,
 )
-from smd_cli.scene.named import named_files
 from smd_cli.scene.nodes import Lines, Node, from_data, parse_yaml, shown, written_places
 from smd_cli.scene.overrides import Override, apply_overrides, brush_name
 from smd_cli.scene.sampler_fields import read_sampler
@@ -80,7 +79,7 @@ def load_scene(
         made,
         written_places(root),
         applied,
-        named_files(root, origin.folder),
+        root,
         document.warnings,
     )
 
