@@ -26,8 +26,9 @@ PATIENCE_S = 1.5
 SLOW_RETRY_S = 1.0
 """How often files are looked at though nobody told of a save: none is missed for longer."""
 
-Stamps = Mapping[Path, tuple[int, int, int] | None]
-"""Each file's time (ns), size (bytes) and number; None where there is none."""
+Stamps = Mapping[Path, tuple[int, int, int, int] | None]
+"""Each file's times (ns) of content and rights, size (bytes) and number; None where there is none.
+"""
 
 SEEDS = 2**32
 
@@ -176,15 +177,16 @@ def _delay(changed: list[Path], now: float) -> float:
 
 
 def _stamps(files: Collection[Path]) -> Stamps:
-    """What tells that a file was saved, without reading it."""
-    found: dict[Path, tuple[int, int, int] | None] = {}
+    """What tells that a file was saved, or may be read again, without reading it."""
+    found: dict[Path, tuple[int, int, int, int] | None] = {}
     for path in files:
         try:
             status = path.stat()
         except (OSError, ValueError):
             found[path] = None
         else:
-            found[path] = (status.st_mtime_ns, status.st_size, status.st_ino)
+            times = status.st_mtime_ns, status.st_ctime_ns
+            found[path] = (*times, status.st_size, status.st_ino)
     return found
 
 

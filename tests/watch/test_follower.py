@@ -103,6 +103,34 @@ def test_saves_are_seen_where_the_system_has_no_listener_left(
     assert "OS file watch limit reached" in told
 
 
+@pytest.mark.skipif(os.name == "nt", reason="its files have no such rights")
+def test_a_file_that_may_be_read_again_is_read_though_nobody_tells(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    locked: list[bool] = []
+    plain = Path.open
+
+    def refused(path: Path, *how: Any, **more: Any) -> Any:
+        if locked and path.name == "s.yaml":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return plain(path, *how, **more)
+
+    def silent(*_: str, **how: Any) -> Iterator[set[tuple[watchfiles.Change, str]]]:
+        how["stop_event"].wait()
+        yield from ()
+
+    monkeypatch.setattr(watcher, "watch", silent)
+    monkeypatch.setattr(Path, "open", refused)
+    with Following(Manner()) as live:
+        live.fresh(1)
+        locked.append(True)
+        Path("s.yaml").chmod(0o200)
+        live.until(lambda s: "cannot be read: Permission denied" in s.trouble)
+        locked.clear()
+        Path("s.yaml").chmod(0o600)
+        live.until(lambda s: s.fresh and not s.trouble)
+
+
 def test_a_short_trouble_that_ends_as_it_began_leaves_the_picture_fresh() -> None:
     whole = Path("fox.png").read_bytes()
     with Following(Manner()) as live:
