@@ -169,8 +169,9 @@ class Reporter:
         if not self._screen:
             self.error(wrong)
         self._event("stale" if stale else "waiting")
-        if stale and not self._screen:
-            self._say("the last good picture stays, now stale; waiting for a mended file")
+        if not self._screen:
+            stays = "the last good picture stays, now stale" if stale else "there is no picture yet"
+            self._say(f"{stays}; waiting for a mended file")
 
     def aside(self, wrong: SmdError) -> None:
         """Something went wrong beside the picture, which is as fresh as before."""

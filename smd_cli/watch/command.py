@@ -42,7 +42,7 @@ def refuse_wrong(request: Request, manner: Manner) -> None:
     if manner.keep:
         _refuse_no_folder(manner.keep)
     if manner.record:
-        film_target(manner.record, source)
+        film_target(manner.record, source, seed=0)
     try:
         file = load(source, request)
         targets = watch_targets(file, request, manner)
@@ -85,22 +85,25 @@ def watch_targets(file: SceneFile, request: Request, manner: Manner) -> tuple[Ta
         one if still or manner.endless else target(out, frames)
         for out, one, still in zip(request.outs, alone, turns, strict=True)
     )
-    films = [film_target(manner.record, file.file)] if manner.record else []
+    films = [film_target(manner.record, file.file, file.scene.seed)] if manner.record else []
     refuse_same_file(targets)
     _refuse_both(films, targets)
     refuse_inputs([*targets, *films], inputs_of(file), endless=manner.endless)
     return targets
 
 
-def film_target(out: str, source: str) -> Target:
-    """Where the film of `--record` goes. Raises UsageError for a name that is no film's."""
+def film_target(out: str, source: str, seed: int) -> Target:
+    """Where the film of `--record` goes, `seed` being its first picture's.
+
+    Raises UsageError for a name that is no film's.
+    """
     name = Path(source).stem
-    [alone] = plan_targets([out], scene_name=name, seed=0, frames=1)
+    [alone] = plan_targets([out], scene_name=name, seed=seed, frames=1)
     if not (alone.is_movie or alone.format == "WEBP"):
         raise UsageError(
             f"--record takes a film, not {out}", "its name ends in .mp4 .webm .gif .apng or .webp"
         )
-    [target] = plan_targets([out], scene_name=name, seed=0, frames=2)
+    [target] = plan_targets([out], scene_name=name, seed=seed, frames=2)
     return target
 
 

@@ -15,9 +15,10 @@ from smd_cli.errors import SmdError
 from smd_cli.jobs import Job
 from smd_cli.output.atomic import write_whole
 from smd_cli.output.stills import Pixels, encode_still
+from smd_cli.output.targets import Target
 from smd_cli.output.writers import Outputs, open_outputs
 from smd_cli.request import Request
-from smd_cli.scene.model import Output
+from smd_cli.scene.model import Scene
 from smd_cli.watch.command import film_target
 from smd_cli.watch.tell import Teller
 
@@ -60,8 +61,8 @@ class Recorder:
     """
 
     def __init__(self, out: str, request: Request, teller: Teller) -> None:
-        """Raises UsageError for a name that is no film's."""
-        self._target, self._teller = film_target(out, request.scenes[0]), teller
+        self._out, self._source, self._teller = out, request.scenes[0], teller
+        self._target: Target | None = None
         self._parts = 0
         self._size: tuple[int, int] | None = None
         self._open = ExitStack()
@@ -79,12 +80,12 @@ class Recorder:
     ) -> None:
         self._finish()
 
-    def add(self, pixels: Pixels, output: Output) -> None:
-        """Append a picture (H, W, 3); `output` counts for the first of a film."""
+    def add(self, pixels: Pixels, scene: Scene) -> None:
+        """Append a picture (H, W, 3) of a scene, whose `output` counts for the first of a film."""
         size = (pixels.shape[1], pixels.shape[0])
         if self._outputs is None or size != self._size:
             self._finish()
-            self._begin(size, output)
+            self._begin(size, scene)
         assert self._outputs is not None
         try:
             self._outputs.add(self._frames, pixels, {})
@@ -94,14 +95,15 @@ class Recorder:
             raise
         self._frames += 1
 
-    def _begin(self, size: tuple[int, int], output: Output) -> None:
+    def _begin(self, size: tuple[int, int], scene: Scene) -> None:
         self._parts += 1
-        target = self._target
+        target = self._target = self._target or film_target(self._out, self._source, scene.seed)
         if self._parts > 1:
             path = target.path()
             part = str(path.with_name(f"{path.stem}-{self._parts}{path.suffix}"))
             target = replace(target, template=part.replace("{", "{{").replace("}", "}}"))
-        self._outputs = self._open.enter_context(open_outputs([target], size=size, output=output))
+        opened = open_outputs([target], size=size, output=scene.output)
+        self._outputs = self._open.enter_context(opened)
         self._size, self._frames = size, 0
 
     def _finish(self) -> None:

@@ -263,7 +263,7 @@ class Session:
         if self._recorder is None:
             return
         try:
-            self._recorder.add(shown.pixels, shown.version.job.scene_file.scene.output)
+            self._recorder.add(shown.pixels, shown.version.job.scene_file.scene)
         except SmdError as wrong:
             self._recorder = None
             self._teller.aside(wrong)

@@ -75,8 +75,6 @@ def view(state: State) -> RenderableType:
         grid.add_row("last change", Text(state.change + _seconds(state)))
     grid.add_row("watching", Text(", ".join(state.watched) or "…"))
     parts: list[RenderableType] = [grid]
-    if state.notice:
-        parts.append(Text(state.notice))
     if state.trouble:
         parts.append(Text(state.trouble, style="red"))
     return Group(*parts, Text(KEYS, style="dim"))

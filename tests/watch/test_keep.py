@@ -126,6 +126,15 @@ def test_a_film_has_every_whole_picture_and_plays(name: str) -> None:
     assert frames_of(name) == 3
 
 
+def test_a_film_may_be_named_after_the_first_seed() -> None:
+    with Following(Manner(record="film-{seed}.gif")) as live:
+        live.fresh(1)
+        live.ask(Command.SEED)
+        live.fresh(2)
+    assert frames_of("film-5.gif") == 2
+    assert [path.name for path in Path().glob("film*")] == ["film-5.gif"]
+
+
 def test_pictures_of_another_size_go_into_a_film_of_their_own() -> None:
     with Following(Manner(record="film.gif")) as live:
         live.fresh(1)
