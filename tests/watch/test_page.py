@@ -306,7 +306,7 @@ CROWDED = [
     *[(120 + k, 120 + k, 130 + k, 130 + k) for k in range(8)],  # on each other
 ]
 SHOWN_TAGS = """[...document.querySelectorAll('#tags span')]
-    .filter((tag) => getComputedStyle(tag).visibility === 'visible')
+    .filter((tag) => tag.offsetWidth)
     .map((tag) => tag.getBoundingClientRect()).map((b) => [b.left, b.top, b.right, b.bottom])"""
 
 

@@ -56,6 +56,8 @@ def page(tmp_path: Path) -> Iterator[str]:
         assert process.stdout
         told = json.loads(process.stdout.readline())
         assert told["event"] == "serving"
+        while json.loads(process.stdout.readline())["event"] != "picture":
+            pass  # the page is there before the libraries and the model
         yield told["url"]
     finally:
         began = time.monotonic()
