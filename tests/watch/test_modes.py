@@ -16,9 +16,11 @@ from PIL import Image
 from smd_cli.backbone.sd import StableDiffusion
 from smd_cli.errors import UsageError
 from smd_cli.request import Request
+from smd_cli.scene.model import Background
 from smd_cli.watch.board import Command
 from smd_cli.watch.live import Manner
 from smd_cli.watch.sources import Reader
+from smd_cli.watch.tell import background_lines
 
 from .follow import Following, disc, save, text_of
 
@@ -173,6 +175,57 @@ def test_another_seed_is_told_and_painted(smd: Smd) -> None:
     render(smd, "--seed", str(second.seed), "-o", "again.png")
     assert (pixels("live.png") == pixels("again.png")).all()
     assert text_of(Path("live.png"))["smd:overrides"] == f"seed={second.seed}"
+
+
+def test_while_paused_the_figures_are_the_shown_pictures() -> None:
+    """Another seed waits until it is painted, and only a saved picture has seconds of its own."""
+    with Following(Manner()) as live:
+        live.fresh(1)
+        save(disc(44), Path("fox.png"))
+        assert live.fresh(2).seconds is not None
+        live.ask(Command.PLAY)
+        live.ask(Command.SEED)
+        waiting = live.until(lambda s: s.wanted == 3)
+        assert (waiting.shown, waiting.seed, waiting.fresh) == (2, 5, False)
+        assert waiting.seconds is not None
+        assert waiting.notice == f"New seed {waiting.next_seed}: play or step paints it."
+        live.ask(Command.STEP)
+        painted = live.fresh(3)
+        assert painted.seed == painted.next_seed == waiting.next_seed
+        assert painted.seconds is None
+        live.ask(Command.PLAY)
+        live.ask(Command.SEED)
+        assert live.until(lambda s: s.notices == 2).notice.endswith(": it is on its way.")
+        live.fresh(4)
+
+
+def test_warnings_and_the_background_are_told() -> None:
+    odd = SCENE.replace("background: a meadow", "background: {prompt: a meadow, negative: fog}")
+    Path("s.yaml").write_text(odd, encoding="utf-8")
+    with Following(Manner()) as live:
+        state = live.fresh(1)
+        [warning] = [w for w in state.warnings if "negative" in w.message]
+        assert warning.place.startswith("s.yaml:3:")
+        assert "guidance" in warning.hint
+        assert state.background == ("a meadow",)
+        Path("s.yaml").write_text(SCENE, encoding="utf-8")
+        state = live.fresh(2)
+        assert not [w for w in state.warnings if "negative" in w.message]
+
+
+@pytest.mark.parametrize(
+    ("background", "lines"),
+    [
+        (Background("a meadow"), ("a meadow",)),
+        (Background("a meadow", color=(16, 32, 48)), ("a meadow", "#102030")),
+        (Background(None, image=Path("p/q.jpg"), image_written="q.jpg"), ("q.jpg",)),
+        (Background(), ("white",)),
+    ],
+)
+def test_the_legend_says_what_the_brushes_lie_on(
+    background: Background, lines: tuple[str, ...]
+) -> None:
+    assert background_lines(background) == lines
 
 
 def test_a_random_seed_is_drawn_once() -> None:
