@@ -115,6 +115,9 @@ def test_a_page_may_be_there_before_the_first_picture(browser: Browser) -> None:
         tab.until("document.title.startsWith('smd') && document.getElementById('why').textContent")
         assert tab.text("#word") == "WAITING"
         assert "first picture" in tab.text("#stage")
+        board.tell(busy="getting starter ready", wanted=1, next_seed=7)
+        tab.until("document.getElementById('why').textContent === 'getting starter ready …'")
+        assert [tab.text(f"#{name}") for name in ("version", "frame", "seed")] == ["–", "–", "7"]
         board.tell(pixels=flat(BLUE), scene="s.yaml", fresh=True)
         until(lambda: near(colour_at(tab, 0.5, 0.5), BLUE))
         assert tab.text("#word") == "FRESH"
