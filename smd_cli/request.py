@@ -14,7 +14,7 @@ from smd_cli.models import unread
 from smd_cli.scene.model import SceneFile
 from smd_cli.scene.overrides import Override
 from smd_cli.scene.parse import load_scene
-from smd_cli.scene.source import STDIN, STDIN_SHOWN, Source
+from smd_cli.scene.source import STDIN, Source
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -116,8 +116,7 @@ def informed(file: SceneFile, request: Request) -> SceneFile:
     except UsageError as wrong:
         place = file.place("model", "name")
         raise SceneError([Problem(place, wrong.message, wrong.hint)]) from wrong
-    folder = Path() if file.file == STDIN_SHOWN else Path(file.file).parent
-    return load(Source(file.file, file.name, folder, file.text), request)
+    return load(Source(file.file, file.name, Path(file.file).parent, file.text), request)
 
 
 def each(items: Iterable[S], work: Callable[[S], T]) -> list[T]:

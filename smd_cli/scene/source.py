@@ -14,7 +14,6 @@ from smd_cli.scene.nodes import Lines
 
 MAX_BYTES = 1 << 20
 STDIN = "-"
-STDIN_SHOWN = "<stdin>"
 # How a file begins → its encoding, as YAML 1.2 tells them apart.
 _ENCODINGS: tuple[tuple[bytes, str], ...] = (
     (rb"\xff\xfe\0\0|[^\0]\0\0\0", "utf-32-le"),
@@ -42,7 +41,7 @@ def read_source(source: str, stdin: IO[bytes] | None = None) -> Source:
         raise UsageError("a scene's name is empty")
     if source == STDIN:
         content = _from_stdin(stdin or sys.stdin.buffer)
-        return Source(STDIN_SHOWN, "stdin", Path(), _decoded(content, STDIN_SHOWN))
+        return Source("<stdin>", "stdin", Path(), _decoded(content, "<stdin>"))
     path = Path(source)
     return Source(source, path.stem, path.parent, _decoded(_content(path, source), source))
 
