@@ -29,7 +29,6 @@ IDLE = [
         "3:22 at strength 0 a brush paints",
         scene(SEA, "defaults: {strength: 0.2}"),
     ),
-    ),
     (
         scene("defaults: {blur: 3}", brush="prompt: a fox, blur: 4"),
         "2:18 defaults.blur has no effect: every brush has its own",
