@@ -13,9 +13,11 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import ROOT, TINY, Smd
 from PIL import Image
+from safetensors.numpy import save_file
 
 from smd_cli.environment import words
 
@@ -431,7 +433,8 @@ def model_by_link(scene: Path) -> None:
 
 
 def lora_and_vae(scene: Path) -> None:
-    Path("w.safetensors").write_bytes(b"weights")
+    layer = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k.lora_down.weight"
+    save_file({layer: np.zeros((2, 32), np.float32)}, "w.safetensors")
     model = f"{{name: {TINY}, lora: [{{path: ./w.safetensors}}]}}"
     scene.write_text(SCENE.replace(str(TINY), model), encoding="utf-8")
     os.link("w.safetensors", "fox.png")
@@ -446,14 +449,14 @@ def test_no_result_replaces_a_model_of_the_hub(
     (repo / "refs").mkdir(parents=True)
     (repo / "refs/main").write_text("abc")
     (repo / "blobs").mkdir()
-    (repo / "blobs/1").write_text("{}")
-    (repo / "snapshots/abc").mkdir(parents=True)
+    shutil.copytree(TINY, repo / "snapshots/abc")
+    index = (repo / "snapshots/abc/model_index.json").rename(repo / "blobs/1").read_text()
     (repo / "snapshots/abc/model_index.json").symlink_to("../../blobs/1")
     Path("out.png").symlink_to(repo / "blobs/1")
     result = smd(["render", scene.name, "--model", "owner/name", "-o", "out.png", "--offline"])
     assert result.code == 2
     assert "error: out.png would replace " in result.err
-    assert (repo / "blobs/1").read_text() == "{}"
+    assert (repo / "blobs/1").read_text() == index
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links")

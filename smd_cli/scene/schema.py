@@ -25,7 +25,7 @@ _SECTIONS: tuple[tuple[str, str, str], ...] = (
     ("brush", "in a brush", "name prompt mask negative alpha blur strength seed enabled"),
     ("defaults", "under defaults:", "negative alpha blur strength"),
     ("prompt", "under prompt:", "prefix suffix"),
-    ("mask", "in a mask", "image rect ellipse polygon invert channel fit"),
+    ("mask", "in a mask", "image rect ellipse polygon invert channel fit at"),
     ("model", "under model:", "name revision vae lora clip_skip config"),
     ("lora", "under model.lora:", "path weight revision"),
 )

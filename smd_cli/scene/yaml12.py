@@ -147,10 +147,9 @@ class _Composer(Composer, BaseResolver):
         return _plain_tag(value) if implicit[0] else STR
 
     def compose_node(self, parent: Any, index: Any) -> yaml.Node | None:
-        event = self.peek_event()  # type: ignore[attr-defined]
-        start, mark = self._total, event.start_mark
+        event: Any = self.peek_event()  # type: ignore[attr-defined]
+        start, mark, end = self._total, event.start_mark, event.end_mark
         if isinstance(event, yaml.AliasEvent):
-            end = event.end_mark
             self.lost.pop(event.anchor or "", None)
             node = super().compose_node(parent, index)
             self._count_alias(node, mark)
