@@ -15,8 +15,8 @@ from smd_cli.advice.idle import idle_keys
 from smd_cli.advice.layers import Box, Layer, Layers, layer_warnings, see_layers
 from smd_cli.advice.prompts import prompt_warnings
 from smd_cli.engine.schedule import StepTable, planned_table
-from smd_cli.errors import Problem
-from smd_cli.models import read_defaults
+from smd_cli.errors import Problem, SceneError
+from smd_cli.models import ModelDefaults, read_defaults
 from smd_cli.scene.model import SceneFile
 from smd_cli.scene.paint import Painted, PaintedScene, paint_scene
 from smd_cli.scene.pictures import dimensions
@@ -98,6 +98,7 @@ def check_scene(scene_file: SceneFile, painted: PaintedScene | None = None) -> R
     scene = scene_file.scene
     painted = painted or paint_scene(scene_file)
     defaults = read_defaults(scene.model)
+    _refuse_clip_skip(scene_file, defaults)
     sampler = scene.sampler
     table = planned_table(sampler, defaults.scheduler, consistency=defaults.consistency)
     layers = see_layers(painted, sampler, table, defaults.factor)
@@ -116,6 +117,15 @@ def check_scene(scene_file: SceneFile, painted: PaintedScene | None = None) -> R
         uncovered=layers.uncovered,
         warnings=warnings_of(scene_file, painted, table, layers),
     )
+
+
+def _refuse_clip_skip(scene_file: SceneFile, defaults: ModelDefaults) -> None:
+    """Raise SceneError where no layer of a text encoder would be left."""
+    skip, layers = scene_file.scene.model.clip_skip, defaults.text_layers
+    if layers and skip >= layers:
+        message = f"clip_skip leaves out {skip} of the {counted(layers, 'layer')} that there are"
+        place = scene_file.place("model", "clip_skip")
+        raise SceneError([Problem(place, message, "leave one at least")])
 
 
 def _brush_report(painted: Painted, layer: Layer, size: tuple[int, int]) -> BrushReport:

@@ -63,7 +63,8 @@ class ModelDefaults:
     `samples_as_told`: the checkpoint says how it was distilled, so that the sampler is no guess;
     `embeds_guidance`: its network takes the guidance scale itself. `learnt_timesteps`: the least
     and the largest that it was trained for, None where that is not stated; `smallest_px`: the
-    smallest thing that it draws well.
+    smallest thing that it draws well; `text_layers`: of its shortest text encoder, those that
+    `clip_skip` may leave out and one more, 0 where that is not known.
     """
 
     native_size: tuple[int, int] = (512, 512)
@@ -80,6 +81,7 @@ class ModelDefaults:
     embeds_guidance: bool = False
     learnt_timesteps: tuple[int, int] | None = None
     smallest_px: int = 0
+    text_layers: int = 0
 
 
 def resolve_model(
@@ -220,6 +222,7 @@ def _stated(model: ModelRef, folder: Path | None, preset: Preset) -> ModelDefaul
         embeds_guidance=bool(unet.get("time_cond_proj_dim")),
         learnt_timesteps=_learnt_timesteps(learnt, preset, trailing),
         smallest_px=int(learnt.get("smallest_px", 0)),
+        text_layers=_text_layers(folder),
     )
 
 
@@ -242,6 +245,13 @@ def _learnt_timesteps(
         return int(least), int(largest)
     steps = preset.sampler.get("steps")
     return (1000 // steps - 1, 999) if trailing and steps else None
+
+
+def _text_layers(folder: Path | None) -> int:
+    """How many layers `clip_skip` has to choose from; two encoders leave out one as it is."""
+    told = [_part(folder, f"text_encoder{n}/config.json") for n in ("", "_2")]
+    counts = [int(config["num_hidden_layers"]) for config in told if "num_hidden_layers" in config]
+    return max(0, min(counts) - (len(counts) - 1)) if counts else 0
 
 
 def _native_size(

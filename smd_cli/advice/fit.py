@@ -30,6 +30,7 @@ def fit_warnings(
     """Whether the model was made for such slots, such a canvas (W, H) and such brushes."""
     yield from _guessed_sampler(scene_file, table, defaults)
     yield from _foreign_timesteps(scene_file, table, defaults)
+    yield from _skipped_layers(scene_file, defaults)
     if defaults.known or scene_file.scene.model.name in PRESETS:
         yield from _foreign_canvas(scene_file, size, defaults)
         yield from _small_brushes(scene_file, defaults, layers)
@@ -65,6 +66,15 @@ def _foreign_timesteps(
     message += f"{scene_file.scene.model.name} learnt: {largest} to {least}"
     hint = f"leave out sampler.{key}, and its own are taken" if written else ""
     yield Problem(scene_file.place(*(("sampler", key) if written else (key,))), message, hint)
+
+
+def _skipped_layers(scene_file: SceneFile, defaults: ModelDefaults) -> Iterator[Problem]:
+    """Left-out text layers of a model of few words, which was trained with all of its few."""
+    model = scene_file.scene.model
+    if model.clip_skip and defaults.objects:
+        message = f"the model {model.name} reads its words from the last of its "
+        message += f"{counted(defaults.text_layers, 'text layer')}, which clip_skip leaves out"
+        yield Problem(scene_file.place("model", "clip_skip"), message, "leave clip_skip out")
 
 
 def _written(scene_file: SceneFile, key: str) -> bool:

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from conftest import TINY
 
+from smd_cli.errors import SceneError
+
 from .scenes import said
 
 SKY = "background: blue sky\n"
@@ -93,3 +95,26 @@ def test_a_model_folder_may_say_what_it_learnt(tmp_path: Path) -> None:
     assert said(tmp_path, text) == []
     told = said(tmp_path, text.replace("40, 40]", "39, 39]").replace("500]", "499]"))
     assert len(told) == 2
+
+
+def test_text_layers_that_the_starter_needs(tmp_path: Path) -> None:
+    text = "model: {name: starter, clip_skip: 1}\nsize: 256x256\nbackground: blue sky\n"
+    [told] = said(tmp_path, text)
+    assert told.startswith("1:35 the model starter reads its words from the last of its 3 text ")
+    assert said(tmp_path, text.replace("1}", "0}")) == []
+
+
+@pytest.mark.parametrize("encoders", [1, 2])
+def test_more_layers_left_out_than_there_are(tmp_path: Path, encoders: int) -> None:
+    folder = Path(shutil.copytree(TINY, tmp_path / "m"))
+    layers = json.loads((folder / "text_encoder" / "config.json").read_text())["num_hidden_layers"]
+    if encoders == 2:
+        shutil.copytree(folder / "text_encoder", folder / "text_encoder_2")
+    most = layers - encoders
+    text = "model: {name: m, clip_skip: %d}\nsampler: {steps: 4}\nbackground: sea\n"
+    assert said(tmp_path, text % most) == []
+    with pytest.raises(SceneError) as caught:
+        said(tmp_path, text % (most + 1))
+    [problem] = caught.value.problems
+    assert (problem.place.line, problem.place.column) == (1, 29)
+    assert f"clip_skip leaves out {most + 1} of the " in problem.message
