@@ -61,7 +61,7 @@ def pad_patch(patch: Patch, size: tuple[int, int], multiple: int) -> Patch:
 class SlotCounter:
     """Counts the slots in which a layer has any weight, on a padded canvas (H, W).
 
-    `radius_px`: as for `gaussian_blur`.
+    `radius_px`: as for `gaussian_blur`; `published`: as for `quantise`.
     """
 
     canvas: tuple[int, int]
@@ -69,6 +69,7 @@ class SlotCounter:
     table: StepTable
     mask_type: str
     factor: int
+    published: bool = False
 
     def count(self, patch: Patch, alpha: float, blur_px: float) -> int:
         """In how many slots a layer acts of which `patch` is left: a weight grows with its mask,
@@ -76,7 +77,8 @@ class SlotCounter:
         """
         soft = blur_patch(patch, self.canvas, blur_px, self.radius_px, self.factor)
         peak = np.full((1, 1), soft.paint.max(initial=0) * np.float32(alpha), dtype=np.float32)
-        return int(quantise(peak, self.table, self.mask_type).any(axis=(1, 2)).sum())
+        weights = quantise(peak, self.table, self.mask_type, published=self.published)
+        return int(weights.any(axis=(1, 2)).sum())
 
 
 def slot_counter(
@@ -88,10 +90,12 @@ def slot_counter(
 ) -> SlotCounter:
     """The counter whose slots are those where `layer_weights` of these layers are more than 0."""
     most = max((p.brush.blur_px for p in painted), default=0.0)
+    published = sampler.preset == "paper"
     return SlotCounter(
         canvas=(size[1] + -size[1] % factor, size[0] + -size[0] % factor),
-        radius_px=blur_radius(most) if sampler.preset == "paper" else None,
+        radius_px=blur_radius(most) if published else None,
         table=table,
         mask_type=sampler.mask_type,
         factor=factor,
+        published=published,
     )
