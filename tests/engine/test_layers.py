@@ -27,7 +27,7 @@ def random_layers(seed: int) -> list[Painted]:
         left, top = rng.integers(0, 40, 2)
         width, height = rng.integers(0, 40, 2)
         paint[top : top + height, left : left + width] = rng.choice([1.0, 0.97, 0.5])
-        changes = {
+        changes: Any = {
             "alpha": float(rng.choice([1.0, 0.98, 0.6])),
             "blur_px": float(rng.choice([0, 3])),
         }
