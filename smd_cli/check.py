@@ -115,7 +115,7 @@ def check_scene(scene_file: SceneFile, painted: PaintedScene | None = None) -> R
         muted=tuple(b.label for b in scene.brushes if not b.enabled),
         background=_background(scene_file),
         uncovered=layers.uncovered,
-        warnings=warnings_of(scene_file, painted, table, layers),
+        warnings=warnings_of(scene_file, painted, table, layers, defaults),
     )
 
 
@@ -155,10 +155,13 @@ def _background(scene_file: SceneFile) -> str:
 
 
 def warnings_of(
-    scene_file: SceneFile, painted: PaintedScene, table: StepTable, layers: Layers
+    scene_file: SceneFile,
+    painted: PaintedScene,
+    table: StepTable,
+    layers: Layers,
+    defaults: ModelDefaults,
 ) -> tuple[Problem, ...]:
     """Everything about a scene that is legal but hardly meant, in the order of the file."""
-    defaults = read_defaults(scene_file.scene.model)
     found = [
         *scene_file.warnings,
         *painted.warnings,
