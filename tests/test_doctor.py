@@ -215,7 +215,7 @@ def test_the_command(smd: Smd, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("startr", "--model startr: error: no model 'startr': "),
+        ("startr", "error: no model 'startr': neither a preset, "),
         ("someone/nothing", "error: the model someone/nothing is not here, and smd is offline; "),
     ],
 )

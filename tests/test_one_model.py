@@ -19,6 +19,7 @@ from smd_cli import agreement, render
 from smd_cli.backbone import memory
 from smd_cli.backbone.load import load_backbone
 from smd_cli.engine.plan import Planner
+from smd_cli.errors import SmdError
 from smd_cli.report import Reporter
 from smd_cli.scene.model import ModelRef
 from smd_cli.scene.paint import paint_scene
@@ -51,10 +52,13 @@ class Loads:
 
     def __init__(self) -> None:
         self.alive: list[int] = []
+        self.broken = ""
         self._unets: list[weakref.ref[torch.nn.Module]] = []
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
         self.alive.append(sum(ref() is not None for ref in self._unets))
+        if arguments[0].name == self.broken:
+            raise SmdError(f"the model {self.broken} breaks while it is loaded")
         loaded: Any = load_backbone(*arguments, **options)
         self._unets.append(weakref.ref(loaded._unet))
         return loaded
@@ -101,7 +105,7 @@ def test_a_watched_scene_that_changes_its_model(loads: Loads, manner: Manner) ->
 def test_a_model_that_cannot_be_loaded_and_back_again(loads: Loads, manner: Manner) -> None:
     """The picture stays; the first model is loaded once more."""
     write("one")
-    shutil.rmtree("two/unet")
+    loads.broken = "./two"
     with Following(manner) as live:
         live.fresh(1)
         shown = live.board.picture()[1]

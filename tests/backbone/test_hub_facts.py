@@ -25,6 +25,7 @@ brushes:
   - {{prompt: a fox, negative: ugly, mask: {{rect: [0, 0, 50%, 100%]}}}}
   - {{prompt: an owl, mask: {{ellipse: [40%, 20%, 50%, 50%]}}}}
 """
+LOCAL = ("smd:folder", "smd:weights")  # a picture tells of local models alone where they are
 CANVAS = (48, 32)  # that of SD 1.5 is 512x512
 _QUICK = ("sd-turbo", "sdxl-lcm")
 NAMES = [
@@ -59,8 +60,10 @@ def keep(cache: Path, repo: str, folder: Path) -> None:
     (place / "refs" / "main").write_text("0" * 40)
 
 
-def told(smd: Smd, where: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> tuple[str, bytes]:
-    """What check says in a folder, and the bytes that render writes there."""
+def told(
+    smd: Smd, where: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> tuple[str, bytes, dict[str, str]]:
+    """What check says in a folder, and the pixels and texts that render writes there."""
     where.mkdir(exist_ok=True)
     monkeypatch.chdir(where)
     Path("s.yaml").write_text(SCENE.format(name=name))
@@ -68,7 +71,9 @@ def told(smd: Smd, where: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> t
     assert rendered.code == 0, rendered.err
     checked = smd(["check", "s.yaml"])
     assert checked.code == 0, checked.err
-    return checked.out + checked.err, Path("s.png").read_bytes()
+    with Image.open("s.png") as picture:
+        texts = {key: str(text) for key, text in picture.info.items() if key not in LOCAL}
+        return checked.out + checked.err, picture.tobytes(), texts
 
 
 def test_in_the_cache_it_is_the_model_of_the_folder(
