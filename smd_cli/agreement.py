@@ -21,6 +21,7 @@ from smd_cli.backbone.load import load_backbone, pick_device, pick_dtype
 from smd_cli.backbone.memory import release
 from smd_cli.backbone.quiet import quiet
 from smd_cli.engine.plan import Plan, Planner
+from smd_cli.engine.schedule import refuse_noise_alone
 from smd_cli.engine.stream import single
 from smd_cli.errors import SmdError, UsageError
 from smd_cli.hub_cache import INDEX, PARTS, downloads_of, read_object
@@ -108,6 +109,7 @@ def _ours(
     scene = _plain(replace(file.scene, size=(width, height)))
     painted = paint_scene(replace(file, scene=scene))
     plan = Planner(backbone).plan(scene, painted.brushes, painted.size)
+    refuse_noise_alone(model.name, plan.table)
     start = plan.start_noise(0).to(dtype).float()
     draws = _draws((plan.table.slots, *start.shape), device, dtype)
     noise = torch.cat([plan.slot_noise[:1], *draws])

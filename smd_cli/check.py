@@ -14,13 +14,19 @@ from smd_cli.advice.fit import fit_warnings
 from smd_cli.advice.idle import idle_keys
 from smd_cli.advice.layers import Box, Layer, Layers, layer_warnings, see_layers
 from smd_cli.advice.prompts import prompt_warnings
-from smd_cli.engine.schedule import StepTable, planned_table
-from smd_cli.errors import Problem, SceneError
+from smd_cli.engine.schedule import StepTable, planned_table, refuse_noise_alone
+from smd_cli.errors import Problem, SceneError, UsageError
 from smd_cli.models import ModelDefaults, read_defaults
-from smd_cli.scene.model import SceneFile
+from smd_cli.scene.model import KeyPath, SceneFile
 from smd_cli.scene.paint import Painted, PaintedScene, paint_scene
 from smd_cli.scene.pictures import dimensions
 from smd_cli.units import counted, plain, shortened
+
+
+# Where a scene says which timesteps its slots have.
+_SLOTS: tuple[KeyPath, ...] = tuple(
+    ("sampler", key) for key in ("timesteps", "steps", "preset", "method")
+)
 
 
 @dataclass(frozen=True)
@@ -101,6 +107,7 @@ def check_scene(scene_file: SceneFile, painted: PaintedScene | None = None) -> R
     _refuse_clip_skip(scene_file, defaults)
     sampler = scene.sampler
     table = planned_table(sampler, defaults.scheduler, consistency=defaults.consistency)
+    _refuse_noise_alone(scene_file, table)
     layers = see_layers(painted, sampler, table, defaults.factor)
     return Report(
         file=scene_file.file,
@@ -126,6 +133,15 @@ def _refuse_clip_skip(scene_file: SceneFile, defaults: ModelDefaults) -> None:
         message = f"clip_skip leaves out {skip} of the {counted(layers, 'layer')} that there are"
         place = scene_file.place("model", "clip_skip")
         raise SceneError([Problem(place, message, "leave one at least")])
+
+
+def _refuse_noise_alone(scene_file: SceneFile, table: StepTable) -> None:
+    """Raise SceneError, where the slots are said, for one whose x0 cannot be told."""
+    try:
+        refuse_noise_alone(scene_file.scene.model.name, table)
+    except UsageError as wrong:
+        path = next((path for path in _SLOTS if path in scene_file.places), ("model",))
+        raise SceneError([Problem(scene_file.place(*path), wrong.message, wrong.hint)]) from wrong
 
 
 def _brush_report(painted: Painted, layer: Layer, size: tuple[int, int]) -> BrushReport:

@@ -118,6 +118,21 @@ def planned_table(
     return table_for(sampler, make)
 
 
+def refuse_noise_alone(model: str, table: StepTable) -> None:
+    """Raise UsageError where a network that predicts noise is asked about nothing but noise.
+
+    x0 = (x_t - σ·ε) / α, and α is 0 where the signal ends in nothing (arXiv 2305.08891, section 3).
+    `model`: what the user calls it.
+    """
+    alone = [tau for tau, alpha in zip(table.timesteps, table.alphas, strict=True) if alpha <= 0]
+    if alone and table.prediction == "epsilon":
+        raise UsageError(
+            f"timestep {alone[-1]} is noise alone with the model {model}, whose network predicts "
+            "noise: that tells nothing of the picture",
+            f"sampler: {{timesteps: [...]}} with all of them below {alone[-1]}",
+        )
+
+
 def ddim_timesteps(steps: int) -> tuple[int, ...]:
     """DDIM's evenly spaced timesteps as Stable Diffusion takes them: 981, 961, …, 1 for 50."""
     stride = TRAIN_TIMESTEPS // steps

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import TINY
+from conftest import TINY, Smd
 
 from smd_cli.errors import SceneError
 
@@ -118,3 +118,50 @@ def test_more_layers_left_out_than_there_are(tmp_path: Path, encoders: int) -> N
     [problem] = caught.value.problems
     assert (problem.place.line, problem.place.column) == (1, 29)
     assert f"clip_skip leaves out {most + 1} of the " in problem.message
+
+
+def noise_alone(folder: Path, **scheduler: object) -> None:
+    """Write the tiny model into a folder, with another scheduler."""
+    shutil.copytree(TINY, folder)
+    path = folder / "scheduler" / "scheduler_config.json"
+    told = json.loads(path.read_text())
+    path.write_text(json.dumps({**told, "_class_name": "LCMScheduler", **scheduler}))
+
+
+ZERO_SNR = {"rescale_betas_zero_snr": True}
+
+
+@pytest.mark.parametrize(
+    ("sampler", "place"),
+    [
+        ("", "1:8"),
+        ("sampler: {steps: 4}\n", "4:18"),
+        ("sampler: {timesteps: [999, 500]}\n", "4:22"),
+        ("sampler: {preset: paper}\n", "4:19"),
+    ],
+)
+@pytest.mark.parametrize("command", ["check", "render"])
+def test_noise_alone_tells_a_network_that_predicts_noise_nothing(
+    command: str, sampler: str, place: str, tmp_path: Path, smd: Smd
+) -> None:
+    noise_alone(tmp_path / "m", **ZERO_SNR)
+    text = f"model: ./m\n{SKY}size: 64x64\n{sampler}"
+    (tmp_path / "s.yaml").write_text(text)
+    told = smd([command, str(tmp_path / "s.yaml")])
+    assert told.code == 2
+    sentence = "error: timestep 999 is noise alone with the model ./m, whose network predicts noise"
+    assert told.err.startswith(f"{tmp_path / 's.yaml'}:{place}: {sentence}")
+    assert "hint: sampler: {timesteps: [...]} with all of them below 999" in told.err
+    assert not (tmp_path / "s.png").exists()
+
+
+@pytest.mark.parametrize("kind", ["v_prediction", "sample"])
+def test_noise_alone_does_for_other_networks(kind: str, tmp_path: Path) -> None:
+    noise_alone(tmp_path / "m", **ZERO_SNR, prediction_type=kind)
+    assert said(tmp_path, f"model: ./m\n{SKY}size: 64x64\n") == []
+
+
+@pytest.mark.parametrize("sampler", ["timesteps: [979, 500]", "method: multidiffusion"])
+def test_later_timesteps_do_for_all(sampler: str, tmp_path: Path) -> None:
+    noise_alone(tmp_path / "m", **ZERO_SNR)
+    assert said(tmp_path, f"model: ./m\n{SKY}size: 64x64\nsampler: {{{sampler}}}\n") == []
