@@ -22,7 +22,6 @@ from smd_cli.scene.paint import Painted, PaintedScene, paint_scene
 from smd_cli.scene.pictures import dimensions
 from smd_cli.units import counted, plain, shortened
 
-
 # Where a scene says which timesteps its slots have.
 _SLOTS: tuple[KeyPath, ...] = tuple(
     ("sampler", key) for key in ("timesteps", "steps", "preset", "method")
