@@ -61,6 +61,11 @@ def no_save_mends(wrong: SmdError) -> bool:
     return any(_is_option(problem.place) for problem in wrong.problems)
 
 
+def names_model(request: Request) -> bool:
+    """Whether it is the command line that says which model is taken."""
+    return any(change.key.partition(".")[0] == "model" for change in request.overrides)
+
+
 def watch_targets(file: SceneFile, request: Request, manner: Manner) -> tuple[Target, ...]:
     """Where pictures go: a still without a frame number shows every frame in turn.
 

@@ -25,7 +25,7 @@ from smd_cli.render import Models, memory_sentence
 from smd_cli.report import Reporter
 from smd_cli.request import Request
 from smd_cli.watch.board import Board, Command
-from smd_cli.watch.command import Manner
+from smd_cli.watch.command import Manner, names_model
 from smd_cli.watch.follower import Follower, Version, wait
 from smd_cli.watch.keeper import Keeper, Recorder
 from smd_cli.watch.sources import Reader
@@ -132,9 +132,7 @@ class Session:
 
     def _is_for_good(self, version: Version) -> bool:
         """Whether no save mends a failure: the command line's own model could not be loaded."""
-        changes = version.request.overrides
-        commanded = any(change.key.partition(".")[0] == "model" for change in changes)
-        return commanded and not self._studio.loaded
+        return names_model(version.request) and not self._studio.loaded
 
     def _due(self, version: Version) -> bool:
         """Whether there is something to paint now."""
@@ -351,7 +349,7 @@ def follow(
             Watcher(board.wake, polling=manner.polling, say=reporter.note)
         )
         watcher.changed.set()
-        follower = Follower(Reader(manner), request, watcher, teller)
+        follower = Follower(Reader(manner, teller.preparing), request, watcher, teller)
         studio = Studio(models or Models(manner.machine, reporter))
         keeper = Keeper(manner.keep)
         Session(follower, studio, board, teller, keeper, recorder, manner).run()

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import suppress
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from smd_cli.errors import Problem, SceneError, SmdError
+from smd_cli.hub_cache import Download
 from smd_cli.jobs import Job, job_of
+from smd_cli.models import unread
 from smd_cli.request import Request, informed, load
 from smd_cli.scene.model import Channel, ImageMask, MaskPart, SceneFile
 from smd_cli.scene.paint import PaintedScene, paint_scene
-from smd_cli.watch.command import Manner, no_save_mends, watch_targets
+from smd_cli.watch.command import Manner, names_model, no_save_mends, watch_targets
+
+HUB_RETRY_S = 30.0
+"""How long after a failed question the hub is asked for the same again."""
 
 Digests = Mapping[Path, bytes | None]
 """Each file's digest; None where there is no file that can be read."""
@@ -38,6 +44,15 @@ class Reading:
     contents: Contents = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class _Unanswered:
+    """What the hub was asked for in vain: why, and when (monotonic, s)."""
+
+    wanted: tuple[Download, ...]
+    wrong: SmdError
+    at: float
+
+
 class Reader:
     """Reads a request's one scene and every file that it names.
 
@@ -46,8 +61,14 @@ class Reader:
     once, so that an edit changes what was edited alone.
     """
 
-    def __init__(self, manner: Manner = Manner()) -> None:  # noqa: B008 - it is frozen
-        self._manner = manner
+    def __init__(
+        self,
+        manner: Manner = Manner(),  # noqa: B008 - it is frozen
+        asking: Callable[[str], AbstractContextManager[None]] = lambda _: nullcontext(),
+    ) -> None:
+        """`asking` is entered, with a model's name, while the hub is asked what it is like."""
+        self._manner, self._asking = manner, asking
+        self._unanswered: _Unanswered | None = None
         self._rules: dict[Path, Channel] = {}
         self._drawn: int | None = None
 
@@ -59,11 +80,15 @@ class Reader:
         """
         [source] = request.scenes
         scene = _contents([Path(source)])
+        digests = {**digest(known), **_digests([Path(source)], scene)}
         try:
-            file = self._seeded(informed(load(source, request), request))
+            file = load(source, request)
         except SmdError as wrong:
-            digests = {**digest(known), **_digests([Path(source)], scene)}
             return Reading(digests, wrong=wrong, for_good=no_save_mends(wrong))
+        try:
+            file = self._seeded(self._informed(file, request))
+        except SmdError as wrong:
+            return Reading(digests, wrong=wrong, for_good=names_model(request))
         files = [Path(source), *file.scene.pictures]
         contents = {**_contents(files), **scene}
         digests = _digests(files, contents)
@@ -76,6 +101,19 @@ class Reader:
             return Reading(digests)
         job = replace(job, warnings=(*job.warnings, *warnings))
         return Reading(digests, job, contents=contents)
+
+    def _informed(self, file: SceneFile, request: Request) -> SceneFile:
+        """The scene as its model wants it; a hub that did not answer is left alone for a while."""
+        wanted, now = unread(file.scene.model), time.monotonic()
+        last = self._unanswered
+        if last and last.wanted == wanted and now - last.at < HUB_RETRY_S:
+            raise last.wrong
+        with self._asking(file.scene.model.name) if wanted else nullcontext():
+            try:
+                return informed(file, request)
+            except SmdError as wrong:
+                self._unanswered = _Unanswered(wanted, wrong, time.monotonic())
+                raise
 
     def _seeded(self, file: SceneFile) -> SceneFile:
         """The scene with the seed that was drawn at first, where it asks for a random one."""

@@ -8,17 +8,20 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 from conftest import TINY, Smd
 from PIL import Image
 
+from smd_cli import hub
 from smd_cli.errors import SmdError, UsageError
+from smd_cli.hub_cache import Download
 from smd_cli.request import Machine, Request
 from smd_cli.scene.overrides import Override, parse_override
-from smd_cli.watch import follower
+from smd_cli.watch import follower, sources
 from smd_cli.watch.board import Board
 from smd_cli.watch.command import Manner, refuse_wrong
 from smd_cli.watch.run import _Quitting, once_interrupted
@@ -185,6 +188,66 @@ def test_a_mask_that_became_the_film_is_told() -> None:
     Image.new("L", (64, 64)).save("film.gif")
     Path("s.yaml").write_text(SCENE.replace("fox.gif", "film.gif"), encoding="utf-8")
     assert "film.gif would replace film.gif" in str(reader.read(request).wrong)
+
+
+HUB_SCENE = "model: nobody/nothing\nsize: 64x64\nbackground: a meadow\n"
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the hub, which never answers, was asked for."""
+    found: list[str] = []
+
+    def prepare(wanted: Download) -> None:
+        found.append(wanted.repo)
+        raise SmdError("the hub does not answer")
+
+    monkeypatch.setattr(hub, "prepare", prepare)
+    return found
+
+
+def test_a_hub_that_does_not_answer_is_asked_once_for_a_while(
+    asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, request = Reader(), Request(["s.yaml"], ["live.png"])
+    Path("s.yaml").write_text(HUB_SCENE, encoding="utf-8")
+    wrongs = [str(reader.read(request).wrong) for _ in range(3)]
+    assert wrongs == ["error: the hub does not answer"] * 3
+    assert asked == ["nobody/nothing"]
+    Path("s.yaml").write_text(HUB_SCENE.replace("nothing", "else"), encoding="utf-8")
+    assert reader.read(request).job is None
+    assert asked == ["nobody/nothing", "nobody/else"]
+    monkeypatch.setattr(sources, "HUB_RETRY_S", 0.0)
+    reader.read(request)
+    assert asked == ["nobody/nothing", "nobody/else", "nobody/else"]
+
+
+def test_a_scene_whose_model_cannot_be_had_is_waited_for(asked: list[str]) -> None:
+    """Another save may name another model, at the start too; the option's model stays."""
+    Path("s.yaml").write_text(HUB_SCENE, encoding="utf-8")
+    with follow_with() as live:
+        live.until(lambda s: "the hub does not answer" in s.trouble)
+        Path("s.yaml").write_text(SCENE, encoding="utf-8")
+        live.until(lambda s: s.fresh and not s.trouble)
+    assert asked == ["nobody/nothing"]
+    changes = [parse_override("model=nobody/nothing")]
+    reading = Reader().read(Request(["s.yaml"], ["live.png"], changes))
+    assert reading.wrong
+    assert reading.for_good
+
+
+def test_a_quit_may_break_off_the_question_to_the_hub(asked: list[str]) -> None:
+    Path("s.yaml").write_text(HUB_SCENE, encoding="utf-8")
+    told: list[str] = []
+
+    @contextmanager
+    def asking(model: str) -> Iterator[None]:
+        told.append(f"{model}, asked: {asked}")
+        yield
+
+    Reader(asking=asking).read(Request(["s.yaml"], ["live.png"]))
+    assert told == ["nobody/nothing, asked: []"]
+    assert asked == ["nobody/nothing"]
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names")
