@@ -31,6 +31,7 @@ from smd_cli.hub_cache import (
     vae_download,
 )
 from smd_cli.presets import PRESETS, STARTER, Preset
+from smd_cli.scene.fields import MAX_SIDE_PX, address_hint
 from smd_cli.scene.model import LoraRef, ModelRef
 from smd_cli.schedulers import SD_BETAS, refuse_scheduler, with_betas
 
@@ -99,6 +100,8 @@ def resolve_model(
     """
     if name in presets:
         return presets[name].ref(revision)
+    if not name.strip():
+        raise UsageError(f"the name of a {what} must not be empty")
     hub_id = name.removeprefix("hub:")
     path = _existing(name, base) if hub_id == name else None
     if path and path.is_dir():
@@ -109,7 +112,7 @@ def resolve_model(
     if _HUB_ID.fullmatch(hub_id) and not hub_id.startswith("."):
         return ModelRef(hub_id, None, revision)
     close = difflib.get_close_matches(name, presets, n=1, cutoff=0.5)
-    known = f"presets: {', '.join(presets)}" if presets else ""
+    known = address_hint(name) or (f"presets: {', '.join(presets)}" if presets else "")
     kinds = "neither a preset, an existing path" if presets else "neither an existing path"
     raise UsageError(
         f"no {what} {name!r}: {kinds} nor a hub id",
@@ -193,7 +196,8 @@ def read_defaults(model: ModelRef) -> ModelDefaults:
     """
     folder = pipeline_folder(model)
     try:
-        return _stated(model, folder, PRESETS.get(model.name, _NO_PRESET))
+        stated = _stated(model, folder, PRESETS.get(model.name, _NO_PRESET))
+        return _plausible(stated)
     except (AttributeError, LookupError, TypeError, ValueError) as odd:
         raise UsageError(f"the model folder {folder} has odd settings: {odd}") from odd
 
@@ -224,6 +228,16 @@ def _stated(model: ModelRef, folder: Path | None, preset: Preset) -> ModelDefaul
         smallest_px=int(learnt.get("smallest_px", 0)),
         text_layers=_text_layers(folder),
     )
+
+
+def _plausible(stated: ModelDefaults) -> ModelDefaults:
+    """The same defaults. Raises ValueError for a canvas or a latent cell that there cannot be."""
+    width, height = stated.native_size
+    if not all(1 <= side <= MAX_SIDE_PX for side in (width, height)):
+        raise ValueError(f"a canvas of {width}x{height} px")
+    if not 1 <= stated.factor <= MAX_SIDE_PX:
+        raise ValueError(f"a latent cell of {stated.factor} px")
+    return stated
 
 
 def _named_scheduler(folder: Path | None) -> dict[str, Any]:

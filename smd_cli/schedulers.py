@@ -7,6 +7,7 @@ Imports no NumPy.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,8 +16,6 @@ from smd_cli.errors import UsageError
 TRAIN_TIMESTEPS = 1000
 PREDICTIONS = ("epsilon", "v_prediction", "sample")
 BETA_SCHEDULES = ("linear", "scaled_linear", "squaredcos_cap_v2")
-
-_NUMBERS = ("beta_start", "beta_end", "timestep_scaling")
 
 SD_BETAS: Mapping[str, Any] = {
     "beta_schedule": "scaled_linear",
@@ -95,10 +94,14 @@ def refuse_betas(config: Mapping[str, Any]) -> None:
     trained = config.get("trained_betas")
     count = len(trained) if trained else config.get("num_train_timesteps", TRAIN_TIMESTEPS)
     if count != TRAIN_TIMESTEPS:
-        raise UsageError(f"the model was trained with {count} timesteps, not {TRAIN_TIMESTEPS}")
-    numbers = [*(trained or ()), *(config[key] for key in _NUMBERS if key in config)]
-    if not all(isinstance(number, int | float) for number in numbers):
+        raise UsageError(f"the model was trained with {count!r} timesteps, not {TRAIN_TIMESTEPS}")
+    betas = trained or [config[key] for key in ("beta_start", "beta_end") if key in config]
+    numbers = [*betas, config.get("timestep_scaling", 1)]
+    if not all(isinstance(number, int | float) and math.isfinite(number) for number in numbers):
         raise UsageError("the model's scheduler has settings that are no numbers")
+    if not all(0 <= beta <= 1 for beta in betas):
+        odd = next(beta for beta in betas if not 0 <= beta <= 1)
+        raise UsageError(f"the model's scheduler has a beta of {odd:g}: they lie within 0..1")
     kind = config.get("beta_schedule", "scaled_linear")
     if not trained and kind not in BETA_SCHEDULES:
         raise UsageError(f"the noise schedule {kind!r} is not supported")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import struct
@@ -358,6 +359,10 @@ def test_sizes_that_lie_are_no_memory(problem: Callable[[str], str]) -> None:
         edit(SCHEDULER, beta_start="low"),
         edit(SCHEDULER, trained_betas=["a"] * 1000),
         edit(SCHEDULER, num_train_timesteps=None),
+        edit(SCHEDULER, beta_start=-1.0),
+        edit(SCHEDULER, beta_end=math.nan),
+        edit(SCHEDULER, beta_end=math.inf),
+        edit("unet/config.json", sample_size=0),
         edit(SCHEDULER, _class_name=5),
         put("unet/config.json", b"[" * 100_000),
         put("model_index.json", b"\xff\xfe"),
@@ -370,6 +375,27 @@ def test_odd_settings_are_sentences(change: Change, problem: Callable[[str], str
     change(Path("tiny"))
     found = problem("./tiny")
     assert not found or found.startswith("s.yaml:1:8: ")
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (edit(SCHEDULER, trained_betas=[2.0] * 1000), "has a beta of 2: they lie within 0..1"),
+        (edit(SCHEDULER, beta_start=-0.1), "has a beta of -0.1: they lie within 0..1"),
+        (edit(SCHEDULER, beta_end=math.nan), "has settings that are no numbers"),
+        (edit(SCHEDULER, num_train_timesteps="1000"), "trained with '1000' timesteps, not 1000"),
+        (put("smd.json", b'{"native_size": [0, 64]}'), "odd settings: a canvas of 0x64 px"),
+        (put("smd.json", b'{"native_size": [64, 1e9]}'), "a canvas of 64x1000000000 px"),
+    ],
+)
+def test_numbers_that_cannot_be_are_errors(
+    change: Change, sentence: str, problem: Callable[[str], str]
+) -> None:
+    """They are told, rather than painted as noise that is no number or on no canvas."""
+    change(Path("tiny"))
+    first = problem("./tiny").splitlines()[0]
+    assert first.startswith("s.yaml:1:8: error: ")
+    assert first.endswith(sentence)
 
 
 @pytest.mark.parametrize("shape", [[], [4], [4, 4]])

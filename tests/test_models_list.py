@@ -223,6 +223,18 @@ def test_names_that_are_commands_have_a_way_around(
     ("arguments", "sentence"),
     [
         (["nope"], "error: no model 'nope': neither a preset, an existing path nor a hub id"),
+        ([""], "error: the name of a model must not be empty"),
+        (["pull", ""], "error: the name of a model must not be empty"),
+        (
+            ["https://huggingface.co/a/b/tree/main"],
+            "error: no model 'https://huggingface.co/a/b/tree/main': neither a preset, an existing "
+            "path nor a hub id\nhint: a model of the hub is written a/b\n",
+        ),
+        (
+            ["pull", "https://example.org/a"],
+            "error: no model 'https://example.org/a': neither a preset, an existing path nor a hub "
+            "id\nhint: download it, and write the path of the file\n",
+        ),
         (["starter", "more"], "error: Got unexpected extra argument(s) (more)"),
         (["./flux"], "error: the model ./flux is a FluxPipeline, which is not supported"),
     ],

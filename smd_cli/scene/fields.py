@@ -200,18 +200,26 @@ def file_path(node: Node, folder: Path) -> tuple[Path, str]:
 
 def refuse_address(node: Node, written: str) -> None:
     """Raise for a web address or a ``file://`` where a path or a hub id is wanted."""
+    hint = address_hint(written, with_file=node.label in _OF_LORAS)
+    if hint:
+        raise wrong(node, f"{node.label} cannot be read from the address {shown(written)}", hint)
+
+
+def address_hint(written: str, *, with_file: bool = False) -> str:
+    """How to write what lies at an address; empty where `written` is none.
+
+    `with_file`: one of a model's files may be meant.
+    """
     hub = _HUB.fullmatch(written)
     scheme, there, rest = written.partition("://")
     if hub:
-        file = hub[2] if hub[2] and node.label in _OF_LORAS else ""
-        hint = f"a model of the hub is written {shown(hub[1] + file, quote=False)}"
-    elif not there or not scheme.isalnum():
-        return
-    elif scheme.lower() == "file":
-        hint = f"write the path: {shown(unquote(rest.removeprefix('localhost')), quote=False)}"
-    else:
-        hint = "download it, and write the path of the file"
-    raise wrong(node, f"{node.label} cannot be read from the address {shown(written)}", hint)
+        file = hub[2] if hub[2] and with_file else ""
+        return f"a model of the hub is written {shown(hub[1] + file, quote=False)}"
+    if not there or not scheme.isalnum():
+        return ""
+    if scheme.lower() == "file":
+        return f"write the path: {shown(unquote(rest.removeprefix('localhost')), quote=False)}"
+    return "download it, and write the path of the file"
 
 
 def _is_file(path: Path) -> bool:
