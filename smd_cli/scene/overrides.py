@@ -18,11 +18,18 @@ from smd_cli.scene.sections import Notes, name_hint
 
 # A section that may be written as one plain value, and the key that this value then has.
 _SHORT_FORMS = {"background": "prompt", "model": "name", "mask": "image"}
-# Keys that exclude each other: setting one takes the others away.
-_RIVALS = {
-    "sampler": frozenset({"steps", "timesteps"}),
-    "background": frozenset({"image", "color"}),
-    "mask": frozenset({"image", "rect", "ellipse", "polygon"}),
+_SHAPES = frozenset({"rect", "ellipse", "polygon"})
+_OF_IMAGES = frozenset({"image", "channel", "fit", "at"})
+# Which other keys of a section a key takes away when it is set.
+_EXCLUDED: Mapping[str, Mapping[str, frozenset[str]]] = {
+    "sampler": {"steps": frozenset({"timesteps"}), "timesteps": frozenset({"steps"})},
+    "background": {"image": frozenset({"color"}), "color": frozenset({"image"})},
+    "mask": {
+        "image": _SHAPES,
+        "fit": frozenset({"at"}),
+        "at": frozenset({"fit"}),
+        **{shape: _OF_IMAGES | (_SHAPES - {shape}) for shape in _SHAPES},
+    },
 }
 _MAX_OPTION = 200  # signs of an option that a message repeats
 _QUOTED = re.compile(r"'(?:[^'\r\n]|'')*'|\"(?:[^\"\\\r\n]|\\.)*\"")
@@ -196,8 +203,7 @@ def _replaced(node: Node, path: Sequence[str | int], new: Node) -> Node:
         made = _replaced(items[head], rest, new)
         return replace(node, value=(*items[:head], made, *items[head + 1 :]))
     children = _opened(node, new.place)
-    rivals = _RIVALS.get(node.label, frozenset())
-    gone = rivals - {head} if head in rivals else frozenset()
+    gone = _EXCLUDED.get(node.label, {}).get(head, frozenset())
     child = children.get(head, Node(head, {}, new.place, new.place, base=new.base))
     kept = {key: other for key, other in children.items() if key not in gone}
     return replace(node, value=kept | {head: _replaced(child, rest, new)})
@@ -207,6 +213,8 @@ def _opened(node: Node, place: Place) -> dict[str, Node]:
     """The keys of a section that is to be changed, also of one in its short form."""
     if node.value is None and not node.text:
         return {}
+    if isinstance(node.value, tuple) and node.label == "mask":  # typed, it looks like a text too
+        raise SceneError([Problem(place, "mask is a list: set it as a whole")])
     short = _SHORT_FORMS.get(node.label)
     if short and short_form(node, node.label) is not None:
         return {short: replace(node, label=short)}

@@ -277,8 +277,12 @@ def _named_twice(brushes: Sequence[Node]) -> list[Problem]:
         if called is None:
             continue
         place = brush.children["name"].place
-        if called in first:
+        message = f"two brushes are named {shown(called)}"
+        if place == first.get(called):  # one name in the text, which an alias repeats
+            hint = "name: after the << gives it a name of its own"
+            problems.append(Problem(brush.place, message, hint))
+        elif called in first:
             where = f" (the first in line {first[called].line})" if first[called].line else ""
-            problems.append(Problem(place, f"two brushes are named {shown(called)}{where}"))
+            problems.append(Problem(place, message + where))
         first.setdefault(called, place)
     return problems

@@ -293,6 +293,14 @@ scene.yaml:2:5: error: a value of brushes must be a mapping (key: value), not th
     - a fox
       ^""",
     ),
+    "a name that is merged into a second brush": (
+        "brushes:\n- &f {name: fox, prompt: a, mask: a.png}\n- {<<: *f, prompt: b}\n",
+        """\
+scene.yaml:3:3: error: two brushes are named 'fox'
+  - {<<: *f, prompt: b}
+    ^
+hint: name: after the << gives it a name of its own""",
+    ),
     "two brushes of one name": (
         "brushes:\n"
         "  - {name: fox, prompt: a fox, mask: a.png}\n"

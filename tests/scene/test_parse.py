@@ -596,6 +596,25 @@ def test_a_later_option_wins_and_takes_away_what_it_excludes() -> None:
     assert scene(TWO, "seed=1", "seed=2").seed == 2
 
 
+def test_an_option_takes_away_what_its_kind_of_mask_has_not() -> None:
+    text = "brushes: [{prompt: a, mask: {image: a.png, fit: cover, channel: alpha}}]"
+    [placed] = scene(text, "brushes.1.mask.at=[5, 6]").brushes[0].mask
+    assert placed == ImageMask(Path("a.png"), "a.png", channel="alpha", at=(Length(5), Length(6)))
+    [fitted] = scene(text, "brushes.1.mask.at=[5, 6]", "brushes.1.mask.fit=contain").brushes[0].mask
+    assert fitted == ImageMask(Path("a.png"), "a.png", channel="alpha", fit="contain")
+    [shape] = scene(text, "brushes.1.mask.rect=[0, 0, 5, 5]").brushes[0].mask
+    assert shape == RectMask(Length(0), Length(0), Length(5), Length(5))
+    [image] = scene(text, "brushes.1.mask.image=b.png").brushes[0].mask
+    assert image == ImageMask(Path("b.png"), "b.png", channel="alpha", fit="cover")
+
+
+@pytest.mark.parametrize("options", [["brushes.2.mask=[a.png, b.png]"], ["brushes.2.mask=[a.png]"]])
+def test_a_list_of_masks_is_set_as_a_whole(options: list[str]) -> None:
+    with pytest.raises(SceneError) as caught:
+        scene(TWO, *options, "brushes.2.mask.invert=true")
+    assert [p.message for p in caught.value.problems] == ["mask is a list: set it as a whole"]
+
+
 def test_short_forms_open_for_options() -> None:
     made = scene(TWO, "brushes.fox.mask.invert=true", "background.negative=dark")
     assert made.brushes[0].mask == (ImageMask(Path("fox.png"), "fox.png", invert=True),)
