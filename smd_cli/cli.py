@@ -16,7 +16,7 @@ from typer.core import TyperGroup
 
 from smd_cli import __version__
 from smd_cli.environment import from_environment
-from smd_cli.errors import ExitCode, SmdError, UsageError
+from smd_cli.errors import ExitCode, SmdError, UsageError, capped
 from smd_cli.report import Reporter
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ def check(
                 print(json.dumps(report.as_json(), ensure_ascii=False))
             elif not quiet:
                 print("\n".join(report.lines()))
-            for problem in report.warnings:
+            for problem in capped(report.warnings, source):
                 reporter.warning(problem)
 
         each(scenes, show)

@@ -106,9 +106,11 @@ class SceneError(UsageError):
 
 
 def capped(problems: Sequence[Problem], file: str) -> list[Problem]:
-    """The first problems of a scene, and in place of the others how many they are."""
+    """The first problems (or warnings) of a scene, and instead of the others how many they are."""
     if len(problems) <= MAX_PROBLEMS:
         return [*problems]
-    rest = len(problems) - MAX_PROBLEMS
-    count = "one more problem is" if rest == 1 else f"{rest} more problems are"
-    return [*problems[:MAX_PROBLEMS], Problem(Place(file), f"{count} not shown")]
+    rest, severity = len(problems) - MAX_PROBLEMS, problems[0].severity
+    noun = "problem" if severity == "error" else severity
+    count = f"one more {noun} is" if rest == 1 else f"{rest} more {noun}s are"
+    left = Problem(Place(file), f"{count} not shown", severity=severity)
+    return [*problems[:MAX_PROBLEMS], left]

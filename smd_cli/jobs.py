@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from smd_cli import __version__
 from smd_cli.changes import changes_of, exact, one_a_line, weights_of
 from smd_cli.check import check_scene
-from smd_cli.errors import Problem
+from smd_cli.errors import Problem, capped
 from smd_cli.inputs import inputs_of
 from smd_cli.output.conflicts import leftovers, refuse_existing, refuse_inputs, refuse_same_file
 from smd_cli.output.targets import Target, plan_targets
@@ -91,7 +91,8 @@ def announce(job: Job, reporter: Reporter, said: Collection[str] = ()) -> set[st
 
     Gives what has been said by now.
     """
-    for problem in job.warnings:
+    warnings = capped(job.warnings, job.scene_file.file)
+    for problem in warnings:
         if str(problem) not in said:
             reporter.warning(problem)
     sentences = list(job.notes)
@@ -100,7 +101,7 @@ def announce(job: Job, reporter: Reporter, said: Collection[str] = ()) -> set[st
     for sentence in sentences:
         if sentence not in said:
             reporter.note(sentence)
-    return {*map(str, job.warnings), *sentences}
+    return {*map(str, warnings), *sentences}
 
 
 def picture_text(job: Job, frame: int, schedule: str) -> dict[str, str]:

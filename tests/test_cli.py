@@ -265,6 +265,15 @@ def test_warnings_leave_the_exit_code_at_0(smd: Smd, scene: Path) -> None:
     assert "--set brushes.fox.negative=blurry: warning: " in result.err
 
 
+def test_the_first_warnings_of_many_are_told_with_a_count(smd: Smd) -> None:
+    brushes = "  - {prompt: a fox, mask: {rect: [0, 0, 64, 64]}}\n" * 30
+    Path("many.yaml").write_text(f"size: 64x64\nbackground: grass\nbrushes:\n{brushes}")
+    result = smd(["check", "many.yaml", "--json"])
+    assert result.err.count(" warning: ") == 21
+    assert result.err.endswith("many.yaml: warning: 10 more warnings are not shown\n")
+    assert len(json.loads(result.out)["warnings"]) == 30
+
+
 WRONG_OPTIONS: list[tuple[Sequence[str], str]] = [
     (
         ["rendr"],

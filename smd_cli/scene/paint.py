@@ -116,7 +116,7 @@ def _brushes(scene_file: SceneFile, canvas: Canvas) -> tuple[Painted, ...]:
                 problems.append(Problem(scene_file.place(*at), wrong.message, wrong.hint))
         painted.append(layer.painted(brush))
     if problems:
-        raise SceneError(capped(problems, scene_file.file))
+        raise SceneError(problems)
     return tuple(painted)
 
 

@@ -882,6 +882,14 @@ def test_so_are_those_of_its_masks() -> None:
     assert str(caught.value).endswith("\nscene.yaml: error: one more problem is not shown")
 
 
+def test_a_count_counts_what_is_wrong_with_masks_and_background() -> None:
+    text = "size: 64x64\nbackground: {image: no.png}\nbrushes:\n"
+    Path("scene.yaml").write_text(text + "  - {prompt: a, mask: no.png}\n" * 30)
+    with pytest.raises(SceneError) as caught:
+        paint_scene(load_scene("scene.yaml"))
+    assert str(caught.value).endswith("\nscene.yaml: error: 11 more problems are not shown")
+
+
 HUGE = "x" * 400_000
 
 
