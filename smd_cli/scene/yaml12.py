@@ -38,7 +38,10 @@ _CORE = {
 }
 _MAX_DIGITS = 40
 _GLUED_COMMENT = re.compile(r"[ \t]+(#[^\s#].*)")
-_HALVES = re.compile(r"\\u[dD][89a-fA-F]")
+# Escapes of halves of characters, what stands in for them, and where that stands in a text anyway
+_HALVES = re.compile(r"(?<!\\)((?:\\\\)*\\u)[dD]([89a-fA-F])")
+_STAND_INS = {0xE000 + n: 0xD800 + n for n in range(0x800)}
+_TAKEN = re.compile("[\ue000-\ue7ff]|\\\\u[eE][0-7]|\\\\U0000[eE][0-7]")
 
 
 class Composed(NamedTuple):
@@ -55,15 +58,17 @@ def compose(text: str) -> Composed:
     """The one document in `text`.
 
     Raises UnreadableError. libyaml scans where PyYAML has it, ten times as fast; PyYAML's own
-    scanner reads what libyaml does not: halves of characters in escapes, which JSON has in pairs,
-    and ``{rect:[0, 0]}``.
+    scanner reads what libyaml does not, as ``{rect:[0, 0]}``.
     """
     odd = Reader.NON_PRINTABLE.search(text)
     if odd:
         message = f"the character U+{ord(odd[0]):04X} is not allowed in YAML"
         raise UnreadableError(message, odd.start())
+    fast = CParser is not None and not (_HALVES.search(text) and _TAKEN.search(text))
     try:
-        return _tree(_Slow(text) if CParser is None or _HALVES.search(text) else _Fast(text))
+        return _tree(_Fast(text) if fast else _Slow(text))
+    except _HalfError:
+        pass
     except yaml.MarkedYAMLError as flaw:
         if "unexpected ':'" not in str(flaw.problem):
             raise explained(flaw, text) from None
@@ -99,6 +104,18 @@ def scalar(tag: str, text: str) -> str | int | float | bool | None:
 def tag_shown(tag: str) -> str:
     """A tag as it is written: ``!!set``, ``!mine``."""
     return "!!" + tag.removeprefix(_TAG) if tag.startswith(_TAG) else tag
+
+
+def _with_stand_ins(text: str) -> str:
+    """The text, as long as before, with private characters instead of halves in escapes.
+
+    libyaml takes no halves, which JSON writes in pairs.
+    """
+    return _HALVES.sub(lambda m: f"{m[1]}e{int(m[2], 16) - 8}", text)
+
+
+class _HalfError(Exception):
+    """What looks like the escape of half a character stands where there are no escapes."""
 
 
 def _integer(text: str) -> int | float:
@@ -196,8 +213,25 @@ if CParser is not None:
         """The composer on libyaml's events."""
 
         def __init__(self, text: str) -> None:
-            CParser.__init__(self, text)
+            CParser.__init__(self, _with_stand_ins(text))
+            self._halved = bool(_HALVES.search(text))
             _Composer.__init__(self, text)
+
+        def peek_event(self) -> Any:
+            event = super().peek_event()
+            if self._halved and isinstance(event, yaml.ScalarEvent):
+                self._restore(event)
+            return event
+
+        def _restore(self, event: yaml.ScalarEvent) -> None:
+            """Put halves of characters where others stand in for them."""
+            start: int = event.start_mark.index  # type: ignore[union-attr]
+            end: int = event.end_mark.index  # type: ignore[union-attr]
+            if not _HALVES.search(self.text[start:end]):
+                return
+            if event.style != '"':
+                raise _HalfError
+            event.value = event.value.translate(_STAND_INS)
 
 
 class _Slow(_Composer, yaml.SafeLoader):

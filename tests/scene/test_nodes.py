@@ -234,6 +234,34 @@ def test_flaws_are_noted_together_and_the_rest_is_read() -> None:
     assert plain(found.root) == {"a": BROKEN, "b": 1, "d": BROKEN, "e": 5}
 
 
+@pytest.mark.usefixtures("scanner")
+@pytest.mark.parametrize(
+    "written",
+    [
+        r'"\uD83E\uDD8a \ue03e"',
+        r'"\\ud83e \\\ud83e\udd8a"',
+        r'"\uDBFF\uDFFF\ud800\udc00x"',
+        '"\ue03e \\ud83e\\udd8a"',
+        r'["\ud83e\udd8a", "\ud83e\udd89", {"a": "\u00e9\ud83e\udd8a"}]',
+    ],
+)
+def test_escapes_in_pairs_are_read_as_json_reads_them(written: str) -> None:
+    assert plain(document(f'{{"key": {written}}}').root) == {"key": json.loads(written)}
+
+
+@pytest.mark.usefixtures("scanner")
+@pytest.mark.parametrize("written", [r"'\uD83e\udd8a'", r"\uD83e\udd8a", "|-\n  \\uD83e\\udd8a"])
+def test_what_only_looks_like_escapes_is_text(written: str) -> None:
+    found = document(f'a: {written}\nb: "\\ud83e\\udd8a" # \\ud83e')
+    assert plain(found.root) == {"a": r"\uD83e\udd8a", "b": "🦊"}
+
+
+@pytest.mark.skipif(yaml12.CParser is None, reason="PyYAML was built without libyaml")
+def test_json_of_python_is_read_at_full_speed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(yaml12, "_Slow")
+    assert plain(document(json.dumps({"a": "🦊", "b": [1, 2]})).root) == {"a": "🦊", "b": [1, 2]}
+
+
 def test_plain_data_becomes_nodes_at_one_place() -> None:
     place = Place("smd.json")
     node = from_data("sampler", {"timesteps": [999, 5], "cover": 0.5}, place)
