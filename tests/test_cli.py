@@ -265,7 +265,10 @@ def test_warnings_leave_the_exit_code_at_0(smd: Smd, scene: Path) -> None:
     assert "--set brushes.fox.negative=blurry: warning: " in result.err
 
 
-def test_the_first_warnings_of_many_are_told_with_a_count(smd: Smd) -> None:
+def test_the_first_warnings_of_many_are_told_with_a_count(
+    smd: Smd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     brushes = "  - {prompt: a fox, mask: {rect: [0, 0, 64, 64]}}\n" * 30
     Path("many.yaml").write_text(f"size: 64x64\nbackground: grass\nbrushes:\n{brushes}")
     result = smd(["check", "many.yaml", "--json"])
