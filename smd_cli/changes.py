@@ -15,7 +15,7 @@ from typing import Literal
 
 from smd_cli.errors import Place, SceneError
 from smd_cli.scene.model import SceneFile
-from smd_cli.scene.named import NamedFile, quoted
+from smd_cli.scene.named import NamedFile, Span, bare, leaves, quoted
 from smd_cli.scene.nodes import parse_yaml, visible
 from smd_cli.scene.overrides import Override
 
@@ -121,13 +121,19 @@ def _sound(key: object, value: Sequence[tuple[object, object]]) -> bool:
 
 def _change(change: Override, named: Sequence[NamedFile], inside: Mapping[Path, str]) -> Change:
     here = [one for one in named if one.option == change.place.file]
-    own = [one for one in here if _says(change.value[slice(*(one.span or (None,)))], one)]
-    whole = [one for one in own if one.span is None]
-    if whole:
-        return Change(change.key, (_piece(whole[0], inside),))
+    scalars = _scalars(change.value)
+    itself = (change.value, scalars.get((0, len(change.value))))
+    for one in here:
+        if one.span is None and one.written in itself:
+            return Change(change.key, (_piece(one, inside),))
+    own = {one.span: one for one in here if one.span and scalars.get(one.span) == one.written}
     pieces, at = [], 0
-    for (start, end), one in sorted({one.span: one for one in own if one.span}.items()):
-        pieces += [Piece("text", change.value[at:start]), _piece(one, inside)]
+    for span, text in sorted(scalars.items()) if own else ():
+        start, end = bare(change.value, span)
+        if span not in own and change.value[start] != "*":
+            continue
+        piece = _piece(own[span], inside) if span in own else Piece("text", quoted(text))
+        pieces += [Piece("text", change.value[at:start]), piece]
         at = end
     pieces.append(Piece("text", change.value[at:]))
     if len(pieces) == 1 and change.key.split(".")[-1] in _FILE_KEYS:  # changed again after it
@@ -135,13 +141,14 @@ def _change(change: Override, named: Sequence[NamedFile], inside: Mapping[Path, 
     return Change(change.key, tuple(pieces))
 
 
-def _says(value: str, one: NamedFile) -> bool:
-    """Whether a text means a file's name: two long options may look alike where they are told."""
+def _scalars(value: str) -> dict[Span, str]:
+    """The texts in a value by where they stand, anchors and aliases included; none in no YAML."""
     try:
-        document = parse_yaml(value, lambda _: Place("")) if value != one.written else None
+        document = parse_yaml(value, lambda _: Place(""))
     except SceneError:
-        return False
-    return value == one.written or bool(document and document.root.value == one.written)
+        return {}
+    found = leaves(document.root) if document else ()
+    return {node.span: node.value for node in found if node.span and isinstance(node.value, str)}
 
 
 def _piece(one: NamedFile, inside: Mapping[Path, str]) -> Piece:

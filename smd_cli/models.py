@@ -152,7 +152,7 @@ def _refuse_no_file(name: str, path: Path | None) -> None:
 def _existing(name: str, base: Path) -> Path | None:
     """The path that `name` means from `base`, if there is one."""
     try:
-        path = base / Path(name).expanduser()
+        path = base / (Path(name).expanduser() if name.startswith("~") else name)
         return path if path.exists() else None
     except (OSError, RuntimeError, ValueError):  # too long, no such user, not a path at all
         return None

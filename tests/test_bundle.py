@@ -181,6 +181,9 @@ SCENE = (
         ["background={image: {away}}"],
         ["brushes.1.mask=/gone/first.png", "brushes.1.mask={away}"],
         ["brushes.1.prompt=two\nlines, and a name: fox.png"],
+        ["brushes=[{prompt: x, mask: &m {away}}, {prompt: *m, negative: b, mask: *m}]"],
+        ["brushes=[{prompt: &m {away}, mask: *m}]"],
+        ["brushes=\n- mask: |-\n    {away}\n  prompt: x"],
         ["brushes.1.prompt=/no path at all"],
         ["seed=random", "frames=7"],
     ],
@@ -189,6 +192,24 @@ def test_changes_name_the_files_of_the_bundle(options: list[str], tmp_path: Path
     away = str(tmp_path / "away" / "ü.png")
     copy = moved_away(tmp_path, [], SCENE, *(o.replace("{away}", away) for o in options))
     inside = tmp_path / "out of it"
+    assert all(path.is_relative_to(inside) for path in copy.scene.pictures)
+
+
+@pytest.mark.parametrize(
+    "name", ["a #1.png", "&a b.png", "!t b.png", "'q' #1.png", " b.png", "a: b.png", "[a, b].png"]
+)
+def test_a_mask_that_an_option_names_is_found_as_it_was_typed(name: str, tmp_path: Path) -> None:
+    away = str(tmp_path / name)
+    copy = moved_away(tmp_path, [], SCENE, f"brushes.1.mask={away}", f"background.image={away}")
+    inside = tmp_path / "out of it"
+    assert all(path.is_relative_to(inside) for path in copy.scene.pictures)
+
+
+@pytest.mark.parametrize("name", ["./~/m.png", "./~root/m.png", "a/../~/m.png"])
+def test_a_folder_whose_name_begins_like_the_home_folder(name: str, tmp_path: Path) -> None:
+    copy = moved_away(tmp_path, [], SCENE.replace("../fox.png", f"'{name}'"))
+    inside = tmp_path / "out of it"
+    assert inside / name.removeprefix("a/../") in copy.scene.pictures
     assert all(path.is_relative_to(inside) for path in copy.scene.pictures)
 
 

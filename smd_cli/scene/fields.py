@@ -230,7 +230,9 @@ def _is_file(path: Path) -> bool:
 
 
 def resolved(written: str, base: Path) -> Path:
-    """`written` seen from the folder `base`; ``~`` is the home folder."""
+    """`written` seen from the folder `base`; ``~`` at its start is the home folder."""
+    if not written.startswith("~"):  # nor is it for ./~, which a Path forgets
+        return base / written
     try:
         return base / Path(written).expanduser()
     except RuntimeError:  # no such user

@@ -16,6 +16,7 @@ from typing import Literal
 from smd_cli.presets import PRESETS
 from smd_cli.scene.fields import resolved
 from smd_cli.scene.nodes import Node
+from smd_cli.scene.schema import short_form
 
 Kind = Literal["picture", "weights", "text"]
 Span = tuple[int, int]
@@ -51,12 +52,12 @@ class NamedFile:
 
 def named_files(root: Node, folder: Path) -> tuple[NamedFile, ...]:
     """All names of files under a scene's root; paths in its text start from `folder`."""
-    files = [(kind, node) for kind, node in _files(root) if _text(node) is not None]
+    files = [(kind, node) for kind, node in _files(root) if node.text is not None]
     seen = {id(node) for _, node in files}
     places = {node.place for _, node in files if node.place.line}
     texts: list[tuple[Kind, Node]] = [
         ("text", node)
-        for node in _leaves(root)
+        for node in leaves(root)
         if isinstance(node.value, str) and node.place in places and id(node) not in seen
     ]
     return tuple(_named(kind, node, folder) for kind, node in files + texts)
@@ -64,13 +65,18 @@ def named_files(root: Node, folder: Path) -> tuple[NamedFile, ...]:
 
 def edited(text: str, changes: Mapping[Span, str]) -> str:
     """A scene's text with other values, quoted, for the scalars at some places."""
-    for start, end in sorted(changes, reverse=True):
-        old = text[start:end]
-        bare = _PROPERTIES.match(old)
-        keep = old[: bare.end()] if bare else ""
-        after = old[len(old.rstrip()) :]  # a block scalar ends with its line
-        text = text[:start] + keep + quoted(changes[start, end]) + after + text[end:]
+    for span in sorted(changes, reverse=True):
+        start, end = bare(text, span)
+        text = text[:start] + quoted(changes[span]) + text[end:]
     return text
+
+
+def bare(text: str, span: Span) -> Span:
+    """Where a scalar itself stands: without its anchor and tag, and a block's last line end."""
+    start, end = span
+    before = _PROPERTIES.match(text, start, end)
+    begin = before.end() if before else start
+    return begin, begin + len(text[begin:end].rstrip())
 
 
 def renamed(text: str, named: tuple[NamedFile, ...], name: Callable[[NamedFile], str]) -> str:
@@ -88,13 +94,8 @@ def quoted(value: str) -> str:
     return json.dumps(value, ensure_ascii=not value.isprintable())
 
 
-def _text(node: Node) -> str | None:
-    """A text as the readers take it; None for anything else."""
-    return node.value if isinstance(node.value, str) else node.typed
-
-
 def _named(kind: Kind, node: Node, folder: Path) -> NamedFile:
-    written = _text(node) or ""
+    written = node.text or ""
     path = resolved(written, folder if node.base is None else node.base)
     option = "" if node.place.line else node.place.file
     return NamedFile(kind, written, path, option, None if node.typed is not None else node.span)
@@ -102,44 +103,42 @@ def _named(kind: Kind, node: Node, folder: Path) -> NamedFile:
 
 def _files(root: Node) -> Iterator[tuple[Kind, Node]]:
     """The nodes that name files."""
-    for brush in _under(root, "brushes"):
-        for mask in _under(brush, "mask"):
-            yield from _pictures(mask)
-    for background in _under(root, "background"):
-        yield from (("picture", node) for node in _under(background, "image"))
-    for model in _under(root, "model"):
-        yield from _weights(model)
+    for brush in _items(root, "brushes"):
+        for mask in _items(brush, "mask"):
+            yield from (("picture", node) for node in _short_or(mask, "mask", "image"))
+    for background in _child(root, "background"):
+        yield from (("picture", node) for node in _child(background, "image"))
+    for model in _child(root, "model"):
+        yield from (("weights", node) for node in _weights(model) if node.text not in PRESETS)
 
 
-def _pictures(mask: Node) -> Iterator[tuple[Kind, Node]]:
-    yield from (("picture", node) for node in _under(mask, "image"))
-    if not mask.children:
-        yield "picture", mask
+def _weights(model: Node) -> Iterator[Node]:
+    yield from _short_or(model, "model", "name")
+    yield from (*_child(model, "vae"), *_child(model, "config"))
+    for lora in _items(model, "lora"):
+        yield from _short_or(lora, "lora", "path")
 
 
-def _weights(model: Node) -> Iterator[tuple[Kind, Node]]:
-    for key in ("name", "vae", "config"):
-        yield from (("weights", node) for node in _under(model, key) if node.value not in PRESETS)
-    for lora in _under(model, "lora"):
-        yield from (("weights", node) for node in _under(lora, "path"))
-        if not lora.children:
-            yield "weights", lora
-    if not model.children and model.value not in PRESETS:
-        yield "weights", model
+def _short_or(node: Node, section: str, key: str) -> tuple[Node, ...]:
+    """The node itself where it is a text, as its reader takes it, else what its key holds."""
+    return (node,) if short_form(node, section) is not None else _child(node, key)
 
 
-def _under(node: Node, key: str) -> tuple[Node, ...]:
-    """What a key holds: the items of a list, the node itself, or nothing."""
-    child = node.children.get(key)
-    if child is None:
-        return ()
-    return child.items if isinstance(child.value, tuple) else (child,)
+def _child(node: Node, key: str) -> tuple[Node, ...]:
+    """What a key holds, or nothing."""
+    return (node.children[key],) if key in node.children else ()
 
 
-def _leaves(node: Node) -> Iterator[Node]:
+def _items(node: Node, key: str) -> tuple[Node, ...]:
+    """The items of the list that a key holds, or what else it holds, or nothing."""
+    found = _child(node, key)
+    return found[0].items if found and isinstance(found[0].value, tuple) else found
+
+
+def leaves(node: Node) -> Iterator[Node]:
     """All nodes that hold no other."""
     inside = (*node.children.values(), *node.items)
     for child in inside:
-        yield from _leaves(child)
+        yield from leaves(child)
     if not inside:
         yield node
