@@ -114,7 +114,7 @@ def _ours(
     draws = _draws((plan.table.slots, *start.shape), device, dtype)
     noise = torch.cat([plan.slot_noise[:1], *draws])
     plan = replace(plan, slot_noise=noise, start_noise=lambda _: start)
-    return plan, next(single(lambda: plan, backbone, 1)).latents[None].cpu()
+    return plan, next(single(lambda _: plan, backbone, 1)).latents[None].cpu()
 
 
 def _plain(scene: Scene) -> Scene:
@@ -216,8 +216,9 @@ def _options(plan: Plan, dtype: torch.dtype) -> dict[str, Any]:
 
 def _scale(plan: Plan) -> float:
     """The guidance scale: of the rows, or the one that the network takes itself."""
-    if plan.conditioning.guidance is not None:
-        return float(plan.conditioning.guidance[0])
+    scales = plan.conditioning[0].get("guidance")
+    if scales is not None:
+        return float(scales[0])
     return plan.guidance.scale if plan.guidance.type == "full" else 1.0
 
 

@@ -180,7 +180,7 @@ class _Run:
             output = job.scene_file.scene.output
             began = time.perf_counter()
             with open_outputs(job.targets, size=job.painted.size, output=output) as outputs:
-                [frame] = single(lambda: plan, backbone, 1)
+                [frame] = single(lambda _: plan, backbone, 1)
                 outputs.add(0, picture(frame, backbone), picture_text(job, 0, "single"))
             return time.perf_counter() - began
 

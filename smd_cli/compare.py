@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from smd_cli.backbone.contract import Backbone
+from smd_cli.engine.contract import Backbone
 from smd_cli.engine.plan import Plan, Planner
 from smd_cli.engine.stream import Frame, picture, single
 from smd_cli.jobs import Job, picture_text
@@ -110,7 +110,7 @@ def _render(
         for layer, brush in zip(painted.brushes, scene.active, strict=True)
     )
     plan = planner.plan(scene, brushes, painted.size, painted.picture)
-    return plan, next(single(lambda: plan, backbone, 1))
+    return plan, next(single(lambda _: plan, backbone, 1))
 
 
 def sheet(shots: Sequence[Shot]) -> npt.NDArray[np.uint8]:

@@ -231,7 +231,7 @@ def _starter(device: str, dtype: str) -> str:
     backbone = load_backbone(file.scene.model, device, dtype)
     loaded = time.perf_counter()
     plan = Planner(backbone).plan(file.scene, painted.brushes, painted.size)
-    pixels = picture(next(single(lambda: plan, backbone, 1)), backbone)
+    pixels = picture(next(single(lambda _: plan, backbone, 1)), backbone)
     if pixels.std() < 1:
         raise SmdError("the starter model paints a plain surface", "try --device cpu")
     seconds = time.perf_counter() - loaded

@@ -25,7 +25,7 @@ from smd_cli.request import ALL, AUTO, Machine, Order
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from smd_cli.backbone.contract import Backbone
+    from smd_cli.engine.contract import Backbone
     from smd_cli.scene.model import ModelRef
 
 
@@ -148,12 +148,12 @@ def _frames(plan: Plan, backbone: Backbone, order: Order, frames: int) -> Iterat
     """The frames that are asked for; one alone is the same as among all, to the last bit."""
     run = single if order.schedule_of(frames) == "single" else stream
     if order.frame is None:
-        yield from run(lambda: plan, backbone, frames)
+        yield from run(lambda _: plan, backbone, frames)
         return
     whole = order.first is None and order.frame < frames
     begin = max(order.first or 0, order.frame - plan.table.slots)  # the pipe is full by then
     begin = order.frame if run is single else begin
-    for frame in run(lambda: plan, backbone, frames - begin if whole else None, first=begin):
+    for frame in run(lambda _: plan, backbone, frames - begin if whole else None, first=begin):
         if frame.index == order.frame:
             yield frame
             return

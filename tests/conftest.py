@@ -14,7 +14,7 @@ from smd_cli.__main__ import run
 from smd_cli.scene.model import ModelRef
 
 if TYPE_CHECKING:
-    from smd_cli.backbone.contract import Backbone
+    from smd_cli.engine.contract import Backbone
 
 ROOT = Path(__file__).parent.parent
 TINY = ROOT / "tests" / "golden" / "tiny-sd"

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from asked import whole_rows
 from conftest import TINY, Smd
 from PIL import Image
 
-from smd_cli.backbone.contract import Backbone
 from smd_cli.compare import variants
+from smd_cli.engine.contract import Backbone
 from smd_cli.engine.plan import Planner
 from smd_cli.engine.schedule import ddim_timesteps
 from smd_cli.engine.stream import single
@@ -49,7 +50,7 @@ def test_the_baseline_without_regions_is_diffusers_own_ddim(tiny: Backbone) -> N
     sampler = replace(MULTIDIFFUSION, steps=6, bootstrap=Bootstrap(steps=0))
     scene = Scene(ModelRef("tiny"), Background("a fox", "blurry"), (), sampler, Output())
     plan = Planner(tiny).plan(scene, (), (64, 64))
-    frame = next(single(lambda: plan, tiny, 1))
+    frame = next(single(lambda _: plan, tiny, 1))
     pipe = StableDiffusionPipeline.from_pretrained(TINY)
     pipe.scheduler = DDIMScheduler.from_config(
         pipe.scheduler.config, set_alpha_to_one=True, steps_offset=1, clip_sample=False
@@ -94,19 +95,20 @@ def test_the_baseline_averages_what_every_brush_would_go_on_with(
     for slot in range(2):
         alpha, sigma = plan.table.alphas[slot], plan.table.sigmas[slot]
         later = (plan.table.alphas[1], plan.table.sigmas[1]) if slot == 0 else (1.0, 0.0)
-        tau = torch.full((2,), plan.table.timesteps[slot])
+        tau = plan.table.timesteps[slot]
         twice = torch.stack([x, x])
         with torch.inference_mode():
-            conditional = tiny.predict(twice, tau, tiny.encode_prompts(["a meadow", "a fox"]))
+            told = tiny.encode_prompts(["a meadow", "a fox"])
+            conditional = tiny.predict(whole_rows(twice, [tau] * 2, told))
             # strength 0.95 mixes the background's prompt in
             mixed = tiny.encode_prompts(["a meadow"]).mix(tiny.encode_prompts(["a fox"]), 0.95)
-            conditional[1:] = tiny.predict(twice[:1], tau[:1], mixed)
-            negative = tiny.predict(twice, tau, tiny.encode_prompts(["", ""]))
+            conditional[1:] = tiny.predict(whole_rows(x[None], [tau], mixed))
+            negative = tiny.predict(whole_rows(twice, [tau] * 2, tiny.encode_prompts(["", ""])))
         e = negative + 7.5 * (conditional - negative)
         x0 = (x - sigma * e) / alpha
         ahead = later[0] * x0 + later[1] * e
         x = torch.where(inside > 0, ahead[1], ahead[0])
-    ours = next(single(lambda: plan, tiny, 1)).latents
+    ours = next(single(lambda _: plan, tiny, 1)).latents
     assert float((ours - x).abs().max() / x.std()) < 1e-4
 
 

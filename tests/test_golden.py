@@ -20,8 +20,8 @@ import pytest
 import torch
 from engine import vectors
 
-from smd_cli.backbone.contract import Backbone
 from smd_cli.backbone.load import load_backbone
+from smd_cli.engine.contract import Backbone, Conditioning
 from smd_cli.engine.plan import Plan, Planner
 from smd_cli.engine.stream import stream
 from smd_cli.scene.model import (
@@ -74,7 +74,7 @@ def check(path: Path, backbone: Backbone) -> None:
     )
     pipe_filling = config["valid_from"]
     count = config["frames"] - pipe_filling
-    latents = torch.stack([frame.latents for frame in stream(lambda: plan, backbone, count)])
+    latents = torch.stack([frame.latents for frame in stream(lambda _: plan, backbone, count)])
     wanted = held["latents"][pipe_filling:]
     near("latents", latents, wanted, LATENTS * wanted.std())
     with torch.inference_mode():
@@ -136,7 +136,8 @@ def scene_of(config: dict[str, Any]) -> Scene:
 def prompt_rows(plan: Plan) -> torch.Tensor:
     """The plan's prompts in the file's order: all negatives, then all prompts, slot by slot."""
     parts = [plan.conditioning] if plan.negative is None else [plan.negative, plan.conditioning]
-    return torch.cat([part.tokens.repeat(plan.table.slots, 1, 1) for part in parts])
+    stacked = [Conditioning.stack(part)["tokens"] for part in parts]
+    return torch.cat([tokens.repeat(plan.table.slots, 1, 1) for tokens in stacked])
 
 
 def near(what: str, ours: torch.Tensor, wanted: npt.NDArray[Any], limit: float) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 import torch
 
 from smd_cli.backbone import files
-from smd_cli.backbone.contract import Backbone
 from smd_cli.backbone.families import ADAPTERS
 from smd_cli.backbone.fetch import model_folder, vae_folder
 from smd_cli.backbone.lora import fuse_loras
@@ -16,6 +15,7 @@ from smd_cli.backbone.memory import is_full, place
 from smd_cli.backbone.parts import Parts
 from smd_cli.backbone.quiet import quiet
 from smd_cli.backbone.single_file import load_file
+from smd_cli.engine.contract import Backbone
 from smd_cli.errors import SmdError, UsageError
 from smd_cli.families import Family
 from smd_cli.model_files import refuse_unfit

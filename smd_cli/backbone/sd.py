@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from smd_cli.backbone.contract import Conditioning
 from smd_cli.backbone.parts import Parts
 from smd_cli.backbone.prompts import ClipText
 from smd_cli.backbone.unet import UNetBackbone
+from smd_cli.engine.contract import Conditioning
 
 
 class StableDiffusion(UNetBackbone):
@@ -20,4 +20,4 @@ class StableDiffusion(UNetBackbone):
 
     def encode_prompts(self, prompts: Sequence[str], length: int = 0) -> Conditioning:
         tokens, _ = self._text.encode(prompts, length)
-        return Conditioning(tokens)
+        return Conditioning({"tokens": tokens})

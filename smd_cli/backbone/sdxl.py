@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from smd_cli.backbone.contract import Conditioning
 from smd_cli.backbone.parts import Parts
 from smd_cli.backbone.prompts import ClipText
 from smd_cli.backbone.unet import UNetBackbone
+from smd_cli.engine.contract import Conditioning, Rows
 
 
 class StableDiffusionXL(UNetBackbone):
@@ -33,14 +32,13 @@ class StableDiffusionXL(UNetBackbone):
         if self._zero_empty:
             said = torch.tensor([float(prompt != "") for prompt in prompts], device=self.device)
             tokens, pooled = tokens * said[:, None, None], pooled * said[:, None]
-        return Conditioning(tokens, pooled)
+        return Conditioning({"tokens": tokens, "pooled": pooled})
 
-    def _added(self, x: Tensor, conditioning: Conditioning) -> Mapping[str, Any]:
-        """Pooled text, and the size ids: an uncropped picture of the canvas' size."""
-        assert conditioning.pooled is not None
-        height, width = (side * self.factor for side in x.shape[-2:])
-        ids = [height, width, 0, 0, height, width]
+    def _added(self, rows: Rows) -> Mapping[str, Any]:
+        """Pooled text, and the size ids: an uncropped picture as large as the row."""
+        dtype = self._unet.dtype
+        corner, size = rows.places[:, :2], rows.places[:, 2:]
         return {
-            "text_embeds": conditioning.pooled.to(self._unet.dtype),
-            "time_ids": torch.tensor([ids] * len(x), dtype=self._unet.dtype, device=self.device),
+            "text_embeds": rows.conditioning["pooled"].to(dtype),
+            "time_ids": torch.cat([size, corner, size], dim=1).to(dtype),
         }

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from smd_cli.backbone.autoencoder import Autoencoder
-from smd_cli.backbone.contract import Conditioning
 from smd_cli.backbone.parts import Parts
+from smd_cli.engine.contract import Rows
 from smd_cli.engine.schedule import StepTable, step_table
 
 
@@ -29,19 +29,24 @@ class UNetBackbone:
         self.channels: int = config.in_channels
         self.embeds_guidance = self._guidance_width is not None
 
-    def step_table(self, steps: int | None, timesteps: Sequence[int] | None) -> StepTable:
+    def step_table(
+        self,
+        steps: int | None,
+        timesteps: Sequence[int] | None,
+        size: tuple[int, int],  # noqa: ARG002
+    ) -> StepTable:
         return step_table(
             self._scheduler, steps=steps, timesteps=timesteps, consistency=self._consistency
         )
 
-    def predict(self, x: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
+    def predict(self, rows: Rows) -> Tensor:
         dtype = self._unet.dtype
         output = self._unet(
-            x.to(dtype),
-            timesteps,
-            encoder_hidden_states=conditioning.tokens.to(dtype),
-            timestep_cond=self._embedded(conditioning.guidance, len(x)),
-            added_cond_kwargs=self._added(x, conditioning),
+            rows.x.to(dtype),
+            rows.timesteps,
+            encoder_hidden_states=rows.conditioning["tokens"].to(dtype),
+            timestep_cond=self._embedded(rows),
+            added_cond_kwargs=self._added(rows),
             return_dict=False,
         )[0]
         return cast(Tensor, output.float())
@@ -52,17 +57,17 @@ class UNetBackbone:
     def decode_latents(self, latents: Tensor) -> Tensor:
         return self._vae.decode(latents)
 
-    def _added(self, x: Tensor, conditioning: Conditioning) -> Mapping[str, Any] | None:  # noqa: ARG002
-        """What the UNet is told besides the prompt, for noised latents (R, C, h, w)."""
+    def _added(self, rows: Rows) -> Mapping[str, Any] | None:  # noqa: ARG002
+        """What the UNet is told besides the prompt."""
         return None
 
-    def _embedded(self, guidance: Tensor | None, rows: int) -> Tensor | None:
+    def _embedded(self, rows: Rows) -> Tensor | None:
         """Guidance scales (R,), 1 where none are given, as a full LCM takes them."""
         if self._guidance_width is None:
             return None
-        scales = torch.ones(rows, device=self.device) if guidance is None else guidance
-        embedded = guidance_embedding(scales - 1, self._guidance_width)
-        return embedded.to(self.device, self._unet.dtype)
+        scales = rows.conditioning.get("guidance")
+        scales = rows.x.new_ones(len(rows)) if scales is None else scales
+        return guidance_embedding(scales - 1, self._guidance_width).to(self._unet.dtype)
 
 
 def guidance_embedding(weights: Tensor, width: int) -> Tensor:

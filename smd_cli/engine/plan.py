@@ -7,7 +7,7 @@ prompt and no picture · T denoising slots · C, h, w latent channels and size �
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -15,12 +15,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from smd_cli.backbone.contract import Backbone, Conditioning
 from smd_cli.engine import masks
+from smd_cli.engine.contract import Backbone, Conditioning
 from smd_cli.engine.layers import layer_weights, padded_paint
 from smd_cli.engine.noise import SeededNoise
-from smd_cli.engine.regions import centring_shift
-from smd_cli.engine.schedule import StepTable, table_for
+from smd_cli.engine.regions import centring_shift, noised
+from smd_cli.engine.schedule import FloatArray, StepTable, table_for
+from smd_cli.engine.step import At, Step, make_step
 from smd_cli.scene.model import Brush, Guidance, Scene
 from smd_cli.scene.paint import Painted
 
@@ -28,22 +29,37 @@ WHITE = (255, 255, 255)
 
 
 @dataclass(frozen=True, eq=False)
+class Coefficients:
+    """A step table on the device, (T, 1, 1, 1) each; names as in `StepTable`."""
+
+    alpha: Tensor
+    sigma: Tensor
+    next_alpha: Tensor
+    next_sigma: Tensor
+    to_denoised: tuple[Tensor, Tensor]
+    to_clean: tuple[Tensor, Tensor]
+    to_noise: tuple[Tensor, Tensor]
+    bounds: tuple[Tensor, Tensor]
+
+
+@dataclass(frozen=True, eq=False)
 class Plan:
     """Everything that a frame depends on, but the frame's number.
 
-    `weights` (P, T, 1, h, w); `conditioning` and `negative` P rows each, the latter None where
-    guidance needs none; `background` (C, h, w): the clean latent under everything; `plains`
-    (S, C, h, w): what surrounds a brush in bootstrap slot 0..S-1; `shifts[i][p]`: its centring;
-    `slot_noise` (T, C, h, w); `start_noise` gives a frame's first x (C, h, w); `brush_noise`
-    (P, T, C, h, w) only where averaging comes after the noise; `returns_leak`: brush 0 takes what
-    the others give back; `size` (W, H) of the finished picture; `keeps_noise`: a DDIM step, which
-    goes on with the noise that a brush found instead of drawing any.
+    `weights` (P, T, 1, h, w); `conditioning` and `negative`: a row for each of the P brushes, which
+    may differ in length, the latter None where guidance needs none; `background` (C, h, w): the
+    clean latent under everything; `plains` (S, C, h, w): what surrounds a brush in bootstrap slot
+    0..S-1; `shifts[i][p]`: its centring; `slot_noise` (T, C, h, w); `start_noise` gives a frame's
+    first x (C, h, w); `brush_noise` (P, T, C, h, w) only where averaging comes after the noise;
+    `returns_leak`: brush 0 takes what the others give back; `size` (W, H) of the finished picture;
+    `factor`: canvas pixels per latent cell; `keeps_noise`: a DDIM step, which goes on with the
+    noise that a brush found instead of drawing any.
     """
 
     table: StepTable
     weights: Tensor
-    conditioning: Conditioning
-    negative: Conditioning | None
+    conditioning: tuple[Conditioning, ...]
+    negative: tuple[Conditioning, ...] | None
     background: Tensor
     plains: Tensor
     shifts: tuple[tuple[tuple[int, int], ...], ...]
@@ -52,9 +68,11 @@ class Plan:
     guidance: Guidance
     leak: float
     size: tuple[int, int]
+    factor: int
     returns_leak: bool
     brush_noise: Tensor | None = None
     keeps_noise: bool = False
+    _steps: dict[tuple[At, ...], Step] = field(init=False, repr=False, default_factory=dict)
 
     @property
     def bootstrap_slots(self) -> int:
@@ -78,6 +96,46 @@ class Plan:
         acting = [brush for slot in self.acting for brush in slot]
         extra = {"full": len(acting), "initialize": len(set(acting))}
         return len(acting) + extra.get(self.guidance.type, 0)
+
+    @cached_property
+    def coefficients(self) -> Coefficients:
+        """The step table as tensors beside the latents."""
+        table = self.table
+
+        def pair(columns: tuple[FloatArray, FloatArray]) -> tuple[Tensor, Tensor]:
+            return self._column(columns[0]), self._column(columns[1])
+
+        return Coefficients(
+            alpha=self._column(table.alphas),
+            sigma=self._column(table.sigmas),
+            next_alpha=self._column(table.next_alphas),
+            next_sigma=self._column(table.next_sigmas),
+            to_denoised=pair(table.to_denoised),
+            to_clean=pair(table.to_clean),
+            to_noise=pair(table.to_noise),
+            bounds=pair((np.array(table.c_skip), np.array(table.c_out))),
+        )
+
+    @cached_property
+    def noised_plains(self) -> Tensor:
+        """What surrounds a brush in each bootstrap slot, noised for it, (S, C, h, w)."""
+        own, slots = self.coefficients, self.bootstrap_slots
+        alpha, sigma = own.alpha[:slots], own.sigma[:slots]
+        return noised(self.plains, self.slot_noise[0], alpha, sigma)
+
+    def step(self, at: tuple[At, ...]) -> Step:
+        """The step of flights at these slots, made when it is first asked for."""
+        if at not in self._steps:
+            self._steps[at] = make_step(self, at)
+        return self._steps[at]
+
+    def indices(self, numbers: Sequence[int]) -> Tensor:
+        """Whole numbers beside the latents."""
+        return torch.tensor(numbers, dtype=torch.long, device=self.background.device)
+
+    def _column(self, values: Sequence[float] | FloatArray) -> Tensor:
+        like = self.background
+        return torch.tensor(values, dtype=like.dtype, device=like.device)[:, None, None, None]
 
     def carries(self, other: Plan) -> bool:
         """Whether frames in flight under `other` can go on under this plan."""
@@ -106,8 +164,9 @@ class Planner:
         """Compile a scene whose masks and background picture (H, W, 3) are painted at `size`."""
         backbone, device, sampler = self.backbone, self.backbone.device, scene.sampler
         guidance = Guidance() if backbone.embeds_guidance else sampler.guidance
-        table = table_for(sampler, backbone.step_table)
         paint = padded_paint(painted, size, backbone.multiple)
+        padded = (paint.shape[2], paint.shape[1])
+        table = table_for(sampler, lambda steps, taus: backbone.step_table(steps, taus, padded))
         generated = generates_background(scene)
         weights = self._weights(scene, painted, paint, table, generated)
         plain, white = self._backgrounds(scene, paint.shape[1:], picture)
@@ -132,6 +191,7 @@ class Planner:
             guidance=guidance,
             leak=sampler.bootstrap.leak,
             size=size,
+            factor=backbone.factor,
             returns_leak=generated,
             brush_noise=noise.brushes(len(weights)).to(device) if renoises else None,
             keeps_noise=not stream,
@@ -182,11 +242,10 @@ class Planner:
 
     def _conditioning(
         self, scene: Scene, generated: bool, guidance: Guidance
-    ) -> tuple[Conditioning, Conditioning | None]:
-        """Prompt rows of all generated brushes, strength mixed in, and the negative ones.
+    ) -> tuple[tuple[Conditioning, ...], tuple[Conditioning, ...] | None]:
+        """A prompt row for each generated brush, strength mixed in, and the negative ones.
 
-        No rows at all where nothing is generated. The scale that a network takes itself is told
-        with them.
+        The scale that a network takes itself is told with them.
         """
         below, brushes = scene.background, scene.active
         positives = [brush.prompt for brush in brushes]
@@ -196,26 +255,25 @@ class Planner:
         known = self._encoded_prompts([*positives, *negatives, *under])
         base = None if below.prompt is None else known[below.prompt]
         rows = _strengthened([known[text] for text in positives], base, brushes, generated)
-        rows = rows or self.backbone.encode_prompts([""]).rows([])
         if self.backbone.embeds_guidance:
             asked = scene.sampler.guidance
-            rows = rows.guided(1.0 if asked.type == "none" else asked.scale)
+            scale = 1.0 if asked.type == "none" else asked.scale
+            rows = tuple(row.guided(scale) for row in rows)
         if not wants_negative:
             return rows, None
         base = None if below.prompt is None else known[below.negative]
-        against = _strengthened([known[text] for text in negatives], base, brushes, generated)
-        return rows, against or rows
+        return rows, _strengthened([known[text] for text in negatives], base, brushes, generated)
 
     def _encoded_prompts(self, texts: Sequence[str]) -> dict[str, Conditioning]:
-        """A row for every text, all of one length: that of the longest.
+        """A row for every text, all of one length where the model can fill them up.
 
         Each is encoded by itself, so that it does not depend on the others.
         """
         kept, self._prompts = self._prompts, {}
         rows = {text: self._row(text, 0, kept) for text in dict.fromkeys(texts)}
-        longest = max((row.tokens.shape[1] for row in rows.values()), default=0)
+        longest = max((row["tokens"].shape[1] for row in rows.values()), default=0)
         return {
-            text: row if row.tokens.shape[1] == longest else self._row(text, longest, kept)
+            text: row if row["tokens"].shape[1] == longest else self._row(text, longest, kept)
             for text, row in rows.items()
         }
 
@@ -234,16 +292,12 @@ def _strengthened(
     base: Conditioning | None,
     brushes: Sequence[Brush],
     generated: bool,
-) -> Conditioning | None:
-    """One row a brush: lerp(background text, brush text, strength), the background's first.
-
-    None where there are no rows.
-    """
-    parts = list(rows)
-    if base is not None:
-        parts = [base.mix(row, brush.strength) for row, brush in zip(rows, brushes, strict=True)]
-        parts = [base, *parts] if generated else parts
-    return Conditioning.stack(parts) if parts else None
+) -> tuple[Conditioning, ...]:
+    """A row a brush: lerp(background text, brush text, strength), the background's first."""
+    if base is None:
+        return tuple(rows)
+    mixed = (base.mix(row, brush.strength) for row, brush in zip(rows, brushes, strict=True))
+    return (base, *mixed) if generated else tuple(mixed)
 
 
 def generates_background(scene: Scene) -> bool:

@@ -10,8 +10,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from smd_cli.engine.schedule import Prediction
-
 
 def noised(clean: Tensor, noise: Tensor, alpha: Tensor | float, sigma: Tensor | float) -> Tensor:
     """The forward process: α·x0 + σ·n."""
@@ -21,7 +19,7 @@ def noised(clean: Tensor, noise: Tensor, alpha: Tensor | float, sigma: Tensor | 
 def bootstrapped(x: Tensor, weight: Tensor, plain: Tensor) -> Tensor:
     """A brush's own view in a bootstrap slot: x inside its weight, the noised plain outside.
 
-    x, plain: (C, h, w); weight: (1, h, w) in 0..1.
+    x, plain: (…, C, h, w); weight: (…, 1, h, w) in 0..1.
     """
     return weight * x + (1 - weight) * plain
 
@@ -45,46 +43,31 @@ def _shift(line: Tensor) -> int:
 
 
 def kept_share(x0: Tensor, plain: Tensor, leak: float) -> Tensor:
-    """Share (1, h, w) in 0..1 that a brush keeps: 0 where its x0 is still the noised plain.
+    """Share (…, 1, h, w) in 0..1 that a brush keeps: 0 where its x0 is still the noised plain.
 
-    2·sigmoid(d/leak) - 1 with d the squared difference, mean over channels; leak > 0.
+    x0, plain: (…, C, h, w). 2·sigmoid(d/leak) - 1 with d the squared difference, mean over
+    channels; leak > 0.
     """
-    distance = (x0 - plain).pow(2).mean(dim=0, keepdim=True)
+    distance = (x0 - plain).pow(2).mean(dim=-3, keepdim=True)
     return 2 * torch.sigmoid(distance / leak) - 1
 
 
 def weighted_mean(values: Tensor, weights: Tensor, background: Tensor) -> Tensor:
     """Pre-averaging: Σ m_p v_p / Σ m_p, and the background where the weights leave room.
 
-    values: (P, C, h, w); weights: (P, 1, h, w) ≥ 0; background: (C, h, w). With
+    values: (…, P, C, h, w); weights: (…, P, 1, h, w) ≥ 0; background: (…, C, h, w). With
     u = clip(1 - Σ m_p, 0, 1) the result is (1-u)·mean + u·background, mean being 0 where Σ m_p = 0.
     """
-    total = weights.sum(dim=0)
-    mean = (weights * values).sum(dim=0) / torch.where(total > 0, total, torch.ones_like(total))
+    total = weights.sum(dim=-4)
+    mean = (weights * values).sum(dim=-4) / torch.where(total > 0, total, torch.ones_like(total))
     room = (1 - total).clamp(0, 1)
     return (1 - room) * mean + room * background
 
 
-def to_x0(
-    output: Tensor, x: Tensor, alpha: Tensor, sigma: Tensor, prediction: Prediction
-) -> Tensor:
-    """The clean estimate from the network's output by prediction type."""
-    if prediction == "epsilon":
-        return (x - sigma * output) / alpha
-    if prediction == "v_prediction":
-        return alpha * x - sigma * output
-    return output
-
-
-def to_epsilon(
-    output: Tensor, x: Tensor, alpha: Tensor, sigma: Tensor, prediction: Prediction
-) -> Tensor:
-    """The noise estimate e from the network's output by prediction type."""
-    if prediction == "epsilon":
-        return output
-    if prediction == "v_prediction":
-        return alpha * output + sigma * x
-    return (x - alpha * output) / sigma
+def linear(coefficients: tuple[Tensor, Tensor], x: Tensor, output: Tensor) -> Tensor:
+    """p·x + q·output: what every prediction type says of the clean picture, or of the noise."""
+    p, q = coefficients
+    return p * x + q * output
 
 
 def guided(positive: Tensor, negative: Tensor, scale: float) -> Tensor:

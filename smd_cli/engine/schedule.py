@@ -27,6 +27,7 @@ from smd_cli.schedulers import (
 
 FloatArray = npt.NDArray[np.float64]
 Prediction = Literal["epsilon", "v_prediction", "sample"]
+Coefficients = Callable[[FloatArray, FloatArray], tuple[FloatArray, FloatArray]]
 
 LCM_GRID = 50  # the grid that LCM was distilled on: 999, 979, …, 19
 _PUBLISHED_INDICES = {4: (0, 12, 25, 37), 5: (0, 4, 12, 25, 37), 6: (0, 5, 16, 18, 20, 37)}
@@ -55,9 +56,44 @@ class StepTable:
         return len(self.timesteps)
 
     @property
+    def next_alphas(self) -> tuple[float, ...]:
+        """α_{i+1}, and 1 after the last slot."""
+        return (*self.alphas[1:], 1.0)
+
+    @property
     def next_sigmas(self) -> tuple[float, ...]:
         """σ_{i+1}, and 0 after the last slot."""
         return (*self.sigmas[1:], 0.0)
+
+    @property
+    def to_clean(self) -> tuple[FloatArray, FloatArray]:
+        """p and q, (T,) each: the clean picture is x0 = p·x + q·output."""
+        return _TO_CLEAN[self.prediction](np.array(self.alphas), np.array(self.sigmas))
+
+    @property
+    def to_noise(self) -> tuple[FloatArray, FloatArray]:
+        """r and s, (T,) each: the noise estimate is e = r·x + s·output."""
+        return _TO_NOISE[self.prediction](np.array(self.alphas), np.array(self.sigmas))
+
+    @property
+    def to_denoised(self) -> tuple[FloatArray, FloatArray]:
+        """The same as `to_clean`, with the boundary scalings."""
+        (p, q), skip, out = self.to_clean, np.array(self.c_skip), np.array(self.c_out)
+        return out * p + skip, out * q
+
+
+# Every prediction type is linear in what the network saw and said: x0 = p·x + q·output, and the
+# noise e = r·x + s·output, since x = α·x0 + σ·e.
+_TO_CLEAN: Mapping[Prediction, Coefficients] = {
+    "epsilon": lambda alpha, sigma: (1 / alpha, -sigma / alpha),
+    "v_prediction": lambda alpha, sigma: (alpha, -sigma),
+    "sample": lambda alpha, sigma: (np.zeros_like(alpha), np.ones_like(sigma)),
+}
+_TO_NOISE: Mapping[Prediction, Coefficients] = {
+    "epsilon": lambda alpha, sigma: (np.zeros_like(alpha), np.ones_like(sigma)),
+    "v_prediction": lambda alpha, sigma: (sigma, alpha),
+    "sample": lambda alpha, sigma: (1 / sigma, -alpha / sigma),
+}
 
 
 def step_table(

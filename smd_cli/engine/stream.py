@@ -8,34 +8,42 @@ give the same frames: a frame depends on the plan and its number alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from smd_cli.backbone.contract import Backbone, Conditioning
 from smd_cli.engine import regions
+from smd_cli.engine.contract import Backbone, Rows
 from smd_cli.engine.plan import Plan
+from smd_cli.engine.step import Step
 
 
 @dataclass(frozen=True, eq=False)
 class Flight:
-    """Frame `frame` about to enter slot `slot` with latent x (C, h, w).
+    """Frame `frame` about to enter slot `slot` of its plan with latent x (C, h, w).
 
-    `estimate` (C, h, w) is what the slot before took for the finished frame, None before the first.
-    `origins` holds each brush's x̂ (C, h, w) of R-CFG `initialize`, from its first slot on. `mixed`:
-    it went through slots of another plan than the present one.
+    `since`: its first slot under this plan; `estimate` (C, h, w) is what the slot before took for
+    the finished frame, None before the first. `origins` (P, C, h, w) holds each brush's x̂ of R-CFG
+    `initialize`, from its first slot on. `mixed`: it went through slots of another plan than this.
     """
 
     frame: int
     slot: int
     x: Tensor
+    plan: Plan
+    since: int = 0
     estimate: Tensor | None = None
-    origins: Mapping[int, Tensor] = field(default_factory=dict)
+    origins: Tensor | None = None
     mixed: bool = False
+
+    @property
+    def landed(self) -> bool:
+        """Whether it is through its last slot."""
+        return self.slot == self.plan.table.slots
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,171 +69,188 @@ class Frame:
 
 
 @dataclass(frozen=True, eq=False)
-class _View:
-    """What one brush shows the network of one flight: a row of the call."""
+class _Views:
+    """Flights of one plan with what their brushes see: x (R, C, h, w), a row each."""
 
-    flight: Flight
-    brush: int
+    flights: Sequence[Flight]
+    plan: Plan
+    step: Step
     x: Tensor
-    shift: tuple[int, int] = (0, 0)
-    plain: Tensor | None = None
+
+    def asked(self) -> list[Rows]:
+        """What the network is asked: every row, and once more with its negative prompt."""
+        x = self.x
+        if len(self.step.asking):
+            x = torch.cat([x, x.index_select(0, self.step.asking)])
+        return [call.asked(x) for call in self.step.calls]
 
 
 def launch(plan: Plan, frame: int) -> Flight:
     """A frame before its first slot."""
-    return Flight(frame, 0, plan.start_noise(frame))
+    return Flight(frame, 0, plan.start_noise(frame), plan)
 
 
 @torch.inference_mode()
-def advance(plan: Plan, backbone: Backbone, flights: Sequence[Flight]) -> list[Flight]:
-    """Take every flight through its slot, all in one network call; order is kept."""
-    views = [_view(plan, f, brush) for f in flights for brush in plan.acting[f.slot]]
-    x0, origins = _denoise(plan, backbone, views) if views else (torch.empty(0), {})
-    landed = []
+def advance(backbone: Backbone, flights: Sequence[Flight]) -> list[Flight]:
+    """Take every flight through its slot, all in one network call where rows agree in shape.
+
+    Order is kept.
+    """
+    by_plan: dict[Plan, list[Flight]] = {}
     for flight in flights:
-        own = [n for n, view in enumerate(views) if view.flight is flight]
-        x, estimate = _merge(plan, flight.slot, [views[n] for n in own], [x0[n] for n in own])
-        found = {views[n].brush: origins[n] for n in own if n in origins}
-        known, slot = {**flight.origins, **found}, flight.slot + 1
-        landed.append(Flight(flight.frame, slot, x, estimate, known, flight.mixed))
-    return landed
+        by_plan.setdefault(flight.plan, []).append(flight)
+    views = [_views(plan, own) for plan, own in by_plan.items()]
+    asked = [seen.asked() for seen in views]
+    answers = iter(_predicted(backbone, [rows for own in asked for rows in own]))
+    moved: dict[Flight, Flight] = {}
+    for seen, own in zip(views, asked, strict=True):
+        moved |= zip(seen.flights, _landed(seen, [next(answers) for _ in own]), strict=True)
+    return [moved[flight] for flight in flights]
 
 
-def _view(plan: Plan, flight: Flight, brush: int) -> _View:
-    """A brush's copy of x; in a bootstrap slot with the noised plain around it, and centred."""
-    slot = flight.slot
-    if slot >= plan.bootstrap_slots:
-        return _View(flight, brush, flight.x)
-    alpha, sigma = plan.table.alphas[slot], plan.table.sigmas[slot]
-    plain = regions.noised(plan.plains[slot], plan.slot_noise[0], alpha, sigma)
-    x = regions.bootstrapped(flight.x, plan.weights[brush, slot], plain)
-    return _View(flight, brush, x, plan.shifts[slot][brush], plain)
+def _views(plan: Plan, flights: Sequence[Flight]) -> _Views:
+    """Every acting brush's copy of x; in a bootstrap slot with the noised plain around it."""
+    step = plan.step(tuple((flight.slot, flight.since) for flight in flights))
+    x = torch.stack([flight.x for flight in flights]).index_select(0, step.flight)
+    if len(step.boot):
+        plain = plan.noised_plains[step.slot[step.boot]]
+        inside = regions.bootstrapped(x[step.boot], _row_weights(plan, step)[step.boot], plain)
+        x = x.index_copy(0, step.boot, inside)
+    return _Views(flights, plan, step, x)
 
 
-def _denoise(
-    plan: Plan, backbone: Backbone, views: Sequence[_View]
-) -> tuple[Tensor, dict[int, Tensor]]:
-    """Denoised estimates (R, C, h, w) of all views, and new R-CFG origins by row."""
-    x = torch.stack([view.x for view in views])
-    asking = [n for n, view in enumerate(views) if _asks_negative(plan, view)]
-    output, negative = _predict(plan, backbone, views, asking)
-    slots = [view.flight.slot for view in views]
-    alpha, sigma = _column(plan.table.alphas, slots, x), _column(plan.table.sigmas, slots, x)
-    kind, scale = plan.table.prediction, plan.guidance.scale
-    origins: dict[int, Tensor] = {}
-    if plan.guidance.type == "full":
-        output = regions.guided(output, negative, scale)
-    if plan.guidance.type == "initialize":
-        a, s = alpha[asking], sigma[asking]
-        fresh = regions.to_x0(negative, x[asking], a, s, kind)
-        origins = dict(zip(asking, fresh, strict=True))
-    x0 = regions.to_x0(output, x, alpha, sigma, kind)
-    if plan.guidance.type in ("self", "initialize"):
-        origin = torch.stack([_origin(plan, view, origins.get(n)) for n, view in enumerate(views)])
-        virtual = regions.virtual_residual(x, origin, alpha, sigma)
-        positive = regions.to_epsilon(output, x, alpha, sigma, kind)
-        held = regions.residual_guided(positive, virtual, scale, plan.guidance.delta)
-        held = regions.to_x0(held, x, alpha, sigma, "epsilon")
-        # In a slot of pure noise every e is x/σ and tells nothing: the pictures are guided there.
-        x0 = torch.where(alpha > 0, held, regions.guided(x0, origin, scale))
-    c_skip, c_out = _column(plan.table.c_skip, slots, x), _column(plan.table.c_out, slots, x)
-    return c_out * x0 + c_skip * x, origins
+def _row_weights(plan: Plan, step: Step) -> Tensor:
+    """The weight of every row in its slot, (R, 1, h, w)."""
+    return plan.weights[step.brush, step.slot]
 
 
-def _predict(
-    plan: Plan, backbone: Backbone, views: Sequence[_View], asking: Sequence[int]
-) -> tuple[Tensor, Tensor]:
-    """The network's output for all views and for the negative rows of those `asking`, unrolled."""
-    rows = [*views, *(views[n] for n in asking)]
-    x = torch.stack([torch.roll(view.x, view.shift, (1, 2)) for view in rows])
-    taus = torch.tensor([plan.table.timesteps[view.flight.slot] for view in rows], device=x.device)
-    conditioning = plan.conditioning.rows([view.brush for view in views])
-    if asking:
-        assert plan.negative is not None
-        negative = plan.negative.rows([views[n].brush for n in asking])
-        conditioning = Conditioning.stack([conditioning, negative])
-    output = backbone.predict(x, taus, conditioning)
-    back = [
-        torch.roll(row, (-view.shift[0], -view.shift[1]), (1, 2))
-        for row, view in zip(output, rows, strict=True)
+def _predicted(backbone: Backbone, asked: Sequence[Rows]) -> list[Tensor]:
+    """The network's output for each of these; those that agree share a call."""
+    groups: dict[object, list[int]] = {}
+    for n, rows in enumerate(asked):
+        groups.setdefault(rows.key, []).append(n)
+    answers: dict[int, Tensor] = {}
+    for group in groups.values():
+        output = backbone.predict(Rows.stack([asked[n] for n in group]))
+        parts = torch.split(output, [len(asked[n]) for n in group])
+        answers |= zip(group, parts, strict=True)
+    return [answers[n] for n in range(len(asked))]
+
+
+def _landed(seen: _Views, outputs: Sequence[Tensor]) -> list[Flight]:
+    """The flights after their slot."""
+    flights = seen.flights
+    x0, origins = _denoised(seen, outputs)
+    x, estimate = _merged(seen, x0)
+    kept: Sequence[Tensor | None] = [None] * len(flights) if origins is None else origins.unbind()
+    return [
+        replace(flight, slot=flight.slot + 1, x=x[n], estimate=estimate[n], origins=kept[n])
+        for n, flight in enumerate(flights)
     ]
-    output = torch.stack(back)
-    return output[: len(views)], output[len(views) :]
 
 
-def _asks_negative(plan: Plan, view: _View) -> bool:
-    """Whether a row needs its negative prompt evaluated as well."""
-    if plan.guidance.type == "initialize":
-        return view.brush not in view.flight.origins
-    return plan.guidance.type == "full"
+def _denoised(seen: _Views, outputs: Sequence[Tensor]) -> tuple[Tensor, Tensor | None]:
+    """Estimates (R, C, h, w) of the clean picture, and the flights' R-CFG origins."""
+    plan, step, x = seen.plan, seen.step, seen.x
+    if not outputs:
+        return x, None
+    output, negative = torch.split(step.answered(outputs, x), [len(x), len(step.asking)])
+    guidance = plan.guidance
+    if guidance.type == "full":
+        output = regions.guided(output, negative, guidance.scale)
+    if guidance.type in ("none", "full"):
+        return regions.linear(step.to_denoised, x, output), None
+    origins = _origins(seen, negative)
+    origin = plan.background if origins is None else origins.flatten(0, 1)[step.dense]
+    x0 = _residual_guided(seen, output, origin)
+    return regions.linear(step.bounds, x, x0), origins
 
 
-def _origin(plan: Plan, view: _View, fresh: Tensor | None) -> Tensor:
-    """The clean picture x̂ that R-CFG holds a brush's noise against."""
-    if plan.guidance.type == "self":
-        return plan.background
-    return view.flight.origins[view.brush] if fresh is None else fresh
+def _residual_guided(seen: _Views, output: Tensor, origin: Tensor) -> Tensor:
+    """Clean pictures (R, C, h, w) by R-CFG, whose noise is held against that of `origin`."""
+    step, x, guidance = seen.step, seen.x, seen.plan.guidance
+    virtual = regions.virtual_residual(x, origin, step.alpha, step.sigma)
+    noise = regions.linear(step.to_noise, x, output)
+    noise = regions.residual_guided(noise, virtual, guidance.scale, guidance.delta)
+    held = (x - step.sigma * noise) / step.alpha
+    # In a slot of pure noise every e is x/σ and tells nothing: the pictures are guided there.
+    plain = regions.guided(regions.linear(step.to_clean, x, output), origin, guidance.scale)
+    return torch.where(step.alpha > 0, held, plain)
 
 
-def _merge(
-    plan: Plan, slot: int, views: Sequence[_View], x0: Sequence[Tensor]
-) -> tuple[Tensor, Tensor]:
+def _origins(seen: _Views, negative: Tensor) -> Tensor | None:
+    """The clean pictures (F, P, C, h, w) that R-CFG `initialize` holds the noise against."""
+    plan, step, asking = seen.plan, seen.step, seen.step.asking
+    if plan.guidance.type != "initialize":
+        return None
+    empty = plan.background.expand(len(plan.weights), *plan.background.shape)
+    known = [empty if f.origins is None else f.origins for f in seen.flights]
+    origins = torch.stack(known)
+    if not len(asking):
+        return origins
+    p, q = (part[asking] for part in step.to_clean)
+    fresh = regions.linear((p, q), seen.x[asking], negative)
+    return origins.flatten(0, 1).index_copy(0, step.dense[asking], fresh).reshape(origins.shape)
+
+
+def _merged(seen: _Views, x0: Tensor) -> tuple[Tensor, Tensor]:
     """The brushes' estimates averaged by weight: noised for the next slot, and as they are.
 
-    Both (C, h, w).
+    Both (F, C, h, w).
     """
-    weights = _kept_weights(plan, slot, views, x0)
-    last = slot + 1 == plan.table.slots
-    alpha = 1.0 if last else plan.table.alphas[slot + 1]
-    sigma = 0.0 if last else plan.table.sigmas[slot + 1]
-    noise = plan.slot_noise[0 if last else slot + 1]
-    below = regions.noised(plan.background, noise, alpha, sigma)
-    if not views:
-        return below, plan.background
-    values = torch.stack(list(x0))
-    mean = regions.weighted_mean(values, weights, plan.background)
-    own = _own_noise(plan, slot, views, values)
+    plan, step = seen.plan, seen.step
+    weights = _kept_weights(seen, x0)
+    noise = plan.slot_noise[step.later]
+    alpha, sigma = step.next_alpha, step.next_sigma
+    mean = regions.weighted_mean(_dense(seen, x0), weights, plan.background)
+    own = _own_noise(seen, x0)
     if own is None:
         return regions.noised(mean, noise, alpha, sigma), mean
-    each = regions.noised(values, own, alpha, sigma)
-    return regions.weighted_mean(each, weights, below), mean
+    by_row = step.flight
+    each = regions.noised(x0, own, alpha[by_row], sigma[by_row])
+    below = regions.noised(plan.background, noise, alpha, sigma)
+    return regions.weighted_mean(_dense(seen, each), weights, below), mean
 
 
-def _own_noise(plan: Plan, slot: int, views: Sequence[_View], x0: Tensor) -> Tensor | None:
+def _dense(seen: _Views, rows: Tensor) -> Tensor:
+    """Rows at their flight and brush, (F, P, …); 0 where a brush does not act."""
+    flights, brushes = len(seen.flights), len(seen.plan.weights)
+    whole = rows.new_zeros(flights * brushes, *rows.shape[1:])
+    whole.index_copy_(0, seen.step.dense, rows)
+    return whole.reshape(flights, brushes, *rows.shape[1:])
+
+
+def _own_noise(seen: _Views, x0: Tensor) -> Tensor | None:
     """Each brush's noise (R, C, h, w) of the next slot; None where all share one."""
+    plan, step = seen.plan, seen.step
     if plan.keeps_noise:
-        x = torch.stack([view.x for view in views])
-        return regions.virtual_residual(x, x0, plan.table.alphas[slot], plan.table.sigmas[slot])
+        return regions.virtual_residual(seen.x, x0, step.alpha, step.sigma)
     if plan.brush_noise is None:
         return None
-    return plan.brush_noise[[view.brush for view in views], (slot + 1) % plan.table.slots]
+    return plan.brush_noise[step.brush, step.later[step.flight]]
 
 
-def _kept_weights(plan: Plan, slot: int, views: Sequence[_View], x0: Sequence[Tensor]) -> Tensor:
-    """Weights (R, 1, h, w) of a slot, less what leaks; a painted background takes that back."""
-    weights = plan.weights[[view.brush for view in views], slot]
-    if plan.leak <= 0 or slot >= plan.bootstrap_slots:
+def _kept_weights(seen: _Views, x0: Tensor) -> Tensor:
+    """Weights (F, P, 1, h, w), less what leaks; a painted background takes that back."""
+    plan, step = seen.plan, seen.step
+    weights = plan.weights[:, step.slots].transpose(0, 1)
+    if plan.leak <= 0 or not len(step.boot):
         return weights
-    kept = []
-    for view, estimate, weight in zip(views, x0, weights, strict=True):
-        below = plan.returns_leak and view.brush == 0
-        assert view.plain is not None
-        share = 1.0 if below else regions.kept_share(estimate, view.plain, plan.leak)
-        kept.append(weight * share)
-    stacked = torch.stack(kept)
-    if plan.returns_leak and views[0].brush == 0:
-        stacked[0] = stacked[0] + (weights - stacked).sum(dim=0)
-    return stacked
+    boot, rows = step.boot, _row_weights(plan, step)
+    share = regions.kept_share(x0[boot], plan.noised_plains[step.slot[boot]], plan.leak)
+    share = torch.where(step.leaks[:, None, None, None], share, torch.ones_like(share))
+    kept = _dense(seen, rows.index_copy(0, boot, rows[boot] * share))
+    if plan.returns_leak:
+        kept[:, 0] += (weights - kept).sum(dim=1)
+    return kept
 
 
-def _column(values: Sequence[float], slots: Sequence[int], like: Tensor) -> Tensor:
-    """One number of the step table a row, shaped (R, 1, 1, 1)."""
-    picked = [values[slot] for slot in slots]
-    return torch.tensor(picked, dtype=like.dtype, device=like.device)[:, None, None, None]
+Plans = Callable[[int], Plan]
+"""The plan of frame k: the same object as long as nothing about the frame changes."""
 
 
 def single(
-    latest: Callable[[], Plan],
+    plan_for: Plans,
     backbone: Backbone,
     frames: int | None = None,
     *,
@@ -235,13 +260,13 @@ def single(
 ) -> Iterator[Frame]:
     """Frames `first`, `first` + 1, … one by one, T calls of P rows each; endless without `frames`.
 
-    `latest`, `blend` and `previews` as for `stream`.
+    `plan_for`, `blend` and `previews` as for `stream`.
     """
-    return _run(latest, backbone, frames, first, _Manner(1, blend, previews))
+    return _run(plan_for, backbone, frames, first, _Manner(1, blend, previews))
 
 
 def stream(
-    latest: Callable[[], Plan],
+    plan_for: Plans,
     backbone: Backbone,
     frames: int | None = None,
     *,
@@ -251,13 +276,14 @@ def stream(
 ) -> Iterator[Frame]:
     """Frames through the pipe: up to T frames in flight, one finished a call once it is full.
 
-    `latest` is asked before every call. Under a new plan the frames in flight start again, the
-    first of them alone, so that it comes soonest, and then the pipe fills. With `blend` they go on
-    under the new plan where its slots and size allow it, as in the published code, and are told as
-    mixed. With `previews` a call that finishes no frame gives the foremost one as it looks so far.
-    N frames of one plan cost at most N·T·P rows.
+    `plan_for` is asked before every call for every frame in flight. A frame whose plan has changed
+    starts again, and so do those behind it, the first of them alone, so that it comes soonest, and
+    then the pipe fills. With `blend` it goes on under the new plan where that one's slots and size
+    allow it, as in the published code, and is told as mixed. With `previews` a call that finishes
+    no frame gives the foremost one as it looks so far. N frames of one plan cost at most N·T·P
+    rows.
     """
-    return _run(latest, backbone, frames, first, _Manner(None, blend, previews))
+    return _run(plan_for, backbone, frames, first, _Manner(None, blend, previews))
 
 
 @dataclass(frozen=True)
@@ -270,46 +296,50 @@ class _Manner:
 
 
 def _run(
-    latest: Callable[[], Plan], backbone: Backbone, frames: int | None, first: int, how: _Manner
+    plan_for: Plans, backbone: Backbone, frames: int | None, first: int, how: _Manner
 ) -> Iterator[Frame]:
-    plan: Plan | None = None
     flights: list[Flight] = []
     launched, end = first, None if frames is None else first + frames
     began, alone = first, False
     while flights or end is None or launched < end:
-        fresh = latest()
-        if plan is not None and fresh is not plan:
-            launched -= 0 if how.blend else len(flights)
-            flights = _carried(flights, plan, fresh) if how.blend else []
-            alone = not how.blend
-            began = began if how.blend else launched
-        plan = fresh
-        depth = 1 if alone else how.depth or plan.table.slots
-        if len(flights) < depth and (end is None or launched < end):
-            flights = [*flights, launch(plan, launched)]
-            launched += 1
-        flights = advance(plan, backbone, flights)
-        done = [flight for flight in flights if flight.slot == plan.table.slots]
-        flights = flights[len(done) :]
-        shared = None if depth == 1 else began
+        plans = [plan_for(flight.frame) for flight in flights]
+        still = [f.plan is plan for f, plan in zip(flights, plans, strict=True)]
+        if how.blend:
+            flights = [_carried(f, plan) for f, plan in zip(flights, plans, strict=True)]
+        elif not all(still):
+            flights = flights[: still.index(False)]
+            launched, alone = launched - len(still) + len(flights), True
+            began = launched
+        if end is None or launched < end:
+            plan = plan_for(launched)
+            if len(flights) < (1 if alone else how.depth or plan.table.slots):
+                flights = [*flights, launch(plan, launched)]
+                launched += 1
+        flights = advance(backbone, flights)
+        done = [flight for flight in flights if flight.landed]
+        flights = [flight for flight in flights if not flight.landed]
+        shared = None if alone or how.depth == 1 else began
         if alone and done:
             began, alone = launched, False
-        yield from (_frame(flight, plan, shared) for flight in done)
+        yield from (_frame(flight, shared) for flight in done)
         if how.previews and flights and not done:
-            yield _frame(flights[0], plan, shared)
+            yield _frame(flights[0], shared)
 
 
-def _frame(flight: Flight, plan: Plan, began: int | None) -> Frame:
+def _frame(flight: Flight, began: int | None) -> Frame:
     """What a flight shows after a slot."""
     assert flight.estimate is not None
-    return Frame(flight.frame, flight.estimate, plan, flight.slot, flight.mixed, began)
+    began = began if flight.plan.table.slots > 1 else None
+    return Frame(flight.frame, flight.estimate, flight.plan, flight.slot, flight.mixed, began)
 
 
-def _carried(flights: list[Flight], old: Plan, new: Plan) -> list[Flight]:
-    """The flights under a new plan: going on where it carries them, else started again."""
-    if new.carries(old):
-        return [replace(flight, origins={}, mixed=True) for flight in flights]
-    return [launch(new, flight.frame) for flight in flights]
+def _carried(flight: Flight, plan: Plan) -> Flight:
+    """A flight under the present plan of its frame: going on where that carries it, else anew."""
+    if plan is flight.plan:
+        return flight
+    if not plan.carries(flight.plan):
+        return launch(plan, flight.frame)
+    return replace(flight, plan=plan, since=flight.slot, origins=None, mixed=True)
 
 
 @torch.inference_mode()

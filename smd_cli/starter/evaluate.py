@@ -24,8 +24,8 @@ import numpy.typing as npt
 import torch
 from PIL import Image, ImageDraw
 
-from smd_cli.backbone.contract import Backbone
 from smd_cli.backbone.load import load_backbone
+from smd_cli.engine.contract import Backbone
 from smd_cli.engine.plan import Planner
 from smd_cli.engine.stream import picture, single
 from smd_cli.models import STARTER, read_defaults, resolve_model
@@ -110,7 +110,7 @@ class Evaluator:
         plan = Planner(self.backbone).plan(
             file.scene, painted.brushes, painted.size, painted.picture
         )
-        return picture(next(single(lambda: plan, self.backbone, 1)), self.backbone)
+        return picture(next(single(lambda _: plan, self.backbone, 1)), self.backbone)
 
     def verdict(self, wish: Wish, changes: Mapping[str, Any] | None = None) -> Verdict:
         """Render one scene, with changes, and judge it."""

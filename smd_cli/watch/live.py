@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 
-from smd_cli.backbone.contract import Backbone
 from smd_cli.backbone.load import pick_device, pick_dtype
+from smd_cli.engine.contract import Backbone
 from smd_cli.engine.plan import Plan
 from smd_cli.engine.stream import Frame, picture, single, stream
 from smd_cli.errors import SmdError
@@ -178,7 +178,7 @@ class Session:
         with self._teller.preparing(version.job.scene_file.scene.model.name):
             plan, backbone = self._studio.plan(version.job)
 
-        def latest() -> Plan:
+        def latest(_: int) -> Plan:
             self._attend()
             if self._follower.version is not version:
                 raise OvertakenError
@@ -200,7 +200,7 @@ class Session:
         with self._teller.preparing(version.job.scene_file.scene.model.name):
             plans = _Plans(self._follower, self._studio, self._teller, version)
 
-        def latest() -> Plan:
+        def latest(_: int) -> Plan:
             self._attend()
             return plans.newest()
 

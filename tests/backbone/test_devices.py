@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from asked import whole_rows
 from torch import Tensor
 
 from smd_cli.backbone import load
@@ -34,7 +35,9 @@ def test_a_model_computes_on_its_device(
             crosses(model.encode_image(torch.zeros(1, 3, 32, 32, device=where)))
             crosses(model.decode_latents(torch.zeros(1, 4, 4, 4, device=where)))
         rows = model.encode_prompts(["a (red:1.5) fox", ""])
-        crosses(rows.tokens, rows.pooled)
-        x, taus = torch.zeros(2, 4, 8, 8, device=META), torch.tensor([999, 1], device=META)
-        for told in (rows, rows.guided(2.0)):
-            crosses(told.guidance, model.predict(x, taus, told))
+        crosses(*rows.tensors.values())
+        with META:
+            x = torch.zeros(2, 4, 8, 8)
+            for told in (rows, rows.guided(2.0)):
+                answer = model.predict(whole_rows(x, [999, 1], told))
+                crosses(*told.tensors.values(), answer)

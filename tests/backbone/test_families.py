@@ -12,8 +12,8 @@ from conftest import Smd
 from engine.scenes import relative
 from PIL import Image
 
-from smd_cli.backbone.contract import Backbone
 from smd_cli.backbone.load import load_backbone
+from smd_cli.engine.contract import Backbone
 from smd_cli.engine.plan import Plan, Planner
 from smd_cli.engine.stream import single
 from smd_cli.scene.model import ModelRef
@@ -43,7 +43,7 @@ def render(
     painted = paint_scene(scene)
     backbone = loaded(scene.scene.model)
     plan = Planner(backbone).plan(scene.scene, painted.brushes, painted.size, painted.picture)
-    return plan, next(single(lambda: plan, backbone, 1)).latents, backbone
+    return plan, next(single(lambda _: plan, backbone, 1)).latents, backbone
 
 
 @functools.cache
@@ -100,7 +100,7 @@ def test_the_sampler_is_the_checkpoints(
     assert (max(ours.table.c_skip) > 0) == (name not in TRAILING)
     assert backbone.embeds_guidance == (name in EMBEDDED)
     wanted = [8.5] if name in EMBEDDED else None
-    told = ours.conditioning.guidance
+    told = ours.conditioning[0].get("guidance")
     assert (None if told is None else told.tolist()) == wanted
     assert ours.guidance.type == "none"
 
@@ -126,7 +126,4 @@ def test_strength_mixes_what_is_pooled(families: dict[str, Path]) -> None:
     backbone = loaded(ModelRef("sdxl", families["sdxl"]))
     below, fox = (backbone.encode_prompts([text]) for text in ("a meadow", PROMPT))
     mixed = below.mix(fox, 0.25)
-    assert below.pooled is not None
-    assert fox.pooled is not None
-    assert mixed.pooled is not None
-    assert torch.allclose(mixed.pooled, 0.75 * below.pooled + 0.25 * fox.pooled, atol=1e-6)
+    assert torch.allclose(mixed["pooled"], 0.75 * below["pooled"] + 0.25 * fox["pooled"], atol=1e-6)

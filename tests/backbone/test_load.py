@@ -58,10 +58,10 @@ def test_quiet(
 def test_the_folders_own_settings(folder: Path) -> None:
     edit("scheduler/scheduler_config.json", prediction_type="v_prediction", beta_end=0.02)(folder)
     (folder / "smd.json").write_text('{"consistency": false}')
-    table = load_backbone(ModelRef("model", folder), "cpu").step_table(3, None)
+    table = load_backbone(ModelRef("model", folder), "cpu").step_table(3, None, (64, 64))
     assert table.prediction == "v_prediction"
     assert table.c_out == (1, 1, 1)
-    usual = load_backbone(ModelRef("model", TINY), "cpu").step_table(3, None)
+    usual = load_backbone(ModelRef("model", TINY), "cpu").step_table(3, None, (64, 64))
     assert usual.prediction == "epsilon"
     assert usual.c_out[-1] < 1
     assert usual.sigmas[0] < table.sigmas[0]
@@ -265,7 +265,7 @@ def test_broken_folders(
 ) -> None:
     change(folder)
     with pytest.raises(SmdError) as refused:
-        load_backbone(ModelRef("model", folder), "cpu", "fp32").step_table(3, None)
+        load_backbone(ModelRef("model", folder), "cpu", "fp32").step_table(3, None, (64, 64))
     assert str(refused.value).startswith(sentence.format(folder=folder))
     assert len(str(refused.value).splitlines()) <= 2
     assert capfd.readouterr() == ("", "")

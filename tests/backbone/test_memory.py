@@ -13,6 +13,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 import torch
+from asked import whole_rows
 from conftest import TINY
 from diffusers import AutoencoderKL, AutoencoderTiny
 
@@ -80,9 +81,9 @@ def test_low_memory_changes_nothing(
             model = load_backbone(ModelRef("m", families[name]), "cpu", low_memory=low)
             prompts = model.encode_prompts(["a fox", "an owl"])
             x = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(0))
-            output = model.predict(x, torch.tensor([999, 500]), prompts)
+            output = model.predict(whole_rows(x, [999, 500], prompts))
             again = model.encode_image(torch.zeros(1, 3, 32, 32))
-            told.append([prompts.tokens, output, model.decode_latents(x[:, :, :4, :4]), again])
+            told.append([prompts["tokens"], output, model.decode_latents(x[:, :, :4, :4]), again])
     for plain, spared in zip(*told, strict=True):  # slices round in another order
         assert torch.allclose(plain, spared, atol=1e-5)
 
@@ -163,7 +164,7 @@ def test_one_part_at_a_time_is_on_the_device(
             rows = model.encode_prompts([prompt])
             x = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
             for _ in range(2):
-                model.predict(x, torch.tensor([999]), rows)
+                model.predict(whole_rows(x, [999], rows))
                 model.decode_latents(x)
         model.encode_image(torch.zeros(1, 3, 64, 64))
     frames = [*texts, "unet", "vae", "unet", "vae"]

@@ -11,8 +11,8 @@ from conftest import TINY
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
-from smd_cli.backbone.contract import Backbone
 from smd_cli.backbone.load import load_backbone
+from smd_cli.engine.contract import Backbone
 from smd_cli.errors import UsageError
 from smd_cli.scene.model import ModelRef
 from smd_cli.scene.prompts import weighted_spans
@@ -64,18 +64,20 @@ def test_a_long_prompt_is_read_in_chunks(tiny: Backbone, tokenizer: Any, encoder
     ids = tokenizer(text, add_special_tokens=False).input_ids
     assert 75 < len(ids) < 3 * 75
     chunks = [ids[start : start + 75] for start in range(0, len(ids), 75)]
-    made = tiny.encode_prompts([text, "a fox"]).tokens
+    made = tiny.encode_prompts([text, "a fox"])["tokens"]
     wanted = torch.cat([by_hand(tokenizer, encoder, chunk) for chunk in chunks])
     assert torch.allclose(made[0], wanted, atol=1e-5)
     fox = by_hand(tokenizer, encoder, tokenizer("a fox", add_special_tokens=False).input_ids)
     empty = by_hand(tokenizer, encoder, [])
     assert torch.allclose(made[1], torch.cat([fox, *[empty] * (len(chunks) - 1)]), atol=1e-5)
-    assert torch.allclose(made[1], tiny.encode_prompts(["a fox"], len(wanted)).tokens, atol=1e-5)
+    assert torch.allclose(made[1], tiny.encode_prompts(["a fox"], len(wanted))["tokens"], atol=1e-5)
 
 
 @torch.inference_mode()
 def test_75_tokens_are_one_chunk(tiny: Backbone) -> None:
-    lengths = [tiny.encode_prompts([" ".join(["z"] * count)]).tokens.shape[1] for count in (75, 76)]
+    lengths = [
+        tiny.encode_prompts([" ".join(["z"] * count)])["tokens"].shape[1] for count in (75, 76)
+    ]
     assert lengths == [77, 154]
 
 
@@ -88,10 +90,10 @@ def test_weights_by_hand(tiny: Backbone, tokenizer: Any, encoder: Any) -> None:
     weights = torch.ones(77)
     weights[1 + len(pieces[0]) : 1 + len(pieces[0]) + len(pieces[1])] = 1.3
     wanted = empty + weights[:, None] * (plain - empty)
-    made = tiny.encode_prompts(["a (red:1.3) fox"]).tokens[0]
+    made = tiny.encode_prompts(["a (red:1.3) fox"])["tokens"][0]
     assert torch.allclose(made, wanted, atol=1e-5)
     assert not torch.allclose(made, plain, atol=1e-3)
-    same = tiny.encode_prompts(["a (red:1) fox", "a red fox"]).tokens
+    same = tiny.encode_prompts(["a (red:1) fox", "a red fox"])["tokens"]
     assert torch.equal(same[0], same[1])
 
 
@@ -103,7 +105,7 @@ def test_clip_skip(skip: int, tokenizer: Any, encoder: Any) -> None:
     states = encoder(ids, output_hidden_states=True).hidden_states[-1 - skip]
     layers = getattr(encoder, "text_model", encoder)
     wanted = layers.final_layer_norm(states)
-    assert torch.allclose(model.encode_prompts(["a red fox"]).tokens, wanted, atol=1e-6)
+    assert torch.allclose(model.encode_prompts(["a red fox"])["tokens"], wanted, atol=1e-6)
 
 
 def test_more_layers_skipped_than_there_are() -> None:
@@ -123,11 +125,10 @@ def test_two_encoders_side_by_side(families: dict[str, Path]) -> None:
         ids = clip(["a red fox"], padding="max_length", return_tensors="pt").input_ids
         told = kind.from_pretrained(folder / f"text_encoder{end}")(ids, output_hidden_states=True)
         states.append(told.hidden_states[-2])
-    assert torch.allclose(made.tokens[:1], torch.cat(states, dim=-1), atol=1e-5)
-    assert made.pooled is not None
-    assert torch.allclose(made.pooled[:1], told.text_embeds, atol=1e-5)
-    assert not made.tokens[1].any()
-    assert not made.pooled[1].any()
+    assert torch.allclose(made["tokens"][:1], torch.cat(states, dim=-1), atol=1e-5)
+    assert torch.allclose(made["pooled"][:1], told.text_embeds, atol=1e-5)
+    assert not made["tokens"][1].any()
+    assert not made["pooled"][1].any()
 
 
 @torch.inference_mode()
@@ -135,8 +136,6 @@ def test_long_prompts_of_two_encoders(families: dict[str, Path]) -> None:
     model = load_backbone(ModelRef("m", families["sdxl"]), "cpu")
     text = " ".join(["z"] * 100)
     long, alone = model.encode_prompts([text, "a fox"]), model.encode_prompts(["a fox"])
-    assert long.tokens.shape[1] == 154
-    assert torch.allclose(long.tokens[1, :77], alone.tokens[0], atol=1e-5)
-    assert long.pooled is not None
-    assert alone.pooled is not None
-    assert torch.allclose(long.pooled[1], alone.pooled[0], atol=1e-5)
+    assert long["tokens"].shape[1] == 154
+    assert torch.allclose(long["tokens"][1, :77], alone["tokens"][0], atol=1e-5)
+    assert torch.allclose(long["pooled"][1], alone["pooled"][0], atol=1e-5)

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 import torch
+from asked import whole_rows
 from conftest import TINY
 from diffusers import AutoencoderTiny, StableDiffusionPipeline
 from diffusers.image_processor import VaeImageProcessor
 
-from smd_cli.backbone.contract import Backbone, Conditioning
 from smd_cli.backbone.load import load_backbone
+from smd_cli.engine.contract import Backbone, Conditioning
 from smd_cli.scene.model import ModelRef
 
 PROMPTS = ["a red fox", "", "a blue owl, watercolour"]
@@ -34,17 +35,17 @@ def latents(count: int) -> torch.Tensor:
 def test_prompts(tiny: Backbone, pipeline: Any) -> None:
     wanted = [pipeline.encode_prompt(prompt, "cpu", 1, False)[0][0] for prompt in PROMPTS]
     encoded = tiny.encode_prompts(PROMPTS)
-    assert encoded.pooled is None
-    assert torch.allclose(encoded.tokens, torch.stack(wanted), atol=1e-5)
+    assert list(encoded.tensors) == ["tokens"]
+    assert torch.allclose(encoded["tokens"], torch.stack(wanted), atol=1e-5)
 
 
 @torch.inference_mode()
 def test_network(tiny: Backbone, pipeline: Any) -> None:
     """Rows of several timesteps in one call are those of one call each."""
-    taus, prompts = torch.tensor([999, 500, 3]), tiny.encode_prompts(PROMPTS)
-    output = tiny.predict(latents(3), taus, prompts)
+    taus, prompts = [999, 500, 3], tiny.encode_prompts(PROMPTS)
+    output = tiny.predict(whole_rows(latents(3), taus, prompts))
     for n in range(3):
-        alone = pipeline.unet(latents(3)[n : n + 1], taus[n], prompts.tokens[n : n + 1]).sample
+        alone = pipeline.unet(latents(3)[n : n + 1], taus[n], prompts["tokens"][n : n + 1]).sample
         assert torch.allclose(output[n], alone[0], atol=1e-5)
 
 
@@ -70,7 +71,9 @@ def test_autoencoder_tiny(tiny: Backbone) -> None:
     assert torch.allclose(
         model.decode_latents(latents(2)), vae.decode(latents(2)).sample, atol=1e-5
     )
-    assert torch.equal(model.encode_prompts(PROMPTS).tokens, tiny.encode_prompts(PROMPTS).tokens)
+    assert torch.equal(
+        model.encode_prompts(PROMPTS)["tokens"], tiny.encode_prompts(PROMPTS)["tokens"]
+    )
 
 
 @pytest.mark.parametrize("dtype", ["fp32", "bf16", "fp16"])
@@ -79,8 +82,8 @@ def test_single_precision_crosses_the_line(dtype: str) -> None:
     model = load_backbone(ModelRef("tiny-sd", TINY), "cpu", dtype)
     prompts = model.encode_prompts(["a fox"])
     made = [
-        prompts.tokens,
-        model.predict(latents(1), torch.tensor([500]), prompts),
+        prompts["tokens"],
+        model.predict(whole_rows(latents(1), [500], prompts)),
         model.encode_image(image(1)),
         model.decode_latents(latents(1)),
     ]
@@ -97,17 +100,33 @@ def test_numbers_of_the_contract(tiny: Backbone) -> None:
 # Conditioning
 
 
+def told(*rows: tuple[float, float]) -> Conditioning:
+    """Rows of one token and one pooled number each."""
+    tokens, pooled = torch.tensor(rows, dtype=torch.float32).T
+    return Conditioning({"tokens": tokens[:, None, None], "pooled": pooled[:, None]})
+
+
 def test_conditioning_by_hand() -> None:
-    one = Conditioning(torch.tensor([[[0.0]], [[1.0]]]), torch.tensor([[10.0], [20.0]]))
-    other = Conditioning(torch.tensor([[[4.0]], [[5.0]]]), torch.tensor([[30.0], [40.0]]))
+    one, other = told((0, 10), (1, 20)), told((4, 30), (5, 40))
     for share, token, pooled in [(0, 0, 10), (0.25, 1, 15), (1, 4, 30)]:
         mixed = one.mix(other, share)
-        assert mixed.tokens[0].item() == token
-        assert mixed.pooled is not None
-        assert mixed.pooled[0].item() == pooled
+        assert mixed["tokens"][0].item() == token
+        assert mixed["pooled"][0].item() == pooled
     rows = Conditioning.stack([one, other]).rows([3, 0, 3])
-    assert rows.tokens.flatten().tolist() == [5, 0, 5]
-    assert rows.pooled is not None
-    assert rows.pooled.flatten().tolist() == [40, 10, 40]
-    plain = Conditioning(one.tokens)
-    assert Conditioning.stack([plain, plain]).rows([0]).mix(plain.rows([0]), 0.5).pooled is None
+    assert rows["tokens"].flatten().tolist() == [5, 0, 5]
+    assert rows["pooled"].flatten().tolist() == [40, 10, 40]
+    assert one.guided(2.5)["guidance"].tolist() == [2.5, 2.5]
+    assert one.get("guidance") is None
+
+
+def test_masks_are_joined_and_rows_of_another_length_stay_themselves() -> None:
+    def masked(*seen: bool) -> Conditioning:
+        mask = torch.tensor([seen])
+        return Conditioning({"tokens": mask[..., None].float(), "mask": mask})
+
+    mixed = masked(True, False, False).mix(masked(True, True, False), 0.25)
+    assert mixed["mask"].tolist() == [[True, True, False]]
+    assert mixed["tokens"].flatten().tolist() == [1, 0.25, 0]
+    long = masked(True, True, True, False)
+    assert masked(True).mix(long, 0.5) is long
+    assert masked(True).key != long.key

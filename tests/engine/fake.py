@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from smd_cli.backbone.contract import Conditioning
+from smd_cli.engine.contract import Conditioning, Rows
 from smd_cli.engine.schedule import Prediction, StepTable, step_table
 
 
@@ -36,7 +36,12 @@ class FakeBackbone:
         """Network rows evaluated so far."""
         return sum(map(len, self.calls))
 
-    def step_table(self, steps: int | None, timesteps: Sequence[int] | None) -> StepTable:
+    def step_table(
+        self,
+        steps: int | None,
+        timesteps: Sequence[int] | None,
+        size: tuple[int, int],  # noqa: ARG002
+    ) -> StepTable:
         config = {"beta_schedule": "scaled_linear", "prediction_type": self.prediction}
         return step_table(config, steps=steps, timesteps=timesteps)
 
@@ -45,18 +50,18 @@ class FakeBackbone:
         sums = [sum(map(ord, prompt)) for prompt in prompts]
         rows = [[[n % 7 / 7, n % 11 / 11], [n % 13 / 13, n % 17 / 17]] for n in sums]
         tokens = torch.tensor(rows, dtype=torch.float32)
-        return Conditioning(tokens, tokens.sum(dim=1))
+        return Conditioning({"tokens": tokens, "pooled": tokens.sum(dim=1)})
 
-    def predict(self, x: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
-        assert conditioning.pooled is not None
-        assert len(x) == len(timesteps) == len(conditioning.tokens) == len(conditioning.pooled)
+    def predict(self, rows: Rows) -> Tensor:
+        x, told = rows.x, rows.conditioning
+        assert len(x) == len(rows.timesteps) == len(told) == len(told["pooled"])
         assert x.dtype == torch.float32
-        self.calls.append(timesteps.tolist())
+        self.calls.append(rows.timesteps.tolist())
         place = torch.arange(x[0].numel(), dtype=x.dtype).reshape(x.shape[1:]) / x[0].numel()
         place = place if self.placed else torch.zeros_like(place)
-        first, second = conditioning.tokens[:, 0, :, None, None, None].unbind(1)
-        pooled = conditioning.pooled[:, 0, None, None, None]
-        tau = timesteps[:, None, None, None].float() / 1000
+        first, second = told["tokens"][:, 0, :, None, None, None].unbind(1)
+        pooled = told["pooled"][:, 0, None, None, None]
+        tau = rows.timesteps[:, None, None, None].float() / 1000
         return torch.sin(x + 3 * place + 2 * first) * (0.8 + tau / 4) + second * place + pooled / 3
 
     def encode_image(self, image: Tensor) -> Tensor:

@@ -15,9 +15,10 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 import torch
+from asked import whole_rows
 from torch import Tensor
 
-from smd_cli.backbone.contract import Backbone, Conditioning
+from smd_cli.engine.contract import Backbone, Conditioning
 
 Array = npt.NDArray[np.float64]
 Network = Callable[[Tensor, int, Conditioning], Tensor]  # x (C, h, w), timestep, prompt row
@@ -124,7 +125,7 @@ def network_of(backbone: Backbone) -> Network:
     """A backbone's network, one row at a time."""
 
     def network(x: Tensor, tau: int, prompt: Conditioning) -> Tensor:
-        return backbone.predict(x[None], torch.tensor([tau]), prompt)[0]
+        return backbone.predict(whole_rows(x[None], [tau], prompt, backbone.factor))[0]
 
     return network
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from smd_cli.backbone.contract import Backbone
+from smd_cli.engine.contract import Backbone
 from smd_cli.engine.plan import Plan, Planner
 from smd_cli.scene.model import (
     Background,
@@ -68,14 +68,13 @@ def by_hand(backbone: Backbone, wanted: Scene, ours: Plan, frame: int = 0) -> to
 
     Weights, prompts, background and noises are the plan's; everything else is worked out anew.
     """
-    sampler, count = wanted.sampler, len(ours.weights)
+    sampler = wanted.sampler
     width, height = (cells * backbone.factor for cells in reversed(ours.background.shape[1:]))
-    rows = [[n] for n in range(count)]
     case = naive.Case(
         taus=ours.table.timesteps,
         weights=ours.weights[:, :, 0],
-        prompts=[ours.conditioning.rows(row) for row in rows],
-        negatives=[ours.negative.rows(row) for row in rows] if ours.negative else [],
+        prompts=ours.conditioning,
+        negatives=ours.negative or [],
         background=ours.background,
         white=backbone.encode_image(torch.ones(1, 3, height, width))[0],
         slot_noise=ours.slot_noise,

@@ -15,7 +15,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from smd_cli.backbone.contract import Conditioning
+from smd_cli.engine.contract import Conditioning, Rows
 from smd_cli.engine.stream import single, stream
 from smd_cli.scene.model import Background, Guidance
 
@@ -39,13 +39,12 @@ class Elsewhere(FakeBackbone):
 
     def encode_prompts(self, prompts: Sequence[str], length: int = 0) -> Conditioning:
         rows = super().encode_prompts(prompts, length)
-        assert rows.pooled is not None
-        return Conditioning(rows.tokens.to(META), rows.pooled.to(META))
+        return Conditioning({name: tensor.to(META) for name, tensor in rows.tensors.items()})
 
-    def predict(self, x: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
-        crosses(x, conditioning.tokens, conditioning.pooled, conditioning.guidance)
-        assert timesteps.device == META
-        return torch.empty_like(x)
+    def predict(self, rows: Rows) -> Tensor:
+        crosses(rows.x, *rows.conditioning.tensors.values())
+        assert rows.timesteps.device == rows.places.device == META
+        return torch.empty_like(rows.x)
 
     def encode_image(self, image: Tensor) -> Tensor:
         crosses(image)
@@ -65,5 +64,5 @@ def test_the_engine_gives_a_model_tensors_of_its_device(
     ours = plan(model, wanted, [box(4, 4, 20, 20)], picture=photo)
     crosses(ours.weights, ours.background, ours.slot_noise, ours.start_noise(1))
     vars(ours)["acting"] = ((0,),) * ours.table.slots  # it reads numbers, which "meta" has not
-    assert len(list(run(lambda: ours, model, 2))) == 2
+    assert len(list(run(lambda _: ours, model, 2))) == 2
     assert model.pictures == 2  # the photo, and white

@@ -11,7 +11,7 @@ from conftest import TINY
 from diffusers import LCMScheduler, StableDiffusionPipeline
 from diffusers.schedulers import scheduling_lcm
 
-from smd_cli.backbone.contract import Backbone
+from smd_cli.engine.contract import Backbone
 from smd_cli.engine.plan import Plan
 from smd_cli.engine.schedule import Prediction
 from smd_cli.engine.stream import picture, single, stream
@@ -89,7 +89,7 @@ def test_latents(
     if guidance.type == "full":
         options["negative_prompt"] = "ugly"
     wanted = theirs(pipeline, ours, monkeypatch, "latent", **options)[0]
-    frame = next(single(lambda: ours, tiny, 1))
+    frame = next(single(lambda _: ours, tiny, 1))
     assert relative(frame.latents, wanted) <= 1e-4
 
 
@@ -97,5 +97,5 @@ def test_latents(
 def test_picture(run: Any, tiny: Backbone, pipeline: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     ours = plan(tiny, *one_brush(steps=3), size=SIZE)
     wanted = theirs(pipeline, ours, monkeypatch, "np", num_inference_steps=3)[0]
-    frame = picture(next(run(lambda: ours, tiny, 1)), tiny)
+    frame = picture(next(run(lambda _: ours, tiny, 1)), tiny)
     assert np.abs(frame - wanted * 255).max() <= 1

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from smd_cli.backbone.contract import Conditioning
+from smd_cli.engine.contract import Conditioning
 from smd_cli.engine.plan import Planner
 from smd_cli.scene.model import Background, Bootstrap, Brush, Guidance
 from smd_cli.scene.paint import Painted
@@ -114,7 +114,13 @@ def test_padding_leaves_the_weights_inside(fake: FakeBackbone) -> None:
 
 
 def tokens(fake: FakeBackbone, text: str) -> torch.Tensor:
-    return fake.encode_prompts([text]).tokens[0]
+    return fake.encode_prompts([text])["tokens"][0]
+
+
+def equal(rows: Sequence[Conditioning], others: Sequence[Conditioning]) -> bool:
+    """Whether all tensors of two sets of rows are the same to the bit."""
+    ours, theirs = Conditioning.stack(rows), Conditioning.stack(others)
+    return ours.key == theirs.key and all(torch.equal(ours[n], theirs[n]) for n in ours.tensors)
 
 
 def mixed(fake: FakeBackbone, below: str, text: str, strength: float) -> torch.Tensor:
@@ -143,14 +149,14 @@ def test_prompt_strength(below: Background, kind: Any, fake: FakeBackbone) -> No
         others = [mixed(fake, negative, "dog", 0.75), mixed(fake, negative, "hen", 1)]
     if prompt and not below.image:
         rows, others = [tokens(fake, prompt), *rows], [tokens(fake, negative), *others]
-    assert torch.allclose(made.conditioning.tokens, torch.stack(rows))
-    assert made.conditioning.pooled is not None
-    assert torch.allclose(made.conditioning.pooled, torch.stack(rows).sum(dim=1))
+    told = Conditioning.stack(made.conditioning)
+    assert torch.allclose(told["tokens"], torch.stack(rows))
+    assert torch.allclose(told["pooled"], torch.stack(rows).sum(dim=1))
     assert (made.negative is None) == (kind in ("none", "self"))
     if made.negative is not None:
-        assert torch.allclose(made.negative.tokens, torch.stack(others))
-        assert made.negative.pooled is not None
-        assert torch.allclose(made.negative.pooled, torch.stack(others).sum(dim=1))
+        against = Conditioning.stack(made.negative)
+        assert torch.allclose(against["tokens"], torch.stack(others))
+        assert torch.allclose(against["pooled"], torch.stack(others).sum(dim=1))
     assert len(made.weights) == len(rows)
 
 
@@ -160,7 +166,7 @@ def test_muted_brushes_are_not_there(fake: FakeBackbone) -> None:
     alone = plan(fake, scene(second, background="hill"), [RIGHT])
     assert torch.equal(muted.weights, alone.weights)
     assert torch.equal(muted.slot_noise, alone.slot_noise)
-    assert torch.equal(muted.conditioning.tokens, alone.conditioning.tokens)
+    assert equal(muted.conditioning, alone.conditioning)
 
 
 # Weights
@@ -257,7 +263,7 @@ def test_what_did_not_change_is_not_encoded_again() -> None:
     assert fake.encoded == ["lake"]
     assert fake.pictures == 2
     anew = Planner(fresh).plan(again, painted, SMALL)
-    assert torch.equal(made.conditioning.tokens, anew.conditioning.tokens)
+    assert equal(made.conditioning, anew.conditioning)
     assert torch.equal(made.background, anew.background)
     assert torch.equal(made.plains, anew.plains)
 
@@ -266,12 +272,12 @@ class LongReader(FakeBackbone):
     """A row is as long as its prompt; what is missing to `length` is filled with tens."""
 
     def encode_prompts(self, prompts: Sequence[str], length: int = 0) -> Conditioning:
-        rows = super().encode_prompts(prompts).tokens
+        rows = super().encode_prompts(prompts)["tokens"]
         count = max(length, *map(len, prompts))
         filled = torch.full((len(rows), count, 2), 10.0)
         for row, prompt, known in zip(filled, prompts, rows, strict=True):
             row[: len(prompt)] = known[0]
-        return Conditioning(filled, rows.sum(dim=1))
+        return Conditioning({"tokens": filled, "pooled": rows.sum(dim=1)})
 
 
 def test_all_rows_are_as_long_as_the_longest_prompt() -> None:
@@ -284,8 +290,9 @@ def test_all_rows_are_as_long_as_the_longest_prompt() -> None:
     for wanted, length in [(long, 4), (replace(long, background=negative), 20), (long, 4)]:
         made = planner.plan(wanted, painted, SMALL)
         assert made.negative is not None
-        assert made.conditioning.tokens.shape == made.negative.tokens.shape == (3, length, 2)
-        assert (made.conditioning.tokens[0, 4:] == 10).all()
+        shapes = {row["tokens"].shape for row in (*made.conditioning, *made.negative)}
+        assert (len(made.conditioning), shapes) == (3, {(1, length, 2)})
+        assert (made.conditioning[0]["tokens"][0, 4:] == 10).all()
 
 
 def test_a_network_that_takes_the_scale_itself() -> None:
@@ -293,8 +300,7 @@ def test_a_network_that_takes_the_scale_itself() -> None:
     kinds = [(Guidance("none", 5), 1), (Guidance("full", 5), 5), (Guidance("self", 2), 2)]
     for guidance, scale in kinds:
         made = plan(fake, scene(*two_brushes(), guidance=guidance), [LEFT, RIGHT])
-        assert made.conditioning.guidance is not None
-        assert made.conditioning.guidance.tolist() == [scale, scale]
+        assert [row["guidance"].tolist() for row in made.conditioning] == [[scale], [scale]]
         assert (made.negative, made.guidance) == (None, Guidance())
 
 

@@ -176,3 +176,24 @@ def test_prediction_type(kind: str) -> None:
 def test_refusals(config: dict[str, Any], options: dict[str, Any], sentence: str) -> None:
     with pytest.raises(UsageError, match=sentence):
         step_table(config, **options)
+
+
+# What a network's output says
+
+
+@pytest.mark.parametrize("kind", ["epsilon", "v_prediction", "sample"])
+@pytest.mark.parametrize("consistency", [False, True])
+def test_coefficients_agree_on_a_known_noise(kind: str, consistency: bool) -> None:
+    """x = α·x0 + σ·e; v = α·e - σ·x0 (Salimans & Ho, arXiv 2202.00512)."""
+    table = step_table({"prediction_type": kind}, steps=5, consistency=consistency)
+    alpha, sigma = np.array(table.alphas), np.array(table.sigmas)
+    x0, e = np.array([2.0, -1.0, 0.3, 0.0, 4.0]), np.array([0.5, 3.0, -1.0, 2.0, 0.1])
+    x = alpha * x0 + sigma * e
+    output = {"epsilon": e, "v_prediction": alpha * e - sigma * x0, "sample": x0}[kind]
+    clean = np.array(table.c_out) * x0 + np.array(table.c_skip) * x
+    for (p, q), wanted in (
+        (table.to_denoised, clean),
+        (table.to_clean, x0),
+        (table.to_noise, e),
+    ):
+        assert np.allclose(p * x + q * output, wanted, atol=1e-12)

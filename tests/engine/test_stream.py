@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from smd_cli.backbone.contract import Backbone
+from smd_cli.engine.contract import Backbone
 from smd_cli.engine.plan import Plan
 from smd_cli.engine.schedule import StepTable
 from smd_cli.engine.stream import Frame, picture, single, stream
@@ -28,7 +28,7 @@ class Run(Protocol):
 
     def __call__(
         self,
-        latest: Callable[[], Plan],
+        plan_for: Callable[[int], Plan],
         backbone: Backbone,
         frames: int | None = None,
         *,
@@ -63,7 +63,7 @@ def made(backbone: Backbone, wanted: Scene, *paint: Array) -> Plan:
 
 
 def latents(run: Run, ours: Plan, backbone: Backbone, count: int) -> Tensor:
-    return torch.stack([frame.latents for frame in run(lambda: ours, backbone, count)])
+    return torch.stack([frame.latents for frame in run(lambda _: ours, backbone, count)])
 
 
 @pytest.fixture
@@ -227,7 +227,7 @@ def test_stream_and_single_agree(guidance: Any, tiny: Backbone) -> None:
     )
     paint = [box(0, 0, 40, 48, size), box(24, 8, 64, 40, size)]
     ours = plan(tiny, wanted, paint, size)
-    frames = [list(order(lambda: ours, tiny, 2)) for order in (single, stream)]
+    frames = [list(order(lambda _: ours, tiny, 2)) for order in (single, stream)]
     for one, other in zip(*frames, strict=True):
         assert relative(one.latents, other.latents) <= 1e-4
         levels = [picture(frame, tiny).astype(int) for frame in (one, other)]
@@ -303,7 +303,7 @@ def test_calls_and_rows(
     """Every slot of a frame once, and only brushes that have weight there."""
     wanted = scene(*two(alpha=0.9), background=HILL, steps=steps, guidance=Guidance(guidance, 1.2))
     ours = made(fake, wanted, *TWO)
-    assert len(list(run(lambda: ours, fake, count))) == count
+    assert len(list(run(lambda _: ours, fake, count))) == count
     assert len(fake.calls) == (count * steps if run is single else count + steps - 1)
     acting = [sum(bool(m.any()) for m in ours.weights[:, slot]) for slot in range(steps)]
     seen = sum(any(bool(m.any()) for m in brush_slots) for brush_slots in ours.weights)
@@ -319,7 +319,7 @@ def test_alpha_saves_rows(run: Run, fake: FakeBackbone) -> None:
     """σ = .998, .994, .974, .850, .584: a discrete brush at 0.98 is seen three times, not five."""
     wanted = scene(brush(1, alpha=0.98), background=BLUE, mask_type="discrete")
     ours = made(fake, wanted, LEFT)
-    list(run(lambda: ours, fake, 2))
+    list(run(lambda _: ours, fake, 2))
     assert fake.rows == 2 * 3
     assert {tau for call in fake.calls for tau in call} == {759, 499, 259}
 
@@ -329,7 +329,7 @@ def test_nothing_to_paint_needs_no_network(
     paint: list[Array], run: Run, fake: FakeBackbone
 ) -> None:
     ours = made(fake, scene(*[brush(1) for _ in paint], background=BLUE), *paint)
-    for frame in run(lambda: ours, fake, 2):
+    for frame in run(lambda _: ours, fake, 2):
         assert torch.allclose(frame.latents, ours.background)
     assert fake.calls == []
 
@@ -339,7 +339,7 @@ def test_nothing_to_paint_needs_no_network(
 
 def test_endless(run: Run, fake: FakeBackbone) -> None:
     ours = made(fake, scene(*two(), background=HILL), *TWO)
-    frames = list(islice(run(lambda: ours, fake, None), 9))
+    frames = list(islice(run(lambda _: ours, fake, None), 9))
     assert [frame.index for frame in frames] == list(range(9))
     wanted = latents(single, ours, fake, 9)
     assert relative(torch.stack([frame.latents for frame in frames]), wanted) <= 1e-4
@@ -351,7 +351,7 @@ class Changing:
     def __init__(self, fake: FakeBackbone, first: Plan, second: Plan, after: int) -> None:
         self.fake, self.first, self.second, self.after = fake, first, second, after
 
-    def __call__(self) -> Plan:
+    def __call__(self, frame: int) -> Plan:  # noqa: ARG002
         return self.first if len(self.fake.calls) < self.after else self.second
 
 
@@ -468,7 +468,7 @@ def test_blended_frames_are_told(fake: FakeBackbone) -> None:
 
 def test_a_run_may_begin_at_any_frame(run: Run, fake: FakeBackbone) -> None:
     ours = made(fake, FIRST, *TWO)
-    frames = list(run(lambda: ours, fake, 2, first=5))
+    frames = list(run(lambda _: ours, fake, 2, first=5))
     assert [frame.index for frame in frames] == [5, 6]
     wanted = latents(single, ours, fake, 7)[5:]
     assert relative(torch.stack([frame.latents for frame in frames]), wanted) <= 1e-4
@@ -482,7 +482,7 @@ def test_a_run_may_begin_at_any_frame(run: Run, fake: FakeBackbone) -> None:
 def test_previews_are_the_estimates_between(wanted: Scene, fake: FakeBackbone) -> None:
     """By hand: a slot's estimate is what the same plan without its later slots ends with."""
     ours = made(fake, wanted, *TWO[: len(wanted.brushes)])
-    seen = list(single(lambda: ours, fake, 2, previews=True))
+    seen = list(single(lambda _: ours, fake, 2, previews=True))
     assert [frame.index for frame in seen] == [0] * 5 + [1] * 5
     assert [frame.preview for frame in seen] == ([True] * 4 + [False]) * 2
     for slots, frame in enumerate(seen[:5], start=1):
@@ -491,7 +491,7 @@ def test_previews_are_the_estimates_between(wanted: Scene, fake: FakeBackbone) -
 
 def test_a_full_pipe_has_no_previews(fake: FakeBackbone) -> None:
     ours = made(fake, FIRST, *TWO)
-    seen = list(stream(lambda: ours, fake, 6, previews=True))
+    seen = list(stream(lambda _: ours, fake, 6, previews=True))
     assert [frame.preview for frame in seen] == [True] * 4 + [False] * 6
 
 
@@ -536,5 +536,5 @@ def test_picture_by_hand(fake: FakeBackbone) -> None:
 @pytest.mark.parametrize("size", [(64, 48), (60, 43), (33, 31)])
 def test_pictures_have_the_scenes_size(size: tuple[int, int], tiny: Backbone) -> None:
     ours = plan(tiny, scene(brush(1), steps=1), [box(0, 0, 20, 20, size)], size)
-    (frame,) = single(lambda: ours, tiny, 1)
+    (frame,) = single(lambda _: ours, tiny, 1)
     assert picture(frame, tiny).shape == (size[1], size[0], 3)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from smd_cli.backbone.contract import Backbone, Conditioning
+from smd_cli.engine.contract import Backbone, Conditioning
 
 from . import naive
 
@@ -88,8 +88,8 @@ def made(vector: Vector, backbone: Backbone) -> Made:
                 naive.Case(
                     taus=vector.taus,
                     weights=torch.from_numpy(weights).float(),
-                    prompts=[Conditioning(row[None]) for row in prompts],
-                    negatives=[Conditioning(row[None]) for row in negatives],
+                    prompts=[Conditioning({"tokens": row[None]}) for row in prompts],
+                    negatives=[Conditioning({"tokens": row[None]}) for row in negatives],
                     background=white[0],
                     white=white[0],
                     slot_noise=slot_noise,
@@ -145,7 +145,7 @@ def _negatives(vector: Vector) -> list[str]:
 
 def _mixed(backbone: Backbone, texts: Sequence[str], strengths: Sequence[float]) -> list[Tensor]:
     """Embeddings (L, D), each mixed with the first by its strength."""
-    rows = [backbone.encode_prompts([text]).tokens[0] for text in texts]
+    rows = [backbone.encode_prompts([text])["tokens"][0] for text in texts]
     return [(1 - s) * rows[0] + s * row for s, row in zip(strengths, rows, strict=True)]
 
 

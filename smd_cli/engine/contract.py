@@ -1,0 +1,143 @@
+"""What the engine asks of a model. A new family is one adapter that fulfils `Backbone`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from smd_cli.engine.schedule import StepTable
+
+Key = tuple[tuple[str, tuple[int, ...]], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Conditioning:
+    """What rows of a network call are told: named tensors, whose first side is the row.
+
+    Every family has `tokens` (R, L, D), its encoded prompts; others as it needs them, such as
+    `pooled` (R, E), `mask` (R, L) of bool, or `guidance` (R,), where the network takes the scale.
+    """
+
+    tensors: Mapping[str, Tensor]
+
+    def __len__(self) -> int:
+        return len(next(iter(self.tensors.values())))
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self.tensors[name]
+
+    def get(self, name: str) -> Tensor | None:
+        """A tensor, or None where these rows have none of that name."""
+        return self.tensors.get(name)
+
+    @property
+    def key(self) -> Key:
+        """What rows of one network call must have in common: names and shapes."""
+        return tuple((name, tuple(t.shape[1:])) for name, t in sorted(self.tensors.items()))
+
+    def rows(self, indices: Sequence[int]) -> Conditioning:
+        """The given rows, in that order; a row may be taken more than once."""
+        picked = list(indices)
+        return Conditioning({name: tensor[picked] for name, tensor in self.tensors.items()})
+
+    def mix(self, other: Conditioning, share: float) -> Conditioning:
+        """Linear interpolation: share 0 is this one, 1 is `other` (prompt strength).
+
+        Masks are joined. Rows of another length cannot be mixed: those are `other` as it is.
+        """
+        if self.key != other.key:
+            return other
+        return Conditioning(
+            {
+                name: one | other[name]
+                if one.dtype == torch.bool
+                else torch.lerp(one, other[name], share)
+                for name, one in self.tensors.items()
+            }
+        )
+
+    def guided(self, scale: float) -> Conditioning:
+        """The same rows, for a network that takes the guidance scale itself."""
+        rows = self["tokens"].new_full((len(self),), scale)
+        return Conditioning({**self.tensors, "guidance": rows})
+
+    @staticmethod
+    def stack(parts: Sequence[Conditioning]) -> Conditioning:
+        """All rows of all parts, which have one key, one after the other."""
+        names = parts[0].tensors
+        return Conditioning({name: torch.cat([part[name] for part in parts]) for name in names})
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """What a network is asked in one call: R rows of one shape.
+
+    A row is one brush's view of one frame: noised latents `x` (R, C, h, w) at timestep τ
+    `timesteps` (R,), with its prompt. `places` (R, 4): where on the canvas the row lies, as top,
+    left, height and width in pixels.
+    """
+
+    x: Tensor
+    timesteps: Tensor
+    conditioning: Conditioning
+    places: Tensor
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    @property
+    def key(self) -> tuple[torch.Size, Key]:
+        """What rows must have in common to go into one call."""
+        return self.x.shape[1:], self.conditioning.key
+
+    @staticmethod
+    def stack(parts: Sequence[Rows]) -> Rows:
+        """All rows of all parts, which have one key, one after the other."""
+        if len(parts) == 1:
+            return parts[0]
+        return Rows(
+            torch.cat([part.x for part in parts]),
+            torch.cat([part.timesteps for part in parts]),
+            Conditioning.stack([part.conditioning for part in parts]),
+            torch.cat([part.places for part in parts]),
+        )
+
+
+class Backbone(Protocol):
+    """A loaded model. Tensors that cross this line are float32 on `device`.
+
+    `factor`: canvas pixels per latent cell; `multiple`: canvas sides must be multiples of it;
+    `channels`: latent channels C; `embeds_guidance`: the network takes the guidance scale itself,
+    with the conditioning, and needs no negative rows.
+    """
+
+    device: torch.device
+    factor: int
+    multiple: int
+    channels: int
+    embeds_guidance: bool
+
+    def step_table(
+        self, steps: int | None, timesteps: Sequence[int] | None, size: tuple[int, int]
+    ) -> StepTable:
+        """The slots for so many steps, or for these timesteps, on a canvas of (W, H) pixels."""
+
+    def encode_prompts(self, prompts: Sequence[str], length: int = 0) -> Conditioning:
+        """One row a prompt; an empty text is the unconditional row.
+
+        Rows are as long as the longest prompt needs, and `length` tokens at least where the family
+        can fill them up.
+        """
+
+    def predict(self, rows: Rows) -> Tensor:
+        """The network's raw output (R, C, h, w)."""
+
+    def encode_image(self, image: Tensor) -> Tensor:
+        """Pictures (N, 3, H, W) in -1..1 to latents (N, C, h, w)."""
+
+    def decode_latents(self, latents: Tensor) -> Tensor:
+        """Latents (N, C, h, w) to pictures (N, 3, H, W), around -1..1, not clipped."""
