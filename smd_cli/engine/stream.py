@@ -241,7 +241,7 @@ def _kept_weights(seen: _Views, x0: Tensor) -> Tensor:
     share = torch.where(step.leaks[:, None, None, None], share, torch.ones_like(share))
     kept = _dense(seen, rows.index_copy(0, boot, rows[boot] * share))
     if plan.returns_leak:
-        kept[:, 0] += (weights - kept).sum(dim=1)
+        kept[:, 0].add_((weights - kept).sum(dim=1))
     return kept
 
 

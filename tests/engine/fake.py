@@ -17,11 +17,13 @@ from smd_cli.engine.schedule import Prediction, StepTable, step_table
 class FakeBackbone:
     """Every output element depends on x, its place (if `placed`), the timestep and the prompt.
 
+    With a `reach` it depends on so many cells around it too, as in a network that convolves.
     `calls`: the timesteps of the rows of every network call. `encoded`: the prompts encoded.
     """
 
     prediction: Prediction = "epsilon"
     placed: bool = True
+    reach: int = 0
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     factor: int = 2
     multiple: int = 4
@@ -62,6 +64,8 @@ class FakeBackbone:
         first, second = told["tokens"][:, 0, :, None, None, None].unbind(1)
         pooled = told["pooled"][:, 0, None, None, None]
         tau = rows.timesteps[:, None, None, None].float() / 1000
+        if self.reach:  # beyond the edge there is nothing, as in a UNet
+            x = x + F.avg_pool2d(x, 2 * self.reach + 1, stride=1, padding=self.reach)
         return torch.sin(x + 3 * place + 2 * first) * (0.8 + tau / 4) + second * place + pooled / 3
 
     def encode_image(self, image: Tensor) -> Tensor:

@@ -121,8 +121,10 @@ SCENES = {
 }
 
 
+@pytest.mark.parametrize("reach", [0, 1], ids=["pointwise", "convolving"])
 @pytest.mark.parametrize("wanted", SCENES.values(), ids=SCENES)
-def test_scenes(wanted: Scene, run: Run, fake: FakeBackbone) -> None:
+def test_scenes(wanted: Scene, reach: int, run: Run) -> None:
+    fake = FakeBackbone(reach=reach)
     agrees(run, fake, wanted, *TWO[: len(wanted.brushes)])
 
 
