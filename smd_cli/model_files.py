@@ -101,7 +101,7 @@ def _refuse_pipeline(model: ModelRef) -> None:
             raise SmdError(f"the model {model.name} is not whole: it has no folder {part}")
     if not model.vae and (model.folder or (folder / "vae" / "config.json").is_file()):
         config = json_of(folder / "vae" / "config.json", model.name)
-        _refuse_autoencoder(model.name, config)
+        _refuse_autoencoder(config)
         _refuse_unlike(model, config)
 
 
@@ -204,7 +204,7 @@ def _refuse_vae(model: ModelRef, vae: ModelRef) -> None:
     if place is None or not (vae.folder or (place / "config.json").is_file()):
         return
     config = json_of(place / "config.json", vae.name)
-    _refuse_autoencoder(vae.name, config)
+    _refuse_autoencoder(config)
     _refuse_weights(f"the vae {vae.name}", place, must=vae.folder is not None)
     _refuse_unlike(model, config)
     _refuse_other_scale(model, vae.name, config)
@@ -220,19 +220,13 @@ def _refuse_vae_file(model: ModelRef, file: Path) -> None:
     _refuse_unlike(model, {"latent_channels": width_in(inputs[0])})
 
 
-def _refuse_autoencoder(name: str, config: Mapping[str, Any]) -> None:
-    """Raise UsageError for an autoencoder whose latents smd does not know how to scale."""
+def _refuse_autoencoder(config: Mapping[str, Any]) -> None:
+    """Raise UsageError for an autoencoder of a kind that smd does not know."""
     kind = config.get("_class_name", "of unknown kind")
     if kind not in AUTOENCODERS:
         raise UsageError(
             f"the autoencoder {kind} is not supported", f"known: {', '.join(AUTOENCODERS)}"
         )
-    for key in ("latents_mean", "latents_std", "shift_factor"):
-        if config.get(key):
-            raise UsageError(
-                f"the autoencoder of {name} is not supported: its latents have a {key}",
-                "smd knows latents that are scaled by one number, as those of Stable Diffusion are",
-            )
 
 
 def _refuse_unlike(model: ModelRef, vae: Mapping[str, Any]) -> None:

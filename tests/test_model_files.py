@@ -224,14 +224,6 @@ FOLDERS: dict[str, tuple[Change, str]] = {
         edit("unet/config.json", out_channels=8),
         "the model ./tiny is not supported: its UNet takes 4 channels and gives 8",
     ),
-    "latents of their own mean": (
-        edit("vae/config.json", latents_mean=[[1]], latents_std=[[1]]),
-        "the autoencoder of ./tiny is not supported: its latents have a latents_mean",
-    ),
-    "shifted latents": (
-        edit("vae/config.json", shift_factor=0.06),
-        "the autoencoder of ./tiny is not supported: its latents have a shift_factor",
-    ),
     "VQ": (edit("vae/config.json", _class_name="VQModel"), "the autoencoder VQModel is not supp"),
     "EDM": (
         edit(SCHEDULER, _class_name="EDMDPMSolverMultistepScheduler"),

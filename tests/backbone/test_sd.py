@@ -8,9 +8,10 @@ import pytest
 import torch
 from asked import whole_rows
 from conftest import TINY
-from diffusers import AutoencoderTiny, StableDiffusionPipeline
+from diffusers import AutoencoderKL, AutoencoderTiny, StableDiffusionPipeline
 from diffusers.image_processor import VaeImageProcessor
 
+from smd_cli.backbone.autoencoder import Autoencoder
 from smd_cli.backbone.load import load_backbone
 from smd_cli.engine.contract import Backbone, Conditioning
 from smd_cli.scene.model import ModelRef
@@ -60,6 +61,28 @@ def test_autoencoder_kl(tiny: Backbone, pipeline: Any) -> None:
     assert torch.allclose(decoded, vae.decode(latents(2) / scaling).sample, atol=1e-5)
     shown = VaeImageProcessor().postprocess(decoded, output_type="pt")
     assert shown.shape == (2, 3, 64, 96)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"latents_mean": [0.1, -0.2, 0.3, 0.0], "latents_std": [0.9, 1.1, 1.0, 2.0]},
+        {"shift_factor": 0.06},
+    ],
+    ids=["per channel", "shift"],
+)
+@torch.inference_mode()
+def test_an_autoencoder_whose_latents_have_a_mean(changes: Any, tiny: Backbone) -> None:
+    """diffusers' own: (z - mean) · scaling / std for SDXL, (z - shift) · scaling for SD 3."""
+    vae = AutoencoderKL.from_pretrained(TINY / "vae")
+    plain = Autoencoder(vae, tiny.device).encode(image(2)) / vae.config.scaling_factor
+    vae.register_to_config(**changes)
+    mean = torch.tensor(changes.get("latents_mean", [0.06])).view(1, -1, 1, 1)
+    std = torch.tensor(changes.get("latents_std", [1.0])).view(1, -1, 1, 1)
+    ours = Autoencoder(vae, tiny.device)
+    latent = (plain - mean) * vae.config.scaling_factor / std
+    assert torch.allclose(ours.encode(image(2)), latent, atol=1e-6)
+    assert torch.allclose(ours.decode(latent), vae.decode(plain).sample, atol=1e-4)
 
 
 @torch.inference_mode()
