@@ -385,6 +385,7 @@ def test_json_tells_an_error_as_an_event_too(smd: Smd, scene: Path) -> None:
     assert (result.code, result.err) == (2, f"error: {message}\nhint: {hint}\n")
 
 
+@pytest.mark.slow
 def test_a_picture_on_stdout_leaves_no_path_beside_it(scene: Path) -> None:
     command = [sys.executable, "-m", "smd_cli", "render", "s.yaml", "-q", "-o", "-", "-o", "f.png"]
     done = subprocess.run(command, capture_output=True, cwd=scene.parent, check=True)

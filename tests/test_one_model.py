@@ -26,6 +26,8 @@ from smd_cli.scene.paint import paint_scene
 from smd_cli.scene.parse import load_scene
 from smd_cli.watch.live import Manner
 
+pytestmark = pytest.mark.slow
+
 SCENE = """\
 model: ./{model}
 size: 64x64

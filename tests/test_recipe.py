@@ -15,6 +15,8 @@ from watch.follow import Following, disc, save
 from smd_cli.watch.board import Command
 from smd_cli.watch.live import Manner
 
+pytestmark = pytest.mark.slow
+
 SCENE = """\
 model: ../models/tiny
 size: 64x64

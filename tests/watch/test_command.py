@@ -151,6 +151,7 @@ def test_a_wrong_option_ends_it_as_soon_as_the_scene_can_be_read() -> None:
         mended()
 
 
+@pytest.mark.slow
 def test_what_a_save_can_mend_is_waited_for() -> None:
     """A scene that is not there, a mask that an option names, a brush that was renamed."""
     Path("s.yaml").rename("away")

@@ -103,6 +103,7 @@ def test_saves_are_seen_where_the_system_has_no_listener_left(
     assert "OS file watch limit reached" in told
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="its files have no such rights")
 def test_a_file_that_may_be_read_again_is_read_though_nobody_tells(
     monkeypatch: pytest.MonkeyPatch,
