@@ -5,8 +5,6 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-from PIL import features
-
 from smd_cli.scene.picture_errors import PictureError, quote
 
 _READ = "smd reads PNG, JPEG, WebP, TIFF, GIF, BMP, PNM, TGA, PSD, JPEG 2000 and AVIF"
@@ -55,6 +53,8 @@ def foreign_error(path: Path, written: str) -> PictureError:
     ending = path.suffix.lower().removeprefix(".")
     if ending in ("svg", "svgz"):
         return PictureError(_unread(written), "export the drawing as PNG")
+    from PIL import features
+
     known = [f for f in _FOREIGN if f[0] != _AVIF or not features.check("avif")]
     by_content = [f for f in known if any(head[at:].startswith(m) for at, m in f[1])]
     for what, _, _, way in by_content or [f for f in known if ending in f[2]]:

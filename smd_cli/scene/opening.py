@@ -19,12 +19,14 @@ from typing import BinaryIO, NoReturn
 
 from PIL import Image, UnidentifiedImageError
 
-from smd_cli.scene import png, psd, tiff
+from smd_cli.scene import png
 from smd_cli.scene.foreign import foreign_error
 from smd_cli.scene.picture_errors import MAX_PIXELS, PictureError, quote, refuse_huge, unread
 from smd_cli.scene.pixels import Source
 from smd_cli.scene.raster import PillowSource
 
+# How files begin whose readers are our own: imported for those alone.
+_PSD, _TIFF = b"8BPS", (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 # Named, so that no decoder starts a program (EPS would). The last two are missing in some builds.
 _FORMATS = ("PNG", "JPEG", "GIF", "BMP", "PPM", "WEBP", "TIFF", "TGA", "JPEG2000", "AVIF")
 
@@ -85,11 +87,15 @@ def _source(file: BinaryIO, written: str, pixels: bool) -> Iterator[Source]:
     head = file.read(8)
     own: Source | None = None
     known = False
-    if head.startswith(psd.MAGIC):
-        own = psd.open_psd(file, written)
-    elif head.startswith(tiff.MAGIC):
+    if head.startswith(_PSD):
+        from smd_cli.scene.psd import open_psd
+
+        own = open_psd(file, written)
+    elif head.startswith(_TIFF):
+        from smd_cli.scene.tiff import open_tiff
+
         with suppress(Exception):  # Pillow forgives more, and has the last word
-            own, known = tiff.open_tiff(file, written), True
+            own, known = open_tiff(file, written), True
     if own is not None:
         yield own
         return

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import io
+from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageCms, features
+from PIL import Image
 
 from smd_cli.scene.picture_errors import Note
 from smd_cli.scene.pixels import Pixels, eight_bit, plain
+
+if TYPE_CHECKING:
+    from PIL import ImageCms
 
 _SPACES = {"RGB": "RGB", "L": "GRAY", "CMYK": "CMYK", "LAB": "Lab"}
 _ROUNDING = 2  # levels of 255: a profile that changes no more is sRGB itself
@@ -23,6 +27,8 @@ def to_srgb(pixels: Pixels) -> tuple[Image.Image, Note | None]:
         colours = plain(colours)
     if not pixels.profile and colours.mode != "LAB":
         return plain(colours), None
+    from PIL import ImageCms, features  # most pictures have no profile
+
     if not features.check("littlecms2"):
         reason = "has a colour profile, which this build of Pillow cannot apply"
         return plain(colours), Note(reason, _HINT)
@@ -36,6 +42,8 @@ def to_srgb(pixels: Pixels) -> tuple[Image.Image, Note | None]:
 
 def _converted(colours: Image.Image, profile: bytes) -> Image.Image:
     """Colours through their profile; raises ValueError where it is one for other colours."""
+    from PIL import ImageCms
+
     given = ImageCms.ImageCmsProfile(
         io.BytesIO(profile) if profile else ImageCms.createProfile("LAB")
     )
@@ -56,6 +64,8 @@ def _converted(colours: Image.Image, profile: bytes) -> Image.Image:
 
 def _changes_nothing(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
     """Whether colours from all over the space keep their values but for rounding."""
+    from PIL import ImageCms
+
     steps = np.arange(0, 256, 17, dtype=np.uint8)
     cube = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(1, -1, 3)
     probe = Image.fromarray(cube if mode == "RGB" else np.ascontiguousarray(cube[..., 0]))

@@ -23,7 +23,6 @@ from smd_cli.scene.pixels import Pixels
 from smd_cli.scene.psd import as_bytes
 from smd_cli.scene.silence import silent_decoders
 
-MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 Samples = npt.NDArray[Any]
 
