@@ -20,8 +20,6 @@ from smd_cli.scene.yaml_flaws import UnreadableError, quoting
 _MAX_QUOTED = 60
 _MAX_SHOWN = 160  # signs of a source line that are shown beside its message
 _HARMLESS = r"\t -~\xa0-\u2027\u202f-\u2065\u206a-\ud7ff\ue000-\U0010ffff"
-_STEERING = re.compile(f"[^{_HARMLESS}]")
-_STEERING_BUT_BREAKS = re.compile(f"[^\r\n{_HARMLESS}]")
 
 
 class Flaw(Enum):
@@ -82,7 +80,9 @@ def shown(text: str, quote: bool = True) -> str:
 
 def visible(text: str, breaks: bool = False) -> str:
     """The text without what would end a line (but where `breaks` may stay) or steer a terminal."""
-    return (_STEERING_BUT_BREAKS if breaks else _STEERING).sub("\ufffd", text)
+    if text.isascii() and text.isprintable():  # most are, and the classes take long to compile
+        return text
+    return re.sub(f"[^\r\n{_HARMLESS}]" if breaks else f"[^{_HARMLESS}]", "\ufffd", text)
 
 
 class Lines:

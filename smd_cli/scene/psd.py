@@ -19,7 +19,6 @@ from PIL import Image, ImageChops
 from smd_cli.scene.picture_errors import PictureError, Size, quote, refuse_huge, unread
 from smd_cli.scene.pixels import Pixels
 
-
 _BITMAP, _INDEXED, _CMYK = 0, 2, 4
 # Photoshop's mode: Pillow's mode, and how many channels it takes
 _MODES = {

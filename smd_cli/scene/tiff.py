@@ -23,7 +23,6 @@ from smd_cli.scene.pixels import Pixels
 from smd_cli.scene.psd import as_bytes
 from smd_cli.scene.silence import silent_decoders
 
-
 Samples = npt.NDArray[Any]
 
 _RAW = 1
