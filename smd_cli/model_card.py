@@ -104,9 +104,6 @@ class Card:
             words = getattr(self, title)
             yield title, f"{len(words)}: {', '.join(words)}" if words else ""
 
-    def _as_for(self) -> str:
-        return "what the preset leaves open is" if self.about else "what follows is"
-
     def _slots(self) -> str:
         levels = " ".join(f"{sigma:.3f}" for sigma in self.sigmas)
         taus = " ".join(map(str, self.timesteps))

@@ -39,11 +39,6 @@ class Conditioning:
         """What rows of one network call must have in common: names and shapes."""
         return tuple((name, tuple(t.shape[1:])) for name, t in sorted(self.tensors.items()))
 
-    def rows(self, indices: Sequence[int]) -> Conditioning:
-        """The given rows, in that order; a row may be taken more than once."""
-        picked = list(indices)
-        return Conditioning({name: tensor[picked] for name, tensor in self.tensors.items()})
-
     def mix(self, other: Conditioning, share: float) -> Conditioning:
         """Linear interpolation: share 0 is this one, 1 is `other` (prompt strength).
 

@@ -21,25 +21,11 @@ from smd_cli.engine.layers import layer_weights, padded_paint
 from smd_cli.engine.noise import SeededNoise
 from smd_cli.engine.regions import centring_shift, noised
 from smd_cli.engine.schedule import FloatArray, StepTable, table_for
-from smd_cli.engine.step import At, Step, make_step
+from smd_cli.engine.step import At, Coefficients, Step, make_step
 from smd_cli.scene.model import Brush, Guidance, Scene
 from smd_cli.scene.paint import Painted
 
 WHITE = (255, 255, 255)
-
-
-@dataclass(frozen=True, eq=False)
-class Coefficients:
-    """A step table on the device, (T, 1, 1, 1) each; names as in `StepTable`."""
-
-    alpha: Tensor
-    sigma: Tensor
-    next_alpha: Tensor
-    next_sigma: Tensor
-    to_denoised: tuple[Tensor, Tensor]
-    to_clean: tuple[Tensor, Tensor]
-    to_noise: tuple[Tensor, Tensor]
-    bounds: tuple[Tensor, Tensor]
 
 
 @dataclass(frozen=True, eq=False)

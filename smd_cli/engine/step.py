@@ -24,6 +24,37 @@ At = tuple[int, int]
 
 
 @dataclass(frozen=True, eq=False)
+class Coefficients:
+    """A step table on the device, (T, 1, 1, 1) each, or the slots of some rows; see `StepTable`."""
+
+    alpha: Tensor
+    sigma: Tensor
+    next_alpha: Tensor
+    next_sigma: Tensor
+    to_denoised: tuple[Tensor, Tensor]
+    to_clean: tuple[Tensor, Tensor]
+    to_noise: tuple[Tensor, Tensor]
+    bounds: tuple[Tensor, Tensor]
+
+    def at(self, rows: Tensor) -> Coefficients:
+        """Those of some slots or rows, by their indices; one may be taken more than once."""
+
+        def pair(columns: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+            return columns[0][rows], columns[1][rows]
+
+        return Coefficients(
+            alpha=self.alpha[rows],
+            sigma=self.sigma[rows],
+            next_alpha=self.next_alpha[rows],
+            next_sigma=self.next_sigma[rows],
+            to_denoised=pair(self.to_denoised),
+            to_clean=pair(self.to_clean),
+            to_noise=pair(self.to_noise),
+            bounds=pair(self.bounds),
+        )
+
+
+@dataclass(frozen=True, eq=False)
 class Call:
     """Rows that go into one network call: all of one shape and one length of text.
 
@@ -50,9 +81,9 @@ class Step:
     """Indices and coefficients of one step.
 
     `flight`, `brush`, `slot` (R,) say whose view each row is; `dense` (R,) its place among all F·P;
-    `boot` (B,) and `asking` (N,) are indices of rows. Coefficients of rows are (R, 1, 1, 1), see
-    `StepTable`; `next_alpha` and `next_sigma` (F, 1, 1, 1). `slots` and `later` (F,): the flights'
-    slots and the next ones (0 after the last). `leaks` (B,): which bootstrapped rows can leak.
+    `boot` (B,) and `asking` (N,) are indices of rows. `table` holds the coefficients of the rows.
+    `slots` and `later` (F,): the flights' slots and the next ones (0 after the last); `next_alpha`
+    and `next_sigma` (F, 1, 1, 1) are theirs. `leaks` (B,): which bootstrapped rows can leak.
     """
 
     calls: tuple[Call, ...]
@@ -65,12 +96,7 @@ class Step:
     leaks: Tensor
     slots: Tensor
     later: Tensor
-    alpha: Tensor
-    sigma: Tensor
-    to_denoised: tuple[Tensor, Tensor]
-    to_clean: tuple[Tensor, Tensor]
-    to_noise: tuple[Tensor, Tensor]
-    bounds: tuple[Tensor, Tensor]
+    table: Coefficients
     next_alpha: Tensor
     next_sigma: Tensor
 
@@ -107,19 +133,10 @@ def make_step(plan: Plan, at: Sequence[At]) -> Step:
         leaks=plan.indices([not (plan.returns_leak and views[n][1] == 0) for n in boot]).bool(),
         slots=flights,
         later=plan.indices([(s + 1) % plan.table.slots for s in slots]),
-        alpha=own.alpha[rows],
-        sigma=own.sigma[rows],
-        to_denoised=_picked(own.to_denoised, rows),
-        to_clean=_picked(own.to_clean, rows),
-        to_noise=_picked(own.to_noise, rows),
-        bounds=_picked(own.bounds, rows),
+        table=own.at(rows),
         next_alpha=own.next_alpha[flights],
         next_sigma=own.next_sigma[flights],
     )
-
-
-def _picked(pair: tuple[Tensor, Tensor], rows: Tensor) -> tuple[Tensor, Tensor]:
-    return pair[0][rows], pair[1][rows]
 
 
 def _asks_negative(plan: Plan, brush: int, slot: int, since: int) -> bool:

@@ -159,23 +159,23 @@ def _denoised(seen: _Views, outputs: Sequence[Tensor]) -> tuple[Tensor, Tensor |
     if guidance.type == "full":
         output = regions.guided(output, negative, guidance.scale)
     if guidance.type in ("none", "full"):
-        return regions.linear(step.to_denoised, x, output), None
+        return regions.linear(step.table.to_denoised, x, output), None
     origins = _origins(seen, negative)
     origin = plan.background if origins is None else origins.flatten(0, 1)[step.dense]
     x0 = _residual_guided(seen, output, origin)
-    return regions.linear(step.bounds, x, x0), origins
+    return regions.linear(step.table.bounds, x, x0), origins
 
 
 def _residual_guided(seen: _Views, output: Tensor, origin: Tensor) -> Tensor:
     """Clean pictures (R, C, h, w) by R-CFG, whose noise is held against that of `origin`."""
     step, x, guidance = seen.step, seen.x, seen.plan.guidance
-    virtual = regions.virtual_residual(x, origin, step.alpha, step.sigma)
-    noise = regions.linear(step.to_noise, x, output)
+    virtual = regions.virtual_residual(x, origin, step.table.alpha, step.table.sigma)
+    noise = regions.linear(step.table.to_noise, x, output)
     noise = regions.residual_guided(noise, virtual, guidance.scale, guidance.delta)
-    held = (x - step.sigma * noise) / step.alpha
+    held = (x - step.table.sigma * noise) / step.table.alpha
     # In a slot of pure noise every e is x/σ and tells nothing: the pictures are guided there.
-    plain = regions.guided(regions.linear(step.to_clean, x, output), origin, guidance.scale)
-    return torch.where(step.alpha > 0, held, plain)
+    plain = regions.guided(regions.linear(step.table.to_clean, x, output), origin, guidance.scale)
+    return torch.where(step.table.alpha > 0, held, plain)
 
 
 def _origins(seen: _Views, negative: Tensor) -> Tensor | None:
@@ -188,7 +188,7 @@ def _origins(seen: _Views, negative: Tensor) -> Tensor | None:
     origins = torch.stack(known)
     if not len(asking):
         return origins
-    p, q = (part[asking] for part in step.to_clean)
+    p, q = (part[asking] for part in step.table.to_clean)
     fresh = regions.linear((p, q), seen.x[asking], negative)
     return origins.flatten(0, 1).index_copy(0, step.dense[asking], fresh).reshape(origins.shape)
 
@@ -224,7 +224,7 @@ def _own_noise(seen: _Views, x0: Tensor) -> Tensor | None:
     """Each brush's noise (R, C, h, w) of the next slot; None where all share one."""
     plan, step = seen.plan, seen.step
     if plan.keeps_noise:
-        return regions.virtual_residual(seen.x, x0, step.alpha, step.sigma)
+        return regions.virtual_residual(seen.x, x0, step.table.alpha, step.table.sigma)
     if plan.brush_noise is None:
         return None
     return plan.brush_noise[step.brush, step.later[step.flight]]
