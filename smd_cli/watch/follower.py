@@ -21,7 +21,10 @@ RETRY_S = 0.15
 """How long after a failed reading the next one is."""
 
 PATIENCE_S = 1.5
-"""How long something unreadable is tried again before it is told."""
+"""How long something unreadable is tried again, as it stands, before it is told."""
+
+WRITING_S = 10.0
+"""How long files that change from look to look count as still being written."""
 
 SLOW_RETRY_S = 1.0
 """How often files are looked at though nobody told of a save: none is missed for longer."""
@@ -59,6 +62,7 @@ class Follower:
         self._files: tuple[Path, ...] = ()
         self._stamps: Stamps = {}
         self._troubled_since: float | None = None
+        self._changed_at = 0.0
         self._told: SmdError | None = None
         self._read_at = self._looked_at = 0.0
         self.version: Version | None = None
@@ -87,7 +91,10 @@ class Follower:
             self._follow(self._files)
             return
         found = self._reader.read(self._request, self._files)
+        before = self._stamps
         self._follow(tuple(found.digests))
+        if self._stamps != before:
+            self._changed_at = time.monotonic()
         if found.job is None:
             self._trouble(found)
             return
@@ -153,7 +160,9 @@ class Follower:
         if self._troubled_since is None:
             self._troubled_since = now
             self._teller.unsettled()
-        if wrong is None or now - self._troubled_since < PATIENCE_S:
+        writing = now - self._troubled_since < WRITING_S
+        since = self._changed_at if writing else self._troubled_since
+        if wrong is None or now - max(since, self._troubled_since) < PATIENCE_S:
             return
         self._troubled_since = None
         if str(wrong) != str(self._told):
