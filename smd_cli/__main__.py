@@ -17,7 +17,7 @@ _BUG = "this is a bug in smd; run again with --debug and report what it prints"
 def main() -> None:
     """Run `smd` and exit."""
     try:
-        from smd_cli.streams import guard
+        from smd_cli.report.streams import guard
 
         guard()
         code = run(sys.argv[1:])
@@ -51,7 +51,7 @@ def run(arguments: list[str]) -> int:
     """
     try:
         _end_in_order()
-        from smd_cli.cli import app
+        from smd_cli.cli.app import app
 
         return int(app(arguments or ["--help"], prog_name="smd", standalone_mode=False) or 0)
     except KeyboardInterrupt:

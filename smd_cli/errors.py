@@ -11,6 +11,10 @@ MAX_SENTENCE = 500  # signs of a message or a hint
 MAX_PROBLEMS = 20  # of one scene that are told
 
 
+KeyPath = tuple[str | int, ...]
+"""Where a key stands in a scene, by names and indices: ``("brushes", 0, "mask")``."""
+
+
 class ExitCode(IntEnum):
     """What the process tells the shell."""
 

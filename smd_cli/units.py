@@ -1,9 +1,15 @@
-"""Figures and texts as people read them."""
+"""Figures and texts as people read them, and the sides a canvas may have."""
 
 from __future__ import annotations
 
+import re
+
+MIN_SIDE_PX, MAX_SIDE_PX = 64, 8192
+
 _UNITS = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
 _SHORT = 40  # characters of a text in a table or a sentence
+_MAX_QUOTED = 60  # characters of a text within a message
+_HARMLESS = r"\t -~\xa0-\u2027\u202f-\u2065\u206a-\ud7ff\ue000-\U0010ffff"
 _ROUND_FROM = 100  # a figure of three digits needs no decimal
 
 
@@ -30,3 +36,16 @@ def shortened(text: str) -> str:
     """The beginning of a text on one line."""
     text = plain(text)
     return text if len(text) <= _SHORT else text[: _SHORT - 1] + "…"
+
+
+def shown(text: str, quote: bool = True) -> str:
+    """A text inside a message: on one line, in quotes, its end left out where it is long."""
+    short = visible(text if len(text) <= _MAX_QUOTED else text[: _MAX_QUOTED - 1] + "…")
+    return f"'{short}'" if quote else short
+
+
+def visible(text: str, breaks: bool = False) -> str:
+    """The text without what would end a line (but where `breaks` may stay) or steer a terminal."""
+    if text.isascii() and text.isprintable():  # most are, and the classes take long to compile
+        return text
+    return re.sub(f"[^\r\n{_HARMLESS}]" if breaks else f"[^{_HARMLESS}]", "\ufffd", text)

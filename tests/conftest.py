@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # a worker a core: each has one for itself
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from smd_cli.__main__ import run
-from smd_cli.scene.model import ModelRef
+from smd_cli.models.ref import ModelRef
 
 if TYPE_CHECKING:
     from smd_cli.engine.contract import Backbone
@@ -55,6 +58,6 @@ def smd(capfd: pytest.CaptureFixture[str]) -> Smd:
 @pytest.fixture(scope="session")
 def tiny() -> Backbone:
     """The random SD 1 model of the golden folder, with its own autoencoder (an AutoencoderKL)."""
-    from smd_cli.backbone.load import load_backbone
+    from smd_cli.backbone.loading.load import load_backbone
 
     return load_backbone(ModelRef("tiny-sd", TINY), "cpu", "fp32")

@@ -14,17 +14,17 @@ import pytest
 import yaml
 from PIL import Image
 
-from smd_cli import bundle
-from smd_cli.bundle import bundle_chunks
-from smd_cli.changes import changes_of
 from smd_cli.errors import SmdError
 from smd_cli.output.stills import encode_still
-from smd_cli.portable import flaw
-from smd_cli.recipe import Recipe
-from smd_cli.scene.model import Background, Brush, ImageMask, Scene, SceneFile
 from smd_cli.scene.overrides import parse_override
 from smd_cli.scene.parse import load_scene
-from smd_cli.unpack import unpack
+from smd_cli.scene.types import Background, Brush, ImageMask, Scene, SceneFile
+from smd_cli.work import bundle
+from smd_cli.work.bundle import bundle_chunks
+from smd_cli.work.changes import changes_of
+from smd_cli.work.portable import flaw
+from smd_cli.work.recipe import Recipe
+from smd_cli.work.unpack import unpack
 
 NAMES = [
     "fox.png",

@@ -15,11 +15,11 @@ import pytest
 from conftest import TINY
 from PIL import Image
 
-from smd_cli.check import Report, check_scene
 from smd_cli.errors import SceneError
-from smd_cli.models import ModelDefaults
-from smd_cli.scene.paint import paint_scene
+from smd_cli.models.facts import ModelDefaults
+from smd_cli.scene.paint.painted import paint_scene
 from smd_cli.scene.parse import load_scene
+from smd_cli.work.check import Report, check_scene
 
 HEAD = "model: hub:a/b\nsize: 128x128\nbackground: {prompt: a meadow}\nbrushes:\n"
 ACTS = "hint: a brush acts in a slot where its mask is stronger than the noise there"
@@ -345,7 +345,7 @@ def test_a_prompt_without_a_word_that_a_small_model_knows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     few = ModelDefaults(objects=("fox", "pine tree"), materials=("night sky",))
-    monkeypatch.setattr("smd_cli.check.read_defaults", lambda _: few)
+    monkeypatch.setattr("smd_cli.work.check.read_defaults", lambda _: few)
     below = HEAD.replace("a meadow", "the Night Sky")
     text = below + brush("{rect: [0, 0, 64, 64]}", prompt="two foxs") + "\n"
     assert warned(tmp_path, text) == [
@@ -372,7 +372,7 @@ def test_all_errors_of_all_pictures_are_told_at_once(tmp_path: Path) -> None:
 
 def test_checking_imports_no_model_library() -> None:
     heavy = "{'torch', 'diffusers', 'transformers', 'scipy'}"
-    code = f"import sys, smd_cli.check; print({heavy} & set(sys.modules))"
+    code = f"import sys, smd_cli.work.check; print({heavy} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
 

@@ -19,7 +19,7 @@ from conftest import ROOT, TINY, Smd
 from PIL import Image
 from safetensors.numpy import save_file
 
-from smd_cli.environment import words
+from smd_cli.cli.environment import words
 
 SCENE = f"""\
 model: {TINY}
@@ -457,7 +457,7 @@ def lora_and_vae(scene: Path) -> None:
 def test_no_result_replaces_a_model_of_the_hub(
     smd: Smd, scene: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("smd_cli.hub_cache.cache_folder", lambda: scene.parent / "hub")
+    monkeypatch.setattr("smd_cli.models.cache.cache_folder", lambda: scene.parent / "hub")
     repo = Path("hub/models--owner--name")
     (repo / "refs").mkdir(parents=True)
     (repo / "refs/main").write_text("abc")

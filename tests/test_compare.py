@@ -12,13 +12,14 @@ from asked import whole_rows
 from conftest import TINY, Smd
 from PIL import Image
 
-from smd_cli.compare import variants
 from smd_cli.engine.contract import Backbone
 from smd_cli.engine.plan import Planner
 from smd_cli.engine.schedule import ddim_timesteps
 from smd_cli.engine.stream import single
-from smd_cli.scene.model import MULTIDIFFUSION, Background, Bootstrap, ModelRef, Output, Scene
+from smd_cli.models.ref import ModelRef
 from smd_cli.scene.parse import load_scene
+from smd_cli.scene.types import MULTIDIFFUSION, Background, Bootstrap, Output, Scene
+from smd_cli.work.compare import variants
 
 SCENE = f"""\
 model: {TINY}
@@ -79,7 +80,7 @@ def test_the_baseline_averages_what_every_brush_would_go_on_with(
     scene: Scene, tiny: Backbone
 ) -> None:
     """Two slots by hand: DDIM steps of both brushes, averaged by hard masks."""
-    from smd_cli.scene.paint import paint_scene
+    from smd_cli.scene.paint.painted import paint_scene
 
     file = load_scene("s.yaml")
     sampler = replace(MULTIDIFFUSION, steps=2, bootstrap=Bootstrap(steps=0))

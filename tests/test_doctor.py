@@ -11,11 +11,12 @@ import pytest
 import torch
 from conftest import TINY, Smd
 
-from smd_cli import agreement, doctor
-from smd_cli.agreement import LIMITS, measure
-from smd_cli.backbone.sd import StableDiffusion
+from smd_cli.backbone.families.sd import StableDiffusion
+from smd_cli.doctor import agreement
+from smd_cli.doctor import examine as doctor
+from smd_cli.doctor.agreement import LIMITS, measure
 from smd_cli.errors import SmdError
-from smd_cli.report import Reporter
+from smd_cli.report.reporter import Reporter
 
 
 @pytest.fixture(autouse=True)

@@ -20,21 +20,13 @@ import pytest
 import torch
 from engine import vectors
 
-from smd_cli.backbone.load import load_backbone
+from smd_cli.backbone.loading.load import load_backbone
 from smd_cli.engine.contract import Backbone, Conditioning
 from smd_cli.engine.plan import Plan, Planner
 from smd_cli.engine.stream import stream
-from smd_cli.scene.model import (
-    Background,
-    Bootstrap,
-    Brush,
-    Guidance,
-    ModelRef,
-    Output,
-    Sampler,
-    Scene,
-)
-from smd_cli.scene.paint import Painted
+from smd_cli.models.ref import ModelRef
+from smd_cli.scene.paint.painted import Painted
+from smd_cli.scene.types import Background, Bootstrap, Brush, Guidance, Output, Sampler, Scene
 
 Arrays = dict[str, npt.NDArray[Any]]
 

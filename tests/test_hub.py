@@ -16,11 +16,11 @@ import pytest
 from conftest import TINY, Smd
 from hub_stub import Hub, Repo, folder_files, serving
 
-from smd_cli import hub as our_hub
 from smd_cli.errors import SmdError, UsageError
-from smd_cli.hub_cache import VAE_FILES, Download, downloads_of, missing, needed, snapshot, whole
-from smd_cli.models import resolve_model
-from smd_cli.scene.model import LoraRef, ModelRef
+from smd_cli.models import hub as our_hub
+from smd_cli.models.cache import VAE_FILES, Download, downloads_of, missing, needed, snapshot, whole
+from smd_cli.models.facts import resolve_model
+from smd_cli.models.ref import LoraRef, ModelRef
 
 NAME = "someone/tiny-sd"
 UNET = "unet/diffusion_pytorch_model.safetensors"

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from conftest import TINY, Smd
 
-from smd_cli.hub_cache import Download, bytes_on_disk
-from smd_cli.models_list import list_models, preset
-from smd_cli.presets import PRESETS, Preset
+from smd_cli.models.cache import Download, bytes_on_disk
+from smd_cli.models.listing import list_models, preset
+from smd_cli.models.presets import PRESETS, Preset
 from smd_cli.starter.vocabulary import COLOURS, MATERIALS, OBJECTS
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

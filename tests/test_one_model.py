@@ -15,16 +15,17 @@ import torch
 from conftest import TINY, Smd
 from watch.follow import Following
 
-from smd_cli import agreement, render
 from smd_cli.backbone import memory
-from smd_cli.backbone.load import load_backbone
+from smd_cli.backbone.loading.load import load_backbone
+from smd_cli.doctor import agreement
 from smd_cli.engine.plan import Planner
 from smd_cli.errors import SmdError
-from smd_cli.report import Reporter
-from smd_cli.scene.model import ModelRef
-from smd_cli.scene.paint import paint_scene
+from smd_cli.models.ref import ModelRef
+from smd_cli.report.reporter import Reporter
+from smd_cli.scene.paint.painted import paint_scene
 from smd_cli.scene.parse import load_scene
 from smd_cli.watch.live import Manner
+from smd_cli.work import render
 
 pytestmark = pytest.mark.slow
 

@@ -12,7 +12,7 @@ import pytest
 from conftest import ROOT, Smd
 from PIL import Image
 
-from smd_cli.scene.paint import paint_scene
+from smd_cli.scene.paint.painted import paint_scene
 from smd_cli.scene.parse import load_scene
 from smd_cli.starter.vocabulary import OBJECTS
 

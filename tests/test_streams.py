@@ -132,7 +132,7 @@ def test_an_interrupt_ends_with_130(
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("smd_cli.check.check_scene", interrupted)
+    monkeypatch.setattr("smd_cli.work.check.check_scene", interrupted)
     result = smd(arguments)
     assert (result.code, result.err) == (130, "note: interrupted; finished files are kept\n")
 
@@ -149,7 +149,7 @@ def test_a_bug_is_a_failed_job_with_debug_too(smd: Smd, monkeypatch: pytest.Monk
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("by nothing")
 
-    monkeypatch.setattr("smd_cli.check.check_scene", broken)
+    monkeypatch.setattr("smd_cli.work.check.check_scene", broken)
     for arguments in (["check", "s.yaml"], ["check", "s.yaml", "--debug"]):
         result = smd(arguments)
         assert result.code == 1
@@ -164,7 +164,7 @@ def test_used_up_file_descriptors_are_no_bug(smd: Smd, monkeypatch: pytest.Monke
         except OSError as wrong:
             raise ImportError("libtorch.so: cannot open shared object file") from wrong
 
-    monkeypatch.setattr("smd_cli.check.check_scene", used_up)
+    monkeypatch.setattr("smd_cli.work.check.check_scene", used_up)
     result = smd(["check", "s.yaml"])
     assert (result.code, result.err) == (
         1,

@@ -23,7 +23,7 @@ from PIL.PngImagePlugin import PngInfo
 from smd_cli.errors import SmdError
 from smd_cli.output.apng import SIGNATURE, chunk
 from smd_cli.output.atomic import write_whole
-from smd_cli.unpack import unpack
+from smd_cli.work.unpack import unpack
 
 SCENE = "size: 64x64\nbackground: blue sky\n"
 Entries = list[tuple[str, bytes]]
@@ -358,7 +358,7 @@ def test_what_stands_in_the_way_stays(place: str, what: str, smd: Smd, folder: P
 def test_what_cannot_be_written_to_its_end_leaves_nothing(
     smd: Smd, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import smd_cli.unpack as module
+    import smd_cli.work.unpack as module
 
     def full(path: Path, content: bytes, **options: bool) -> None:
         if path.name == "a.png":

@@ -17,8 +17,8 @@ from smd_cli.engine.masks import (
     quantise,
 )
 from smd_cli.engine.schedule import StepTable
-from smd_cli.scene.model import Sampler
-from smd_cli.scene.paint import Painted
+from smd_cli.scene.paint.painted import Painted
+from smd_cli.scene.types import Sampler
 
 
 def padded_paint(painted: Sequence[Painted], size: tuple[int, int], multiple: int) -> Array:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from smd_cli.scene.model import NoiseKind
+from smd_cli.scene.types import NoiseKind
 
 
 def gaussian(shape: Sequence[int], seed: int, *what: str | int) -> Tensor:

@@ -22,8 +22,8 @@ from smd_cli.engine.noise import SeededNoise
 from smd_cli.engine.regions import centring_shift, noised
 from smd_cli.engine.schedule import FloatArray, StepTable, table_for
 from smd_cli.engine.step import At, Coefficients, Step, make_step
-from smd_cli.scene.model import Brush, Guidance, Scene
-from smd_cli.scene.paint import Painted
+from smd_cli.scene.paint.painted import Painted
+from smd_cli.scene.types import Brush, Guidance, Scene
 
 WHITE = (255, 255, 255)
 

@@ -15,15 +15,10 @@ from typing import Any, Literal, cast
 import numpy as np
 import numpy.typing as npt
 
-from smd_cli.checkpoints import trails
 from smd_cli.errors import UsageError
-from smd_cli.scene.model import Sampler
-from smd_cli.schedulers import (
-    TRAIN_TIMESTEPS,
-    refuse_betas,
-    refuse_prediction,
-    with_betas,
-)
+from smd_cli.models.checkpoints import trails
+from smd_cli.models.schedulers import TRAIN_TIMESTEPS, refuse_betas, refuse_prediction, with_betas
+from smd_cli.scene.types import Sampler
 
 FloatArray = npt.NDArray[np.float64]
 Prediction = Literal["epsilon", "v_prediction", "sample"]

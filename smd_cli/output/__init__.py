@@ -1,4 +1,4 @@
-"""Writers: frames in, whole files out.
+"""Frames to files that appear whole or not at all: stills, sequences, GIF, APNG, WebP, films.
 
-`plan_targets` reads the `-o` names, `open_outputs` takes the frames.
+In: pixels (H, W, 3) with text. Out: paths. May import errors and scene.
 """

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from smd_cli.output.stills import Pixels, encode_still
 from smd_cli.output.timing import exact_fps
-from smd_cli.scene.model import Output
+from smd_cli.scene.types import Output
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _MOST = 0xFFFF  # of either number of a delay

@@ -17,7 +17,7 @@ from PIL import Image
 
 from smd_cli.output.stills import Pixels
 from smd_cli.output.timing import delays
-from smd_cli.scene.model import Output
+from smd_cli.scene.types import Output
 
 TICKS_PER_S = 100
 LEAST_TICKS = 2  # viewers slow anything shorter down to 10 frames a second

@@ -20,7 +20,7 @@ from smd_cli.errors import SmdError
 from smd_cli.output.atomic import AtomicFile
 from smd_cli.output.stills import Pixels
 from smd_cli.output.timing import exact_fps
-from smd_cli.scene.model import Output
+from smd_cli.scene.types import Output
 
 _CODECS = {
     "mp4": ["-c:v", "libx264", "-preset", "medium", "-movflags", "+faststart", "-f", "mp4"],

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from smd_cli.output.stills import Pixels, encode_still
 from smd_cli.output.timing import delays
-from smd_cli.scene.model import Output
+from smd_cli.scene.types import Output
 
 TICKS_PER_S = 1000
 MOST_TICKS = 0xFFFFFF

@@ -18,7 +18,7 @@ from smd_cli.output.stills import Pixels, encode_still
 from smd_cli.output.targets import Target
 from smd_cli.output.video import VideoMovie
 from smd_cli.output.webp import WebpMovie
-from smd_cli.scene.model import Output
+from smd_cli.scene.types import Output
 
 
 class Movie(Protocol):

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from smd_cli.presets import PRESETS
-from smd_cli.scene.fields import resolved
-from smd_cli.scene.nodes import Node
-from smd_cli.scene.schema import short_form
+from smd_cli.models.presets import PRESETS
+from smd_cli.scene.keys.fields import resolved
+from smd_cli.scene.keys.schema import short_form
+from smd_cli.scene.text.nodes import Node
 
 Kind = Literal["picture", "weights", "text"]
 Span = tuple[int, int]

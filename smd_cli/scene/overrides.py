@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from smd_cli.errors import Place, Problem, SceneError, UsageError, shortened
-from smd_cli.scene.nodes import BROKEN, Node, parse_yaml, shown, visible
-from smd_cli.scene.schema import short_form
-from smd_cli.scene.sections import Notes, name_hint
+from smd_cli.scene.keys.schema import short_form
+from smd_cli.scene.keys.sections import Notes, name_hint
+from smd_cli.scene.text.nodes import BROKEN, Node, parse_yaml
+from smd_cli.units import shown, visible
 
 # A section that may be written as one plain value, and the key that this value then has.
 _SHORT_FORMS = {"background": "prompt", "model": "name", "mask": "image"}

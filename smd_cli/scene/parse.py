@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import IO
 
 from smd_cli.errors import Place, Problem, SceneError, UsageError, capped
-from smd_cli.models import read_defaults, resolve_model
-from smd_cli.scene.fields import (
+from smd_cli.models.facts import read_defaults, resolve_model
+from smd_cli.models.ref import ModelRef
+from smd_cli.scene.keys.fields import (
     color,
     file_path,
     flag,
@@ -23,20 +24,16 @@ from smd_cli.scene.fields import (
     text,
     whole,
 )
-from smd_cli.scene.mask_fields import MaskReader
-from smd_cli.scene.model import Background, Brush, ModelRef, Output, Sampler, Scene, SceneFile
-from smd_cli.scene.model_fields import (
-    BRUSH_LORA_HINT,
-    DEFAULT_MODEL,
-    NO_BRUSH_LORA,
-    ModelReader,
-)
-from smd_cli.scene.nodes import Lines, Node, from_data, parse_yaml, shown, written_places
+from smd_cli.scene.keys.mask import MaskReader
+from smd_cli.scene.keys.model import BRUSH_LORA_HINT, DEFAULT_MODEL, NO_BRUSH_LORA, ModelReader
+from smd_cli.scene.keys.sampler import read_sampler
+from smd_cli.scene.keys.schema import short_form
+from smd_cli.scene.keys.sections import Notes, Section, reject
 from smd_cli.scene.overrides import Override, apply_overrides, brush_name
-from smd_cli.scene.sampler_fields import read_sampler
-from smd_cli.scene.schema import short_form
-from smd_cli.scene.sections import Notes, Section, reject
-from smd_cli.scene.source import Source, read_source
+from smd_cli.scene.text.nodes import Lines, Node, from_data, parse_yaml, written_places
+from smd_cli.scene.text.source import Source, read_source
+from smd_cli.scene.types import Background, Brush, Output, Sampler, Scene, SceneFile
+from smd_cli.units import shown
 
 MAX_FRAMES = 1_000_000
 MAX_BLUR_PX = 1000

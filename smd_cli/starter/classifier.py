@@ -16,14 +16,8 @@ from PIL import Image, ImageFilter
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from smd_cli.starter.examples import (
-    CANVAS_PX,
-    draw_material,
-    draw_object,
-    draw_regions,
-    lay_patch,
-)
-from smd_cli.starter.materials import Picture, Rng, as_floats
+from smd_cli.starter.examples import CANVAS_PX, draw_material, draw_object, draw_regions, lay_patch
+from smd_cli.starter.noise import Picture, Rng, as_floats
 from smd_cli.starter.painter import CELL_PX, Painter, draw_look, find_font, load_glyphs
 from smd_cli.starter.text import autocast
 from smd_cli.starter.vocabulary import COLOURS, MATERIALS, OBJECTS, Thing

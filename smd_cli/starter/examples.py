@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFilter
 
-from smd_cli.starter.materials import ON_LATTICE, Picture, Rng, as_floats
+from smd_cli.starter.materials import ON_LATTICE
+from smd_cli.starter.noise import Picture, Rng, as_floats
 from smd_cli.starter.painter import CELL_PX, Look, Painter, draw_look
 from smd_cli.starter.shapes import Cells, Region, bite, draw_region, without
 from smd_cli.starter.vocabulary import (

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from diffusers import DDIMScheduler, StableDiffusionPipeline
 
-from smd_cli.starter.codec import PatchAutoencoder
+from smd_cli.backbone.families.codec import PatchAutoencoder
 from smd_cli.starter.vocabulary import COLOURS, MATERIALS, OBJECTS
 
 SCHEDULER: dict[str, Any] = {

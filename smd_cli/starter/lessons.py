@@ -10,7 +10,7 @@ from diffusers import DDIMScheduler
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from smd_cli.starter.codec import PatchAutoencoder
+from smd_cli.backbone.families.codec import PatchAutoencoder
 from smd_cli.starter.examples import (
     CANVAS_PX,
     Canvas,
@@ -21,9 +21,11 @@ from smd_cli.starter.examples import (
     paint_canvas,
 )
 from smd_cli.starter.export import SAMPLER, SCHEDULER
-from smd_cli.starter.materials import ON_LATTICE, Rng
+from smd_cli.starter.materials import ON_LATTICE
+from smd_cli.starter.noise import Rng
 from smd_cli.starter.painter import Look, Painter
 from smd_cli.starter.shapes import Region, without
+from smd_cli.starter.supervision import contrast_weight, tell_chances, tell_texture
 from smd_cli.starter.text import build_tokenizer, tokenize
 from smd_cli.starter.train_codec import to_signed
 from smd_cli.starter.vocabulary import Thing, caption
@@ -60,17 +62,8 @@ the last slots, where little is left to do, most (arXiv 2303.09556)."""
 Guess = Callable[[Tensor, Tensor, Tensor], Tensor]
 """The velocities (N, C, h, w) that a model finds in latents at timesteps (N,), from token ids."""
 
-FLAT = 0.02
-"""Textures of less variation, in latents, have none that could be told."""
-
 PROMPTS = 3
 """A painted canvas is shown with so many prompts: painting it, and guessing at it, takes time."""
-
-USUAL_RMS = 0.5
-"""Of materials that vary less than this, in latents, errors count more."""
-
-MOST_WEIGHT = 4.0
-"""Errors count at most so much more."""
 
 
 @dataclass(frozen=True)
@@ -359,54 +352,6 @@ def _views_of(canvas: Canvas, number: int) -> list[_View]:
 def _object_view(canvas: Canvas, region: Region, thing: Thing, look: Look) -> _View:
     free = region.cells.astype(np.float32)
     return _View(canvas, caption([thing]), free, region.shift, look.chances)
-
-
-def contrast_weight(target: Tensor, weight: Tensor, boxes: Tensor) -> Tensor:
-    """How much more errors count (N, 1, 1, 1) where a prompt is a material's of little contrast.
-
-    The less a texture varies the less its errors weigh in a mean square, until it is not worth
-    painting; a judge of pictures, and everybody, tells snow from paper by it.
-    """
-    spread = (weight == 1).float()
-    total = spread.sum((2, 3), keepdim=True).clamp_min(1)
-    mean = (target * spread).sum((2, 3), keepdim=True) / total
-    rms = ((target - mean) * spread).square().sum((1, 2, 3), keepdim=True) / total
-    more = (USUAL_RMS / rms.sqrt().clamp_min(1e-6)).clamp(1, MOST_WEIGHT)
-    return torch.where((boxes[:, 2] == 0)[:, None, None, None], more, 1.0)
-
-
-def tell_chances(noise: Tensor, free: Tensor, chances: Sequence[float]) -> None:
-    """Let noise (C, h, w) in the free cells (h, w) tell standard normal draws, in place.
-
-    The mean of channel k becomes what it is when chance k is its value in standard deviations. It
-    stays standard normal noise; but a first guess can take from it how to vary, where it would else
-    be the mean of all variations. (Couplings of noise and picture: arXiv 2304.14772.)
-    """
-    for channel, chance in zip(noise, chances, strict=False):
-        inside = channel[free]
-        channel[free] = inside - inside.mean() + chance / inside.numel() ** 0.5
-
-
-def tell_texture(noise: Tensor, texture: Tensor) -> None:
-    """Let noise (n, n) tell a texture (n, n), in place, so that it is not left to chance either.
-
-    Both are seen as cosine waves. Among waves of about a length the noise's amplitudes change
-    places, and take signs, so that the largest is where the texture's largest is. Of a texture of
-    random waves nothing can be told from the outcome: it is white noise as before.
-    """
-    if texture.std() < FLAT:
-        return
-    side = len(noise)
-    at = torch.arange(side, device=noise.device, dtype=torch.float64)
-    waves = torch.cos(torch.pi / side * at[:, None] * (at + 0.5)) * (2 / side) ** 0.5
-    waves[0] /= 2**0.5
-    ours, theirs = (waves @ image.double() @ waves.T for image in (noise, texture))
-    band = torch.hypot(at[:, None], at).round()
-    ranks = [(band + 0.99 * a / a.max()).flatten().argsort() for a in (ours.abs(), theirs.abs())]
-    told = ours.flatten().clone()
-    told[ranks[1]] = ours.abs().flatten()[ranks[0]] * theirs.flatten()[ranks[1]].sign()
-    told[0] = ours[0, 0]
-    noise.copy_(waves.T @ told.view_as(ours) @ waves)
 
 
 class _Triples(torch.utils.data.Sampler[tuple[int, int, int]]):

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from smd_cli.starter.codec import PatchAutoencoder
+from smd_cli.backbone.families.codec import PatchAutoencoder
 from smd_cli.starter.painter import CELL_PX, Look, Painter
 from smd_cli.starter.text import PARTS
 from smd_cli.starter.train_codec import to_signed

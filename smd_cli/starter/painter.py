@@ -13,16 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from smd_cli.starter.materials import (
-    LATTICE_PX,
-    ON_LATTICE,
-    SPANNING,
-    Picture,
-    Rng,
-    luma,
-    paint_material,
-    tint,
-)
+from smd_cli.starter.materials import LATTICE_PX, ON_LATTICE, SPANNING, paint_material, tint
+from smd_cli.starter.noise import Picture, Rng, luma
 from smd_cli.starter.vocabulary import BACKGROUND, COLOURS, MATERIALS, OBJECTS, Thing
 
 Levels = npt.NDArray[np.uint8]

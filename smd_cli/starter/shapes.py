@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from smd_cli.starter.materials import Rng
+from smd_cli.starter.noise import Rng
 
 Cells = npt.NDArray[np.bool_]
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from smd_cli.starter.examples import draw_material, draw_object, draw_prompt
-from smd_cli.starter.materials import Rng
+from smd_cli.starter.noise import Rng
 from smd_cli.starter.vocabulary import COLOURS, MATERIALS, OBJECTS, WHITE, Thing
 
 log = logging.getLogger("smd_cli.starter")

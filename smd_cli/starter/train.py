@@ -26,19 +26,13 @@ from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
 from transformers import CLIPTextModel
 
-from smd_cli.starter.denoiser import PlacedUNet
+from smd_cli.backbone.families.denoiser import PlacedUNet
 from smd_cli.starter.export import export
 from smd_cli.starter.lessons import MOST_OF_CLEAN, Batch, Settings, Stage, Teacher
 from smd_cli.starter.looks import Looks
 from smd_cli.starter.painter import Painter, find_font, load_glyphs
 from smd_cli.starter.pointing import Placing, pointing, pointing_loss
-from smd_cli.starter.text import (
-    WIDTH,
-    autocast,
-    build_text_encoder,
-    build_tokenizer,
-    teach_words,
-)
+from smd_cli.starter.text import WIDTH, autocast, build_text_encoder, build_tokenizer, teach_words
 from smd_cli.starter.texture import texture_loss
 from smd_cli.starter.train_codec import load_or_train_codec
 

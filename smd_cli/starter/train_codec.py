@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from smd_cli.starter.codec import PatchAutoencoder, patch_components
+from smd_cli.backbone.families.codec import PatchAutoencoder, patch_components
 from smd_cli.starter.examples import window_example
-from smd_cli.starter.materials import Picture
+from smd_cli.starter.noise import Picture
 from smd_cli.starter.painter import Painter
 from smd_cli.starter.text import autocast
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from smd_cli.starter.classifier import Box
 from smd_cli.starter.examples import draw_material, draw_object
-from smd_cli.starter.materials import Rng
+from smd_cli.starter.noise import Rng
 from smd_cli.starter.vocabulary import Thing, caption
 
 SIDE_PX = 256

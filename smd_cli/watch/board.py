@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Any
 
 from smd_cli.output.stills import Pixels
-from smd_cli.scene.paint import PaintedScene
+from smd_cli.scene.paint.painted import PaintedScene
 
 
 class Command(Enum):

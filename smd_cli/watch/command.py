@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from smd_cli.errors import Place, SceneError, SmdError, UsageError
-from smd_cli.inputs import inputs_of
 from smd_cli.output.conflicts import refuse_inputs, refuse_same_file
 from smd_cli.output.targets import Target, plan_targets
-from smd_cli.request import AUTO, Machine, Request, load
-from smd_cli.scene.model import SceneFile
+from smd_cli.scene.types import SceneFile
+from smd_cli.work.inputs import inputs_of
+from smd_cli.work.request import AUTO, Machine, Request, load
 
 
 @dataclass(frozen=True)

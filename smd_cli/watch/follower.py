@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from smd_cli.errors import SceneError, SmdError
-from smd_cli.jobs import Job
-from smd_cli.request import Request
 from smd_cli.scene.overrides import Override
 from smd_cli.watch.sources import Contents, Digests, Reader, Reading, digest
 from smd_cli.watch.tell import Teller
 from smd_cli.watch.watcher import Watcher
+from smd_cli.work.job import Job
+from smd_cli.work.request import Request
 
 RETRY_S = 0.15
 """How long after a failed reading the next one is."""

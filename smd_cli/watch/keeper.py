@@ -10,17 +10,17 @@ from itertools import count
 from pathlib import Path
 from types import TracebackType
 
-from smd_cli.bundle import bundle_chunks
 from smd_cli.errors import SmdError
-from smd_cli.jobs import Job
 from smd_cli.output.atomic import write_whole
 from smd_cli.output.stills import Pixels, encode_still
 from smd_cli.output.targets import Target
 from smd_cli.output.writers import Outputs, open_outputs
-from smd_cli.request import Request
-from smd_cli.scene.model import Scene
+from smd_cli.scene.types import Scene
 from smd_cli.watch.command import film_target
 from smd_cli.watch.tell import Teller
+from smd_cli.work.bundle import bundle_chunks
+from smd_cli.work.job import Job
+from smd_cli.work.request import Request
 
 
 class Keeper:

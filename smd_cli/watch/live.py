@@ -12,18 +12,15 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 
-from smd_cli.backbone.load import pick_device, pick_dtype
+from smd_cli.backbone.loading.load import pick_device, pick_dtype
 from smd_cli.engine.contract import Backbone
 from smd_cli.engine.plan import Plan
 from smd_cli.engine.stream import Frame, picture, single, stream
 from smd_cli.errors import SmdError
-from smd_cli.jobs import Job, picture_text
 from smd_cli.output.stills import Pixels
 from smd_cli.output.targets import Target
 from smd_cli.output.writers import Outputs, open_outputs
-from smd_cli.render import Models, memory_sentence
-from smd_cli.report import Reporter
-from smd_cli.request import Request
+from smd_cli.report.reporter import Reporter
 from smd_cli.watch.board import Board, Command
 from smd_cli.watch.command import Manner, names_model
 from smd_cli.watch.follower import Follower, Version, wait
@@ -31,6 +28,9 @@ from smd_cli.watch.keeper import Keeper, Recorder
 from smd_cli.watch.sources import Reader
 from smd_cli.watch.tell import Teller
 from smd_cli.watch.watcher import Watcher
+from smd_cli.work.job import Job, picture_text
+from smd_cli.work.render import Models, memory_sentence
+from smd_cli.work.request import Request
 
 __all__ = ["Manner", "Session", "Studio", "follow"]
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from smd_cli.scene.paint import Array, Painted, PaintedScene, Size
+from smd_cli.scene.paint.painted import Array, Painted, PaintedScene, Size
 
 Rgb = tuple[int, int, int]
 

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from types import FrameType
 
 from smd_cli.errors import SmdError
-from smd_cli.report import Reporter
-from smd_cli.request import Request
+from smd_cli.report.reporter import Reporter
 from smd_cli.watch.board import Board
 from smd_cli.watch.command import Manner, refuse_wrong
 from smd_cli.watch.keys import Keys
 from smd_cli.watch.screen import Screen
 from smd_cli.watch.serve import PageServer
+from smd_cli.work.request import Request
 
 
 @dataclass(frozen=True)

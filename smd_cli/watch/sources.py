@@ -10,13 +10,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from smd_cli.errors import Problem, SceneError, SmdError
-from smd_cli.hub_cache import Download
-from smd_cli.jobs import Job, job_of
-from smd_cli.models import unread
-from smd_cli.request import Request, informed, load
-from smd_cli.scene.model import Channel, ImageMask, MaskPart, SceneFile
-from smd_cli.scene.paint import PaintedScene, paint_scene
+from smd_cli.models.cache import Download
+from smd_cli.models.facts import unread
+from smd_cli.scene.paint.painted import PaintedScene, paint_scene
+from smd_cli.scene.types import Channel, ImageMask, MaskPart, SceneFile
 from smd_cli.watch.command import Manner, names_model, no_save_mends, watch_targets
+from smd_cli.work.job import Job, job_of
+from smd_cli.work.request import Request, informed, load
 
 HUB_RETRY_S = 30.0
 """How long after a failed question the hub is asked for the same again."""

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from smd_cli.errors import SmdError
-from smd_cli.jobs import announce
 from smd_cli.output.stills import Pixels
-from smd_cli.report import Picture, Reporter
-from smd_cli.scene.model import Background
+from smd_cli.report.reporter import Picture, Reporter
+from smd_cli.scene.types import Background
 from smd_cli.watch.board import Board, Warned
+from smd_cli.work.job import announce
 
 if TYPE_CHECKING:
     from smd_cli.watch.follower import Version

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from smd_cli.check import check_scene
 from smd_cli.scene.parse import load_scene
+from smd_cli.work.check import check_scene
 
 
 def said(folder: Path, text: str) -> list[str]:

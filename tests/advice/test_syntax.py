@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from smd_cli.advice.syntax import foreign_syntax
 from smd_cli.scene.prompts import weighted_spans
+from smd_cli.work.advice.syntax import foreign_syntax
 
 FOREIGN = {  # a prompt, and the words of it that mean more elsewhere
     "a fox <lora:detail:0.8>, x": "<lora:detail:0.8>",

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from smd_cli.agreement import measure
-from smd_cli.report import Reporter
+from smd_cli.doctor.agreement import measure
+from smd_cli.report.reporter import Reporter
 
 FAMILIES = ("sd1", "sd2", "lcm", "sd-turbo", "sdxl", "sdxl-lcm", "sdxl-turbo")
 

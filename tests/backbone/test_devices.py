@@ -9,8 +9,8 @@ import torch
 from asked import whole_rows
 from torch import Tensor
 
-from smd_cli.backbone import load
-from smd_cli.scene.model import ModelRef
+from smd_cli.backbone.loading import load
+from smd_cli.models.ref import ModelRef
 
 META = torch.device("meta")
 

@@ -12,12 +12,12 @@ from conftest import Smd
 from engine.scenes import relative
 from PIL import Image
 
-from smd_cli.backbone.load import load_backbone
+from smd_cli.backbone.loading.load import load_backbone
 from smd_cli.engine.contract import Backbone
 from smd_cli.engine.plan import Plan, Planner
 from smd_cli.engine.stream import single
-from smd_cli.scene.model import ModelRef
-from smd_cli.scene.paint import paint_scene
+from smd_cli.models.ref import ModelRef
+from smd_cli.scene.paint.painted import paint_scene
 from smd_cli.scene.parse import load_scene
 
 from . import theirs

@@ -11,10 +11,10 @@ from conftest import Result, Smd
 from hub_stub import Hub, Repo, folder_files, serving
 from PIL import Image
 
-from smd_cli.models import read_defaults, unread
-from smd_cli.request import Request
-from smd_cli.scene.model import ModelRef
+from smd_cli.models.facts import read_defaults, unread
+from smd_cli.models.ref import ModelRef
 from smd_cli.watch.sources import Reader
+from smd_cli.work.request import Request
 
 from .tiny_models import FAMILY_NAMES
 

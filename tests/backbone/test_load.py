@@ -14,9 +14,9 @@ from conftest import TINY
 from engine.scenes import world
 from safetensors.torch import load_file, save_file
 
-from smd_cli.backbone.load import load_backbone, pick_device, pick_dtype
+from smd_cli.backbone.loading.load import load_backbone, pick_device, pick_dtype
 from smd_cli.errors import SmdError, UsageError
-from smd_cli.scene.model import LoraRef, ModelRef
+from smd_cli.models.ref import LoraRef, ModelRef
 
 UNET = "unet/diffusion_pytorch_model.safetensors"
 Change = Callable[[Path], None]

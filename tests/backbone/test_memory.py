@@ -17,16 +17,17 @@ from asked import whole_rows
 from conftest import TINY
 from diffusers import AutoencoderKL, AutoencoderTiny
 
-from smd_cli.backbone import files, load, memory
-from smd_cli.backbone.load import load_backbone, pick_dtype
+from smd_cli.backbone import memory
+from smd_cli.backbone.families.codec import PatchAutoencoder
+from smd_cli.backbone.loading import files, load
+from smd_cli.backbone.loading.load import load_backbone, pick_dtype
 from smd_cli.errors import SmdError, UsageError
-from smd_cli.jobs import Job
-from smd_cli.render import memory_sentence
-from smd_cli.scene.model import ModelRef
-from smd_cli.scene.paint import paint_scene
+from smd_cli.models.ref import ModelRef
+from smd_cli.scene.paint.painted import paint_scene
 from smd_cli.scene.parse import load_scene
-from smd_cli.scene.source import STDIN
-from smd_cli.starter.codec import PatchAutoencoder
+from smd_cli.scene.text.source import STDIN
+from smd_cli.work.job import Job
+from smd_cli.work.render import memory_sentence
 
 
 @pytest.fixture
@@ -225,7 +226,7 @@ def test_no_memory_left_is_a_sentence(error: Exception, monkeypatch: pytest.Monk
     def full(*_: Any, **__: Any) -> None:
         raise error
 
-    monkeypatch.setattr("smd_cli.backbone.files.load_folder", full)
+    monkeypatch.setattr("smd_cli.backbone.loading.files.load_folder", full)
     with pytest.raises(SmdError) as refused:
         load_backbone(ModelRef("m", TINY), "cpu")
     assert refused.value.message == "the model m does not fit into the memory of cpu"

@@ -11,10 +11,10 @@ from conftest import TINY
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
-from smd_cli.backbone.load import load_backbone
+from smd_cli.backbone.loading.load import load_backbone
 from smd_cli.engine.contract import Backbone
 from smd_cli.errors import UsageError
-from smd_cli.scene.model import ModelRef
+from smd_cli.models.ref import ModelRef
 from smd_cli.scene.prompts import weighted_spans
 
 SPANS = {

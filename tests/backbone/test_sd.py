@@ -12,9 +12,9 @@ from diffusers import AutoencoderKL, AutoencoderTiny, StableDiffusionPipeline
 from diffusers.image_processor import VaeImageProcessor
 
 from smd_cli.backbone.autoencoder import Autoencoder
-from smd_cli.backbone.load import load_backbone
+from smd_cli.backbone.loading.load import load_backbone
 from smd_cli.engine.contract import Backbone, Conditioning
-from smd_cli.scene.model import ModelRef
+from smd_cli.models.ref import ModelRef
 
 PROMPTS = ["a red fox", "", "a blue owl, watercolour"]
 

@@ -16,12 +16,12 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from safetensors.torch import load_file, save_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
+from smd_cli.backbone.loading.tokenizer import clip_tokenizer
 from smd_cli.backbone.quiet import quiet
-from smd_cli.backbone.tokenizer import clip_tokenizer
-from smd_cli.checkpoints import LAYOUTS, layout_of
 from smd_cli.errors import SmdError, UsageError
-from smd_cli.models import read_defaults
-from smd_cli.scene.model import ModelRef
+from smd_cli.models.checkpoints import LAYOUTS, layout_of
+from smd_cli.models.facts import read_defaults
+from smd_cli.models.ref import ModelRef
 
 from . import theirs
 from .original import save_original

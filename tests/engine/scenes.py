@@ -13,16 +13,9 @@ import torch
 
 from smd_cli.engine.contract import Backbone
 from smd_cli.engine.plan import Plan, Planner
-from smd_cli.scene.model import (
-    Background,
-    Bootstrap,
-    Brush,
-    ModelRef,
-    Output,
-    Sampler,
-    Scene,
-)
-from smd_cli.scene.paint import Painted
+from smd_cli.models.ref import ModelRef
+from smd_cli.scene.paint.painted import Painted
+from smd_cli.scene.types import Background, Bootstrap, Brush, Output, Sampler, Scene
 
 from . import naive
 

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from smd_cli.engine.contract import Conditioning, Rows
 from smd_cli.engine.stream import single, stream
-from smd_cli.scene.model import Background, Guidance
+from smd_cli.scene.types import Background, Guidance
 
 from .fake import FakeBackbone
 from .scenes import box, brush, plan, scene

@@ -15,7 +15,7 @@ from smd_cli.engine.contract import Backbone
 from smd_cli.engine.plan import Plan
 from smd_cli.engine.schedule import Prediction
 from smd_cli.engine.stream import picture, single, stream
-from smd_cli.scene.model import Guidance, Scene
+from smd_cli.scene.types import Guidance, Scene
 
 from .scenes import Array, box, brush, plan, relative, scene
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from smd_cli.engine.contract import Conditioning
 from smd_cli.engine.plan import Plan
 from smd_cli.engine.stream import single, stream
-from smd_cli.scene.model import Background, Bootstrap, Guidance
+from smd_cli.scene.types import Background, Bootstrap, Guidance
 
 from .fake import FakeBackbone
 from .scenes import box, brush, by_hand, plan, relative, scene

@@ -10,8 +10,8 @@ import pytest
 from smd_cli.engine.layers import layer_weights, pad_patch, padded_paint, slot_counter
 from smd_cli.engine.masks import cover_lower, cut_out
 from smd_cli.engine.schedule import step_table
-from smd_cli.scene.model import Sampler
-from smd_cli.scene.paint import Painted
+from smd_cli.scene.paint.painted import Painted
+from smd_cli.scene.types import Sampler
 
 from .scenes import brush
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from smd_cli.engine.noise import WALK_FRAMES, WALK_REACH, SeededNoise, gaussian, walk
-from smd_cli.scene.model import NoiseKind
+from smd_cli.scene.types import NoiseKind
 
 from .scenes import world
 

@@ -13,8 +13,8 @@ import torch
 
 from smd_cli.engine.contract import Conditioning
 from smd_cli.engine.plan import Planner
-from smd_cli.scene.model import Background, Bootstrap, Brush, Guidance
-from smd_cli.scene.paint import Painted
+from smd_cli.scene.paint.painted import Painted
+from smd_cli.scene.types import Background, Bootstrap, Brush, Guidance
 
 from .fake import FakeBackbone
 from .scenes import SMALL, Array, box, brush, plan, scene, world

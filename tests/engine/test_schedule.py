@@ -10,14 +10,9 @@ import numpy as np
 import pytest
 from diffusers import DDIMScheduler, DDPMScheduler, LCMScheduler
 
-from smd_cli.engine.schedule import (
-    alphas_cumprod,
-    lcm_timesteps,
-    step_table,
-    trailing_timesteps,
-)
+from smd_cli.engine.schedule import alphas_cumprod, lcm_timesteps, step_table, trailing_timesteps
 from smd_cli.errors import UsageError
-from smd_cli.schedulers import refuse_scheduler
+from smd_cli.models.schedulers import refuse_scheduler
 
 from . import naive
 

@@ -17,7 +17,7 @@ from smd_cli.engine.contract import Backbone
 from smd_cli.engine.plan import Plan
 from smd_cli.engine.schedule import StepTable
 from smd_cli.engine.stream import Frame, picture, single, stream
-from smd_cli.scene.model import Background, Bootstrap, Brush, Guidance, Scene
+from smd_cli.scene.types import Background, Bootstrap, Brush, Guidance, Scene
 
 from .fake import FakeBackbone
 from .scenes import Array, box, brush, by_hand, plan, relative, scene, world

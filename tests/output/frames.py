@@ -9,7 +9,7 @@ import numpy as np
 from smd_cli.output.stills import Pixels
 from smd_cli.output.targets import plan_targets
 from smd_cli.output.writers import open_outputs
-from smd_cli.scene.model import Output
+from smd_cli.scene.types import Output
 
 
 def picture(k: int = 0, width: int = 65, height: int = 33) -> Pixels:

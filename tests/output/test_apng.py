@@ -12,7 +12,7 @@ import pytest
 from PIL import Image, ImageSequence
 
 from smd_cli.output.apng import delay
-from smd_cli.scene.model import Output
+from smd_cli.scene.types import Output
 
 from .frames import picture, write
 

@@ -10,7 +10,7 @@ from PIL import Image, ImageFilter, ImageSequence
 
 from smd_cli.output.gif import packed, reduce_colours
 from smd_cli.output.stills import Pixels
-from smd_cli.scene.model import Output
+from smd_cli.scene.types import Output
 
 from .frames import picture, write
 

@@ -17,7 +17,7 @@ from smd_cli.errors import SmdError, UsageError
 from smd_cli.output.atomic import AtomicFile
 from smd_cli.output.targets import plan_targets
 from smd_cli.output.writers import notes
-from smd_cli.scene.model import Output
+from smd_cli.scene.types import Output
 
 from .frames import picture, write
 

@@ -18,7 +18,7 @@ from smd_cli.output.stills import Pixels
 from smd_cli.output.targets import plan_targets
 from smd_cli.output.video import rate_factor
 from smd_cli.output.writers import Outputs, open_outputs
-from smd_cli.scene.model import Output
+from smd_cli.scene.types import Output
 
 from .frames import picture, write
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageSequence
 
 from smd_cli.output.stills import encode_still
-from smd_cli.scene.model import Output
+from smd_cli.scene.types import Output
 
 from .frames import picture, write
 

@@ -11,7 +11,7 @@ from smd_cli.errors import SmdError, UsageError
 from smd_cli.output.stills import encode_still
 from smd_cli.output.targets import Target, plan_targets
 from smd_cli.output.writers import Outputs, notes, open_outputs
-from smd_cli.scene.model import Output
+from smd_cli.scene.types import Output
 
 from .frames import picture, write
 

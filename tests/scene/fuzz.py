@@ -17,11 +17,11 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-from smd_cli.check import check_scene
 from smd_cli.errors import Problem, SceneError, UsageError
+from smd_cli.scene.keys.schema import KEYS
 from smd_cli.scene.overrides import Override, parse_override
 from smd_cli.scene.parse import load_scene
-from smd_cli.scene.schema import KEYS
+from smd_cli.work.check import check_scene
 
 MAX_SECONDS, MAX_BYTES, MAX_MEMORY_MB = 2.0, 2048, 500
 FOLDER = Path(__file__).parents[2] / "scenes"

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from smd_cli.errors import SceneError
-from smd_cli.scene import mask_fields
+from smd_cli.scene.keys import mask as mask_fields
 from smd_cli.scene.overrides import Override, parse_override
-from smd_cli.scene.paint import paint_scene
+from smd_cli.scene.paint.painted import paint_scene
 from smd_cli.scene.parse import load_scene
 
 # name: (the scene, what is said about it)

@@ -10,7 +10,7 @@ from picture_files import mask_of
 from PIL import Image
 
 from smd_cli.errors import SceneError
-from smd_cli.scene.paint import canvas_size, paint_scene
+from smd_cli.scene.paint.painted import canvas_size, paint_scene
 from smd_cli.scene.parse import load_scene
 
 MASK = mask_of()

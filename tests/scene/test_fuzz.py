@@ -10,7 +10,7 @@ import fuzz
 import pytest
 import yaml
 
-from smd_cli.scene.schema import KEYS
+from smd_cli.scene.keys.schema import KEYS
 
 CASES = 2000
 ALTERNATIVES = {"config", "image", "steps"}  # exclude others, or go with other files

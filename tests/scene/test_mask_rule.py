@@ -13,18 +13,10 @@ from picture_files import mask_of
 from PIL import Image
 
 from smd_cli.errors import Place, Problem
-from smd_cli.scene.model import (
-    Background,
-    Brush,
-    ImageMask,
-    ModelRef,
-    Output,
-    Sampler,
-    Scene,
-    SceneFile,
-)
-from smd_cli.scene.paint import paint_scene
-from smd_cli.scene.pictures import MaskImage, PictureError, read_mask
+from smd_cli.models.ref import ModelRef
+from smd_cli.scene.paint.painted import paint_scene
+from smd_cli.scene.paint.pictures import MaskImage, PictureError, read_mask
+from smd_cli.scene.types import Background, Brush, ImageMask, Output, Sampler, Scene, SceneFile
 
 MASK = mask_of()
 SIZE = (24, 16)

@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 
 from smd_cli.errors import Place, Problem, SceneError
-from smd_cli.scene import yaml12
-from smd_cli.scene.nodes import (
+from smd_cli.scene.text import yaml12
+from smd_cli.scene.text.nodes import (
     BROKEN,
     Document,
     Lines,
     Node,
     from_data,
     parse_yaml,
-    shown,
     written_places,
 )
+from smd_cli.units import shown
 
 
 @pytest.fixture(params=["libyaml", "pyyaml"])

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from smd_cli.errors import SceneError
-from smd_cli.scene.model import Bootstrap, Guidance, Sampler
 from smd_cli.scene.parse import load_scene
+from smd_cli.scene.types import Bootstrap, Guidance, Sampler
 
 OWN = {
     "timesteps": [420, 280, 180, 110, 50],

@@ -16,18 +16,25 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from smd_cli.errors import Place, SceneError
-from smd_cli.scene.model import (
+from smd_cli.errors import KeyPath, Place, SceneError
+from smd_cli.models.ref import ModelRef
+from smd_cli.scene.paint.painted import background_picture, canvas_size, paint_brushes, paint_scene
+from smd_cli.scene.paint.pictures import (
+    MaskImage,
+    PictureError,
+    picture_size,
+    read_colours,
+    read_mask,
+)
+from smd_cli.scene.types import (
     Background,
     Brush,
     Channel,
     EllipseMask,
     Fit,
     ImageMask,
-    KeyPath,
     Length,
     MaskPart,
-    ModelRef,
     Output,
     PolygonMask,
     RectMask,
@@ -35,8 +42,6 @@ from smd_cli.scene.model import (
     Scene,
     SceneFile,
 )
-from smd_cli.scene.paint import background_picture, canvas_size, paint_brushes, paint_scene
-from smd_cli.scene.pictures import MaskImage, PictureError, picture_size, read_colours, read_mask
 
 SIZE = (64, 64)
 

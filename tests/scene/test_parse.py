@@ -15,9 +15,12 @@ from typing import Any
 import pytest
 
 from smd_cli.errors import Place, Problem, SceneError, UsageError
-from smd_cli.models import STARTER, ModelDefaults, read_defaults
-from smd_cli.presets import PRESETS
-from smd_cli.scene.model import (
+from smd_cli.models.facts import STARTER, ModelDefaults, read_defaults
+from smd_cli.models.presets import PRESETS
+from smd_cli.models.ref import LoraRef, ModelRef
+from smd_cli.scene.overrides import Override, parse_override
+from smd_cli.scene.parse import load_scene
+from smd_cli.scene.types import (
     Background,
     Bootstrap,
     Brush,
@@ -25,8 +28,6 @@ from smd_cli.scene.model import (
     Guidance,
     ImageMask,
     Length,
-    LoraRef,
-    ModelRef,
     Output,
     PolygonMask,
     RectMask,
@@ -34,8 +35,6 @@ from smd_cli.scene.model import (
     Scene,
     SceneFile,
 )
-from smd_cli.scene.overrides import Override, parse_override
-from smd_cli.scene.parse import load_scene
 
 FULL = """\
 model: starter              # preset, folder or hub id

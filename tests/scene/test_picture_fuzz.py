@@ -13,7 +13,7 @@ import pytest
 from picture_files import mask_of, psd, tiff
 from PIL import Image, features
 
-from smd_cli.scene.pictures import PictureError, picture_size, read_colours, read_mask
+from smd_cli.scene.paint.pictures import PictureError, picture_size, read_colours, read_mask
 
 SIZE = (24, 16)
 CASES = 340

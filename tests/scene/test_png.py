@@ -12,7 +12,7 @@ import pytest
 from picture_files import mask_of, png_chunk, spliced
 from PIL import Image, PngImagePlugin
 
-from smd_cli.scene.pictures import PictureError, picture_size, read_colours, read_mask
+from smd_cli.scene.paint.pictures import PictureError, picture_size, read_colours, read_mask
 
 MASK = mask_of()
 SIZE = (24, 16)

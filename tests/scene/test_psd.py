@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from picture_files import mask_of, psd
 
-from smd_cli.scene.pictures import PictureError, read_colours, read_mask
+from smd_cli.scene.paint.pictures import PictureError, read_colours, read_mask
 
 MASK = mask_of()
 GREY = np.full_like(MASK, 200)

@@ -6,9 +6,9 @@ import io
 
 import pytest
 
+from smd_cli.scene.keys.schema import KEYS
+from smd_cli.scene.keys.sections import Section
 from smd_cli.scene.parse import load_scene
-from smd_cli.scene.schema import KEYS
-from smd_cli.scene.sections import Section
 
 NAMES = {
     "the scene": "scene",

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from smd_cli.scene import shapes
-from smd_cli.scene.model import EllipseMask, Length, PolygonMask, RectMask
-from smd_cli.scene.shapes import add_shape
+from smd_cli.scene.paint import shapes
+from smd_cli.scene.paint.shapes import add_shape
+from smd_cli.scene.types import EllipseMask, Length, PolygonMask, RectMask
 
 Kind = type[RectMask] | type[EllipseMask]
 Floats = np.ndarray[Any, np.dtype[np.float64]]

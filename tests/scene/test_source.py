@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from smd_cli.errors import SceneError
-from smd_cli.scene.source import MAX_BYTES, read_source
+from smd_cli.scene.text.source import MAX_BYTES, read_source
 
 TEXT = "background: ein Füchslein 🦊\r\nseed: 3\n"
 CODECS = ["utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"]

@@ -10,7 +10,7 @@ import pytest
 from picture_files import psd
 from PIL import Image, ImageCms, features
 
-from smd_cli.scene.pictures import read_colours, read_mask
+from smd_cli.scene.paint.pictures import read_colours, read_mask
 
 needs_cms = pytest.mark.skipif(not features.check("littlecms2"), reason="built without")
 P3 = ((0.51512, 0.24120, -0.00105), (0.29198, 0.69225, 0.04189), (0.15710, 0.06657, 0.78407))

@@ -11,7 +11,7 @@ import pytest
 from picture_files import Values, mask_of, tiff
 from PIL import Image
 
-from smd_cli.scene.pictures import PictureError, picture_size, read_colours, read_mask
+from smd_cli.scene.paint.pictures import PictureError, picture_size, read_colours, read_mask
 
 MASK = mask_of()
 SIZE = (24, 16)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from smd_cli.starter.codec import PatchAutoencoder, patch_components
+from smd_cli.backbone.families.codec import PatchAutoencoder, patch_components
 from smd_cli.starter.painter import Painter
 from smd_cli.starter.vocabulary import OBJECTS
 

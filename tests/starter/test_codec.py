@@ -6,7 +6,7 @@ import torch
 from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTinyOutput
 from diffusers.models.autoencoders.vae import DecoderOutput
 
-from smd_cli.starter.codec import PatchAutoencoder, patch_components
+from smd_cli.backbone.families.codec import PatchAutoencoder, patch_components
 from smd_cli.starter.train_codec import to_signed
 
 

@@ -6,7 +6,14 @@ import pytest
 import torch
 from diffusers import UNet2DConditionModel
 
-from smd_cli.starter.denoiser import LATTICE_PERIODS, PLACES, SPAN, PlacedUNet, along, places_on
+from smd_cli.backbone.families.denoiser import (
+    LATTICE_PERIODS,
+    PLACES,
+    SPAN,
+    PlacedUNet,
+    along,
+    places_on,
+)
 from smd_cli.starter.text import MAX_TOKENS, WIDTH
 from smd_cli.starter.train import build_unet
 

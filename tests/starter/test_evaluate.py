@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from smd_cli.models import STARTER
-from smd_cli.scene.paint import paint_scene
+from smd_cli.models.facts import STARTER
+from smd_cli.scene.paint.painted import paint_scene
 from smd_cli.scene.parse import load_scene
 from smd_cli.starter.classifier import Judge, crop, with_margin
 from smd_cli.starter.evaluate import (
@@ -16,19 +16,14 @@ from smd_cli.starter.evaluate import (
     STUDY,
     TEACHER,
     Evaluator,
-    Pixels,
-    Sight,
-    Verdict,
     bounding_box,
-    by_word,
     changed,
-    contact_sheet,
-    figures,
     free_patches,
     off_boxes,
     paint_wish,
     told,
 )
+from smd_cli.starter.figures import Pixels, Sight, Verdict, by_word, contact_sheet, figures
 from smd_cli.starter.painter import Painter
 from smd_cli.starter.vocabulary import COLOURABLE, COLOURS, MATERIALS, OBJECTS, Thing
 from smd_cli.starter.wishes import Wish, lone_wish, random_wish

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import torch
 
-from smd_cli.starter.codec import PatchAutoencoder
+from smd_cli.backbone.families.codec import PatchAutoencoder
 from smd_cli.starter.finish import BATCH, CLEAN, SIZE_PX, TIMESTEPS, Estimates
 from smd_cli.starter.lessons import Settings, Teacher
 from smd_cli.starter.painter import Painter

@@ -4,26 +4,23 @@ import numpy as np
 import pytest
 import torch
 
-from smd_cli.starter.codec import PatchAutoencoder
+from smd_cli.backbone.families.codec import PatchAutoencoder
 from smd_cli.starter.lessons import (
     FIRST_GUESS,
     FIRST_SLOT,
     LATER_SLOT,
     LEAST_GUESS,
     MENDED,
-    MOST_WEIGHT,
     SECOND_SLOT,
     SHARES,
     Painted,
     Settings,
     Teacher,
-    contrast_weight,
     draw_slot,
     guess_share,
-    tell_chances,
-    tell_texture,
 )
 from smd_cli.starter.painter import Painter
+from smd_cli.starter.supervision import MOST_WEIGHT, contrast_weight, tell_chances, tell_texture
 from smd_cli.starter.train import CPU, STAGES
 
 

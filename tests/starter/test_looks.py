@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from smd_cli.starter.codec import PatchAutoencoder, patch_components
+from smd_cli.backbone.families.codec import PatchAutoencoder, patch_components
 from smd_cli.starter.looks import Looks
 from smd_cli.starter.painter import Painter
 from smd_cli.starter.text import PARTS

@@ -3,16 +3,8 @@
 import numpy as np
 import pytest
 
-from smd_cli.starter.materials import (
-    LATTICE_PX,
-    ON_LATTICE,
-    PAINTERS,
-    Field,
-    Picture,
-    luma,
-    paint_material,
-    tint,
-)
+from smd_cli.starter.materials import LATTICE_PX, ON_LATTICE, PAINTERS, paint_material, tint
+from smd_cli.starter.noise import Field, Picture, luma
 from smd_cli.starter.painter import Painter
 from smd_cli.starter.vocabulary import BACKGROUND, COLOURABLE, COLOURS, MATERIALS, Thing
 

@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 
 from smd_cli.starter.classifier import JUDGE, load_judge
-from smd_cli.starter.evaluate import Evaluator, figures, main, sampler_of
+from smd_cli.starter.evaluate import Evaluator, main, sampler_of
 from smd_cli.starter.export import SAMPLER
+from smd_cli.starter.figures import figures
 from smd_cli.starter.wishes import random_wish
 
 SCENES = 16

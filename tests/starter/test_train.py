@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from smd_cli.starter.codec import PatchAutoencoder
+from smd_cli.backbone.families.codec import PatchAutoencoder
 from smd_cli.starter.export import SAMPLER
 from smd_cli.starter.finish import finish
 from smd_cli.starter.lessons import Settings, Stage

@@ -8,9 +8,9 @@ import torch
 from diffusers import DDIMScheduler, DiffusionPipeline
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from smd_cli.models import STARTER
-from smd_cli.starter.codec import PatchAutoencoder
-from smd_cli.starter.denoiser import PlacedUNet
+from smd_cli.backbone.families.codec import PatchAutoencoder
+from smd_cli.backbone.families.denoiser import PlacedUNet
+from smd_cli.models.facts import STARTER
 
 OWN = json.loads((STARTER / "smd.json").read_text(encoding="utf-8"))
 
@@ -34,8 +34,8 @@ def test_no_setting_tells_of_the_machine_that_trained_it() -> None:
 def test_the_index_is_a_stable_diffusion_pipelines() -> None:
     index = json.loads((STARTER / "model_index.json").read_text())
     assert index["_class_name"] == "StableDiffusionPipeline"
-    assert index["vae"] == ["smd_cli.starter.codec", "PatchAutoencoder"]
-    assert index["unet"] == ["smd_cli.starter.denoiser", "PlacedUNet"]
+    assert index["vae"] == ["smd_cli.backbone.families.codec", "PatchAutoencoder"]
+    assert index["unet"] == ["smd_cli.backbone.families.denoiser", "PlacedUNet"]
     assert index["safety_checker"] in (None, [None, None])
 
 

@@ -11,10 +11,10 @@ from types import TracebackType
 import numpy as np
 from PIL import Image
 
-from smd_cli.report import Reporter
-from smd_cli.request import Request
+from smd_cli.report.reporter import Reporter
 from smd_cli.watch.board import Board, Command, State
 from smd_cli.watch.live import Manner, follow
+from smd_cli.work.request import Request
 
 PATIENCE_S = 30.0
 

@@ -16,16 +16,16 @@ import pytest
 from conftest import TINY, Smd
 from PIL import Image
 
-from smd_cli import hub
 from smd_cli.errors import SmdError, UsageError
-from smd_cli.hub_cache import Download
-from smd_cli.request import Machine, Request
+from smd_cli.models import hub
+from smd_cli.models.cache import Download
 from smd_cli.scene.overrides import Override, parse_override
 from smd_cli.watch import follower, sources
 from smd_cli.watch.board import Board
 from smd_cli.watch.command import Manner, refuse_wrong
 from smd_cli.watch.run import _Quitting, once_interrupted
 from smd_cli.watch.sources import Reader
+from smd_cli.work.request import Machine, Request
 
 from .follow import Following, disc, save
 

@@ -15,12 +15,12 @@ import watchfiles
 from conftest import TINY
 
 from smd_cli.errors import SmdError
-from smd_cli.report import Reporter
-from smd_cli.request import Request
+from smd_cli.report.reporter import Reporter
 from smd_cli.watch import follower, watcher
 from smd_cli.watch.keeper import Recorder
 from smd_cli.watch.live import Manner
 from smd_cli.watch.sources import Reader, Reading
+from smd_cli.work.request import Request
 
 from .follow import Following, disc, save
 

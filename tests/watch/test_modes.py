@@ -13,14 +13,14 @@ import pytest
 from conftest import TINY, Smd
 from PIL import Image
 
-from smd_cli.backbone.sd import StableDiffusion
+from smd_cli.backbone.families.sd import StableDiffusion
 from smd_cli.errors import UsageError
-from smd_cli.request import Request
-from smd_cli.scene.model import Background
+from smd_cli.scene.types import Background
 from smd_cli.watch.board import Command
 from smd_cli.watch.live import Manner
 from smd_cli.watch.sources import Reader
 from smd_cli.watch.tell import background_lines
+from smd_cli.work.request import Request
 
 from .follow import Following, disc, save, text_of
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from smd_cli.scene.model import Brush
-from smd_cli.scene.paint import Painted, PaintedScene
+from smd_cli.scene.paint.painted import Painted, PaintedScene
+from smd_cli.scene.types import Brush
 from smd_cli.watch.overlay import PALETTE, SIDE_PX, colour_of, draw_overlay, fitted, legend
 
 Box = tuple[int, int, int, int]

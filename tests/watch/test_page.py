@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 from smd_cli.output.stills import Pixels
-from smd_cli.scene.model import Brush
-from smd_cli.scene.paint import Painted, PaintedScene
+from smd_cli.scene.paint.painted import Painted, PaintedScene
+from smd_cli.scene.types import Brush
 from smd_cli.watch.board import Board, Command, Warned
 from smd_cli.watch.serve import PageServer
 

@@ -23,8 +23,8 @@ from PIL import Image
 
 from smd_cli.errors import UsageError
 from smd_cli.output.stills import Pixels
-from smd_cli.scene.model import Brush
-from smd_cli.scene.paint import Painted, PaintedScene
+from smd_cli.scene.paint.painted import Painted, PaintedScene
+from smd_cli.scene.types import Brush
 from smd_cli.watch import serve, site
 from smd_cli.watch.board import Board, Command
 from smd_cli.watch.serve import PageServer

@@ -40,7 +40,7 @@ def resident_bytes() -> int:
 
 
 def at_rest() -> tuple[int, int]:
-    """The fewest open files and threads of a while: a look at the files has one open for a moment."""
+    """The fewest open files and threads of a while: a look at files opens one for a moment."""
     files, threads = [], []
     for _ in range(40):
         files.append(len(list(Path("/proc/self/fd").iterdir())))

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from conftest import TINY
 
-from smd_cli.request import Request
 from smd_cli.watch.sources import Reader
+from smd_cli.work.request import Request
 
 SCENE = f"""\
 model: {TINY}

@@ -1,0 +1,106 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from smd_cli.cli.environment import from_environment
+
+Scenes = Annotated[
+    list[str], typer.Argument(metavar="SCENE...", help="Scene files; - reads one from stdin.")
+]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        envvar="SMD_SET",
+        callback=from_environment,
+        help="Change a key: brushes.fox.prompt='a blue fox'. Brushes by name or number from 1.",
+    ),
+]
+Only = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--only",
+        metavar="NAME",
+        envvar="SMD_ONLY",
+        callback=from_environment,
+        help="Mute all other brushes.",
+    ),
+]
+Without = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--without",
+        metavar="NAME",
+        envvar="SMD_WITHOUT",
+        callback=from_environment,
+        help="Mute this brush.",
+    ),
+]
+Size = Annotated[
+    str | None, typer.Option("--size", metavar="WxH", envvar="SMD_SIZE", help="Canvas in pixels.")
+]
+Seed = Annotated[
+    str | None,
+    typer.Option("--seed", metavar="N|random", envvar="SMD_SEED", help="Seed of all noise."),
+]
+Model = Annotated[
+    str | None,
+    typer.Option("--model", metavar="NAME", envvar="SMD_MODEL", help="Preset, folder or hub id."),
+]
+Frames = Annotated[
+    str | None,
+    typer.Option("-n", "--frames", metavar="N", envvar="SMD_FRAMES", help="How many frames."),
+]
+Frame = Annotated[
+    int | None,
+    typer.Option(
+        "--frame",
+        metavar="K",
+        envvar="SMD_FRAME",
+        min=0,
+        max=999_999_999,
+        help="Paint frame K of the scene alone, as one picture. Frames count from 0.",
+    ),
+]
+Fps = Annotated[
+    str | None,
+    typer.Option("--fps", metavar="RATE", envvar="SMD_FPS", help="Frames a second in movies."),
+]
+Device = Annotated[
+    str, typer.Option("--device", envvar="SMD_DEVICE", help="auto, cpu, cuda, cuda:1, mps.")
+]
+Dtype = Annotated[
+    str, typer.Option("--dtype", envvar="SMD_DTYPE", help="Precision: auto, fp32, fp16, bf16.")
+]
+Offline = Annotated[
+    bool,
+    typer.Option("--offline", envvar="SMD_OFFLINE", help="Never touch the network."),
+]
+LowMemory = Annotated[
+    bool,
+    typer.Option(
+        "--low-memory", envvar="SMD_LOW_MEMORY", help="Slower, with less memory on the device."
+    ),
+]
+Revision = Annotated[
+    str | None,
+    typer.Option("--revision", metavar="REV", envvar="SMD_REVISION", help="Branch, tag or commit."),
+]
+NoClobber = Annotated[
+    bool, typer.Option("--no-clobber", envvar="SMD_NO_CLOBBER", help="Never replace a file.")
+]
+AsJson = Annotated[
+    bool, typer.Option("--json", envvar="SMD_JSON", help="JSON on stdout, one event a line.")
+]
+Quiet = Annotated[
+    bool, typer.Option("-q", "--quiet", envvar="SMD_QUIET", help="Errors only on stderr.")
+]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", envvar="SMD_VERBOSE", help="Say more.")]
+Debug = Annotated[
+    bool, typer.Option("--debug", envvar="SMD_DEBUG", help="Show a traceback with an error.")
+]

@@ -1,0 +1,131 @@
+"""`smd render`."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import typer
+
+from smd_cli.cli.edge import (
+    edge,
+    keep_off_the_network,
+    overrides_of,
+    refuse_gone_folder,
+    refuse_two_on_stdout,
+)
+from smd_cli.cli.environment import from_environment
+from smd_cli.cli.options import (
+    AsJson,
+    Changes,
+    Debug,
+    Device,
+    Dtype,
+    Fps,
+    Frame,
+    Frames,
+    LowMemory,
+    Model,
+    NoClobber,
+    Offline,
+    Only,
+    Quiet,
+    Scenes,
+    Seed,
+    Size,
+    Verbose,
+    Without,
+)
+from smd_cli.report.reporter import Reporter
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command()
+def render(
+    scenes: Scenes,
+    out: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-o",
+            "--out",
+            metavar="FILE",
+            envvar="SMD_OUT",
+            callback=from_environment,
+            help=(
+                "Result: .png .jpg .webp .gif .apng .mp4 .webm, %04d or a folder/ for a sequence, "
+                "- for stdout; {scene} {seed} {frame} are filled in. May be given several times. "
+                "Without: SCENE.png, or SCENE.gif for several frames."
+            ),
+        ),
+    ] = None,
+    frames: Frames = None,
+    frame: Frame = None,
+    seed: Seed = None,
+    size: Size = None,
+    change: Changes = None,
+    only: Only = None,
+    without: Without = None,
+    model: Model = None,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    low_memory: LowMemory = False,
+    offline: Offline = False,
+    schedule: Annotated[
+        str,
+        typer.Option(
+            envvar="SMD_SCHEDULE",
+            help="stream: frames share network calls; single: one by one; auto: by their number.",
+        ),
+    ] = "auto",
+    fps: Fps = None,
+    no_clobber: NoClobber = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Render scenes to pictures, GIF, APNG, WebP, MP4 or WebM."""
+    from smd_cli.work.job import announce, prepare
+    from smd_cli.work.request import Machine, Order, Request
+
+    to_stdout = "-" in (out or ())
+    reporter = Reporter(quiet=quiet, verbose=verbose, as_json=as_json, picture_on_stdout=to_stdout)
+    with edge(reporter, debug):
+        refuse_gone_folder()
+        keep_off_the_network(offline)
+        order = Order.of(schedule, frame)
+        refuse_two_on_stdout(as_json, to_stdout)
+        sugar = {
+            "frames": frames,
+            "seed": seed,
+            "size": size,
+            "model": model,
+            "output.fps": fps,
+        }
+        request = Request(
+            scenes,
+            out or (),
+            overrides_of(change, sugar),
+            only or (),
+            without or (),
+            not no_clobber,
+            order,
+        )
+        jobs = prepare(request)
+        for job in jobs:
+            announce(job, reporter)
+        began = time.perf_counter()
+        from smd_cli.backbone.quiet import quiet as hushed
+
+        with reporter.starting(), hushed():
+            from smd_cli.work.render import render_jobs
+        with hushed():
+            render_jobs(
+                jobs,
+                reporter=reporter,
+                began=began,
+                machine=Machine(device, dtype, low_memory),
+                order=order,
+                clobber=not no_clobber,
+            )

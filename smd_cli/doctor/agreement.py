@@ -1,0 +1,229 @@
+"""How far our engine and diffusers' own pipeline agree on a model.
+
+One brush over the whole canvas, without bootstrap, is what any pipeline does; with the same noise
+both must come to the same latents. The pipeline is loaded by diffusers alone, from the same files.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from io import BytesIO
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from smd_cli.backbone.loading.fetch import lora_file, model_folder
+from smd_cli.backbone.loading.load import load_backbone, pick_device, pick_dtype
+from smd_cli.backbone.memory import release
+from smd_cli.backbone.quiet import quiet
+from smd_cli.engine.plan import Plan, Planner
+from smd_cli.engine.schedule import refuse_noise_alone
+from smd_cli.engine.stream import single
+from smd_cli.errors import SmdError, UsageError
+from smd_cli.models.cache import INDEX, PARTS, downloads_of, read_object
+from smd_cli.models.facts import read_defaults
+from smd_cli.models.pull import bring
+from smd_cli.models.ref import LoraRef, ModelRef
+from smd_cli.report.reporter import Reporter
+from smd_cli.scene.overrides import Override
+from smd_cli.scene.paint.painted import paint_scene
+from smd_cli.scene.parse import load_scene
+from smd_cli.scene.text.source import STDIN
+from smd_cli.scene.types import Guidance, Scene, SceneFile
+
+PROMPT, NEGATIVE = "a red fox in the snow", "blurry"
+LIMITS: Mapping[torch.dtype, float] = {
+    torch.float32: 1e-3,
+    torch.float16: 0.05,
+    torch.bfloat16: 0.25,
+}
+"""The largest error that passes: rounding alone, which half precisions have much of."""
+
+_LARGEST_PX = 256  # what is compared does not depend on the size; small is quick
+_NO_BOUNDARY = 1e8  # as timestep scaling: LCM's boundary scalings vanish
+_SCENE = f"""\
+brushes:
+  - {{prompt: {PROMPT}, negative: {NEGATIVE}, blur: 0, mask: {{rect: [0, 0, 100%, 100%]}}}}
+sampler: {{bootstrap: {{steps: 0}}}}
+""".encode()
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """The largest difference of all latents, in standard deviations of theirs."""
+
+    error: float
+    limit: float
+    against: str
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the error passes for rounding (not a number does not)."""
+        return self.error <= self.limit
+
+    def __str__(self) -> str:
+        return f"relative error {self.error:.1e} (limit {self.limit:g}) against {self.against}"
+
+
+def measure(name: str, device: str, dtype: str, reporter: Reporter) -> Agreement:
+    """Paint one frame with a model twice, by our engine and by diffusers' pipeline.
+
+    Gets the model from the hub where it is not here. Raises SmdError where it cannot be loaded.
+    """
+    where = pick_device(device)
+    precision = pick_dtype(dtype, where)
+    file = _scene_file(name)
+    model = file.scene.model
+    if model.file:
+        raise UsageError(
+            f"{name} is a single file, and those are not compared",
+            "save it as a folder with diffusers' save_pretrained",
+        )
+    bring(downloads_of(model), reporter)
+    file = _scene_file(name)  # its sampler is the model's, which may just have come
+    model = replace(model, folder=model_folder(model))
+    plan, ours = _ours(file, model, where, precision)
+    release(where)  # one model at a time in memory
+    theirs, pipeline = _theirs(plan, model, where, precision)
+    error = float((ours - theirs).abs().max() / theirs.std())
+    width, height = plan.size
+    rate = str(precision).removeprefix("torch.")
+    against = f"{pipeline}, {plan.table.slots} slots, {width}x{height}, {rate}"
+    return Agreement(error, LIMITS[precision], against)
+
+
+def _scene_file(name: str) -> SceneFile:
+    option = Override("model", name, f"--model {name}", Path())
+    return load_scene(STDIN, [option], stdin=BytesIO(_SCENE))
+
+
+def _ours(
+    file: SceneFile, model: ModelRef, device: torch.device, dtype: torch.dtype
+) -> tuple[Plan, Tensor]:
+    """The plan with the noises that the pipeline will draw, and its latents (1, C, h, w)."""
+    backbone = load_backbone(model, str(device), _option(dtype))
+    width, height = (min(side, _LARGEST_PX) for side in read_defaults(model).native_size)
+    scene = _plain(replace(file.scene, size=(width, height)))
+    painted = paint_scene(replace(file, scene=scene))
+    plan = Planner(backbone).plan(scene, painted.brushes, painted.size)
+    refuse_noise_alone(model.name, plan.table)
+    start = plan.start_noise(0).to(dtype).float()
+    draws = _draws((plan.table.slots, *start.shape), device, dtype)
+    noise = torch.cat([plan.slot_noise[:1], *draws])
+    plan = replace(plan, slot_noise=noise, start_noise=lambda _: start)
+    return plan, next(single(lambda _: plan, backbone, 1)).latents[None].cpu()
+
+
+def _plain(scene: Scene) -> Scene:
+    """The scene without what no pipeline has: guidance by residuals."""
+    sampler = scene.sampler
+    known = sampler.guidance.type in ("none", "full")
+    return replace(scene, sampler=sampler if known else replace(sampler, guidance=Guidance()))
+
+
+def _draws(slots: tuple[int, ...], device: torch.device, dtype: torch.dtype) -> list[Tensor]:
+    """What a pipeline draws for each slot but the first, one (1, C, h, w) after the other."""
+    from diffusers.utils.torch_utils import randn_tensor
+
+    generator = _generator()
+    shape = (1, *slots[1:])
+    return [
+        randn_tensor(shape, generator=generator, device=device, dtype=dtype).float()
+        for _ in range(slots[0] - 1)
+    ]
+
+
+def _generator() -> torch.Generator:
+    return torch.Generator("cpu").manual_seed(0)
+
+
+def _theirs(
+    plan: Plan, model: ModelRef, device: torch.device, dtype: torch.dtype
+) -> tuple[Tensor, str]:
+    """The latents (1, C, h, w) of diffusers' pipeline with the plan's noise, and its name."""
+    with quiet():
+        assert model.folder is not None
+        pipeline = _pipeline(model.folder, dtype).to(device)
+        _lay_loras(pipeline, model.loras)
+        pipeline.set_progress_bar_config(disable=True)
+        pipeline.scheduler = _scheduler(plan, pipeline.scheduler.config)
+        options = _options(plan, dtype)
+        taken = inspect.signature(pipeline.__call__).parameters
+        made = pipeline(**{name: value for name, value in options.items() if name in taken})
+    name = f"{type(pipeline).__name__} with {type(pipeline.scheduler).__name__}"
+    return cast(Tensor, made.images.float().cpu()), name
+
+
+def _pipeline(folder: Path, dtype: torch.dtype) -> Any:
+    """The pipeline as diffusers finds it, without the parts that make no latents."""
+    from diffusers import DiffusionPipeline
+
+    index = read_object(folder / INDEX) or {}
+    parts = [name for name, value in index.items() if isinstance(value, list)]
+    unused = {name: None for name in parts if name not in PARTS or name == "vae"}
+    try:
+        return DiffusionPipeline.from_pretrained(
+            folder, torch_dtype=dtype, use_safetensors=True, local_files_only=True, **unused
+        )
+    except (OSError, ValueError, AttributeError) as unknown:
+        reason = " ".join(str(unknown).split()).split(". ")[0]
+        raise SmdError(f"diffusers itself cannot load {folder}: {reason}") from unknown
+
+
+def _lay_loras(pipeline: Any, loras: Sequence[LoraRef]) -> None:
+    """Lay LoRAs beside the pipeline's weights: fused or not, they do the same."""
+    names = []
+    for number, lora in enumerate(loras):
+        file = lora_file(lora)
+        names.append(f"lora_{number}")
+        pipeline.load_lora_weights(file.parent, weight_name=file.name, adapter_name=names[-1])
+    if names:
+        pipeline.set_adapters(names, [lora.weight for lora in loras])
+
+
+def _scheduler(plan: Plan, config: Mapping[str, Any]) -> Any:
+    """DDIM where the sampler keeps its noise, else LCM, with its boundary scalings or without."""
+    from diffusers import DDIMScheduler, LCMScheduler
+
+    if plan.keeps_noise:
+        usual = {"timestep_spacing": "leading", "steps_offset": 1, "set_alpha_to_one": True}
+        return DDIMScheduler.from_config(config, clip_sample=False, **usual)
+    if any(plan.table.c_skip):
+        return LCMScheduler.from_config(config)
+    return LCMScheduler.from_config(config, timestep_scaling=_NO_BOUNDARY)
+
+
+def _options(plan: Plan, dtype: torch.dtype) -> dict[str, Any]:
+    width, height = plan.size
+    taus = list(plan.table.timesteps)
+    steps = {"num_inference_steps": len(taus)} if plan.keeps_noise else {"timesteps": taus}
+    negative = {"negative_prompt": NEGATIVE} if plan.guidance.type == "full" else {}
+    return {
+        "prompt": PROMPT,
+        **negative,
+        **steps,
+        "width": width,
+        "height": height,
+        "guidance_scale": _scale(plan),
+        "latents": plan.start_noise(0)[None].to(dtype),
+        "generator": _generator(),
+        "output_type": "latent",
+    }
+
+
+def _scale(plan: Plan) -> float:
+    """The guidance scale: of the rows, or the one that the network takes itself."""
+    scales = plan.conditioning[0].get("guidance")
+    if scales is not None:
+        return float(scales[0])
+    return plan.guidance.scale if plan.guidance.type == "full" else 1.0
+
+
+def _option(dtype: torch.dtype) -> str:
+    from smd_cli.backbone.loading.load import DTYPES
+
+    return next(name for name, known in DTYPES.items() if known is dtype)

@@ -1,0 +1,314 @@
+"""Which model a name means, and what its folder says about itself. Imports no torch.
+
+A model folder is diffusers' layout. It may carry a file `smd.json` with the model's own defaults in
+the words of the scene format::
+
+    {"native_size": [256, 256], "consistency": false, "blur": 6,
+     "sampler": {"timesteps": [999, 900], "guidance": {"type": "full", "scale": 3}},
+     "learnt": {"timesteps": [800, 999], "smallest_px": 48},
+     "vocabulary": {"objects": ["fox"], "materials": ["grass"], "colours": ["red"]}}
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from smd_cli.errors import UsageError
+from smd_cli.models.cache import (
+    INDEX,
+    Download,
+    absent,
+    downloads_of,
+    model_download,
+    snapshot,
+    vae_download,
+)
+from smd_cli.models.checkpoints import CONSISTENCY_SCHEDULERS, layout_of, refuse_pickle, trails
+from smd_cli.models.names import address_hint
+from smd_cli.models.presets import PRESETS, STARTER, Preset
+from smd_cli.models.ref import LoraRef, ModelRef
+from smd_cli.models.schedulers import SD_BETAS, refuse_scheduler, with_betas
+from smd_cli.units import MAX_SIDE_PX
+
+__all__ = [
+    "PRESETS",
+    "STARTER",
+    "ModelDefaults",
+    "latent_factor",
+    "pipeline_folder",
+    "read_defaults",
+    "resolve_lora",
+    "resolve_model",
+    "unread",
+    "vae_folder",
+]
+
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_HUB_FILE = re.compile(r"(?P<id>[\w.-]+/[\w.-]+)(?:/(?P<file>[\w./ -]+\.safetensors))?")
+_NO_PRESET = Preset("", "", "")
+_EMBEDDED_GUIDANCE = 8.5  # what latent consistency models are usually asked for
+
+
+@dataclass(frozen=True)
+class ModelDefaults:
+    """What a model's folder says about itself; the values of SD 1.5 where it says nothing.
+
+    `scheduler` is the scheduler's config, `sampler` a mapping in the words of the scene's
+    `sampler:`, `factor` the canvas pixels of a latent cell, `known` whether all of its configs are
+    here.
+    `samples_as_told`: the checkpoint says how it was distilled, so that the sampler is no guess;
+    `embeds_guidance`: its network takes the guidance scale itself. `learnt_timesteps`: the least
+    and the largest that it was trained for, None where that is not stated; `smallest_px`: the
+    smallest thing that it draws well; `text_layers`: of its shortest text encoder, those that
+    `clip_skip` may leave out and one more, 0 where that is not known.
+    """
+
+    native_size: tuple[int, int] = (512, 512)
+    factor: int = 8
+    blur_px: float | None = None
+    consistency: bool = True
+    sampler: Mapping[str, Any] = field(default_factory=dict)
+    scheduler: Mapping[str, Any] = field(default_factory=lambda: dict(SD_BETAS))
+    objects: tuple[str, ...] = ()
+    materials: tuple[str, ...] = ()
+    colours: tuple[str, ...] = ()
+    known: bool = False
+    samples_as_told: bool = True
+    embeds_guidance: bool = False
+    learnt_timesteps: tuple[int, int] | None = None
+    smallest_px: int = 0
+    text_layers: int = 0
+
+
+def resolve_model(
+    name: str,
+    base: Path,
+    revision: str | None = None,
+    *,
+    presets: Mapping[str, Preset] = PRESETS,
+    what: str = "model",
+) -> ModelRef:
+    """Find what `name` means: a preset, an existing path from `base`, else a hub id.
+
+    ``hub:`` and ``./`` force the last two. Raises UsageError for a name that is none of them, and
+    for a pickle file; `what` says in it what was looked for.
+    """
+    if name in presets:
+        return presets[name].ref(revision)
+    if not name.strip():
+        raise UsageError(f"the name of a {what} must not be empty")
+    hub_id = name.removeprefix("hub:")
+    path = _existing(name, base) if hub_id == name else None
+    if path and path.is_dir():
+        return ModelRef(name, path, revision)
+    _refuse_no_file(name, path)
+    if path:
+        return ModelRef(name, None, revision, file=path)
+    if _HUB_ID.fullmatch(hub_id) and not hub_id.startswith("."):
+        return ModelRef(hub_id, None, revision)
+    close = difflib.get_close_matches(name, presets, n=1, cutoff=0.5)
+    known = address_hint(name) or (f"presets: {', '.join(presets)}" if presets else "")
+    kinds = "neither a preset, an existing path" if presets else "neither an existing path"
+    raise UsageError(
+        f"no {what} {name!r}: {kinds} nor a hub id",
+        f"did you mean {close[0]}?" if close else known,
+    )
+
+
+def resolve_lora(name: str, base: Path, revision: str | None = None) -> LoraRef:
+    """Find what LoRA `name` means: an existing path from `base`, else a hub id.
+
+    A hub id may end in one of its files: ``owner/name/file.safetensors``. Raises UsageError for a
+    name that is none of them, and for a pickle file.
+    """
+    path = _existing(name, base)
+    if path and path.is_dir():
+        return LoraRef(name, path)
+    hub = _HUB_FILE.fullmatch(name)
+    if not (hub and hub["file"]):
+        _refuse_no_file(name, path)
+    if path:
+        return LoraRef(name, path)
+    if hub is None or name.startswith("."):
+        raise UsageError(f"no lora {name!r}: neither an existing path nor a hub id")
+    return LoraRef(hub["id"], file=hub["file"], revision=revision)
+
+
+def _refuse_no_file(name: str, path: Path | None) -> None:
+    """Raise UsageError for a name that is meant as a file and cannot be one that is loaded."""
+    refuse_pickle(name)
+    is_weights = name.lower().endswith(".safetensors")
+    if is_weights and path is None:
+        raise UsageError(f"there is no file {name}")
+    if path and not is_weights:
+        raise UsageError(f"{name} is no model", "a folder or a .safetensors file is")
+
+
+def _existing(name: str, base: Path) -> Path | None:
+    """The path that `name` means from `base`, if there is one."""
+    try:
+        path = base / (Path(name).expanduser() if name.startswith("~") else name)
+        return path if path.exists() else None
+    except (OSError, RuntimeError, ValueError):  # too long, no such user, not a path at all
+        return None
+
+
+def pipeline_folder(model: ModelRef) -> Path | None:
+    """The folder of a model's configs: its own, that of its single file's kind, the hub cache's.
+
+    None where none of it is here. Raises UsageError for a single file of another architecture.
+    """
+    folder = model.config or model.folder
+    if folder is None and model.file:
+        folder = layout_of(model.file)
+    elif folder is None:
+        folder = snapshot(model_download(model))
+    return folder if folder and (folder / INDEX).is_file() else None
+
+
+def vae_folder(model: ModelRef) -> Path | None:
+    """The folder of the autoencoder that a model is used with; None where it is not here."""
+    if model.vae and not model.vae.file:
+        return model.vae.folder or snapshot(vae_download(model.vae))
+    folder = pipeline_folder(model)
+    return folder / "vae" if folder else None
+
+
+def unread(model: ModelRef) -> tuple[Download, ...]:
+    """The downloads of a model whose configs are not here yet, so that it is planned as SD 1.5."""
+    return tuple(
+        wanted
+        for wanted in downloads_of(model)
+        if any(name == INDEX or name.endswith("config.json") for name in absent(wanted))
+    )
+
+
+def read_defaults(model: ModelRef) -> ModelDefaults:
+    """A model's own defaults, from its configs, its preset, or the kind of its single file.
+
+    Those of SD 1.5 where nothing of it is here. Raises UsageError for what cannot be read, and for
+    a scheduler that is not supported.
+    """
+    folder = pipeline_folder(model)
+    try:
+        stated = _stated(model, folder, PRESETS.get(model.name, _NO_PRESET))
+        return _plausible(stated)
+    except (AttributeError, LookupError, TypeError, ValueError) as odd:
+        raise UsageError(f"the model folder {folder} has odd settings: {odd}") from odd
+
+
+def _stated(model: ModelRef, folder: Path | None, preset: Preset) -> ModelDefaults:
+    own, unet = _part(folder, "smd.json"), _part(folder, "unet/config.json")
+    vae = _part(vae_folder(model), "config.json")
+    told = _part(folder, "scheduler/scheduler_config.json") or _named_scheduler(folder)
+    refuse_scheduler(model.name, told)
+    scheduler = {**with_betas(told), **preset.scheduler}
+    trailing = trails(scheduler)
+    distilled = trailing or scheduler.get("_class_name") in CONSISTENCY_SCHEDULERS
+    words, learnt = own.get("vocabulary", {}), own.get("learnt", {})
+    return ModelDefaults(
+        native_size=_native_size(own, unet, preset, latent_factor(vae)),
+        factor=latent_factor(vae),
+        blur_px=own.get("blur"),
+        consistency=bool(own.get("consistency", preset.consistency is not False and not trailing)),
+        sampler=own.get("sampler") or preset.sampler or _implied_sampler(unet, trailing),
+        scheduler=scheduler,
+        objects=tuple(map(str, words.get("objects", ()))),
+        materials=tuple(map(str, words.get("materials", ()))),
+        colours=tuple(map(str, words.get("colours", ()))),
+        known=folder is not None and not unread(model),
+        samples_as_told=folder is None or distilled or bool(own or model.loras),
+        embeds_guidance=bool(unet.get("time_cond_proj_dim")),
+        learnt_timesteps=_learnt_timesteps(learnt, preset, trailing),
+        smallest_px=int(learnt.get("smallest_px", 0)),
+        text_layers=_text_layers(folder),
+    )
+
+
+def _plausible(stated: ModelDefaults) -> ModelDefaults:
+    """The same defaults. Raises ValueError for a canvas or a latent cell that there cannot be."""
+    width, height = stated.native_size
+    if not all(1 <= side <= MAX_SIDE_PX for side in (width, height)):
+        raise ValueError(f"a canvas of {width}x{height} px")
+    if not 1 <= stated.factor <= MAX_SIDE_PX:
+        raise ValueError(f"a latent cell of {stated.factor} px")
+    return stated
+
+
+def _named_scheduler(folder: Path | None) -> dict[str, Any]:
+    """What an index tells of a scheduler without a config: its class, with SD's betas."""
+    held = _part(folder, INDEX).get("scheduler")
+    name = held[1] if isinstance(held, list) and len(held) > 1 else None
+    return {**SD_BETAS, **({"_class_name": name} if name else {})}
+
+
+def _learnt_timesteps(
+    learnt: Mapping[str, Any], preset: Preset, trailing: bool
+) -> tuple[int, int] | None:
+    """From the least to the largest timestep that a model was trained for, where that is known.
+
+    A preset that trails was distilled for its steps, which end as many equal parts of 1000.
+    """
+    if "timesteps" in learnt:
+        least, largest = learnt["timesteps"]
+        return int(least), int(largest)
+    steps = preset.sampler.get("steps")
+    return (1000 // steps - 1, 999) if trailing and steps else None
+
+
+def _text_layers(folder: Path | None) -> int:
+    """How many layers `clip_skip` has to choose from; two encoders leave out one as it is."""
+    told = [_part(folder, f"text_encoder{n}/config.json") for n in ("", "_2")]
+    counts = [int(config["num_hidden_layers"]) for config in told if "num_hidden_layers" in config]
+    return max(0, min(counts) - (len(counts) - 1)) if counts else 0
+
+
+def _native_size(
+    own: Mapping[str, Any], unet: Mapping[str, Any], preset: Preset, factor: int
+) -> tuple[int, int]:
+    """The canvas (W, H) that a model was trained on: as stated, or by its UNet's sample size."""
+    sample = unet.get("sample_size", 64)
+    height, width = (sample, sample) if isinstance(sample, int) else sample
+    usual = preset.native_size or (width * factor, height * factor)
+    native_width, native_height = own.get("native_size", usual)
+    return int(native_width), int(native_height)
+
+
+def _implied_sampler(unet: Mapping[str, Any], trailing: bool) -> Mapping[str, Any]:
+    """What a checkpoint's configs imply for the scene's `sampler:`."""
+    implied: dict[str, Any] = {"steps": 4} if trailing else {}
+    if unet.get("time_cond_proj_dim"):
+        implied["guidance"] = {"type": "full", "scale": _EMBEDDED_GUIDANCE}
+    return implied
+
+
+def _part(folder: Path | None, path: str) -> dict[str, Any]:
+    """A JSON file of a model folder; an empty mapping where there is none."""
+    return _read_json(folder / path) if folder else {}
+
+
+def latent_factor(vae_config: Mapping[str, Any]) -> int:
+    """Canvas pixels per latent cell of an autoencoder, from its config (8 where it is silent)."""
+    if "patch_size" in vae_config:
+        return int(vae_config["patch_size"])
+    blocks = vae_config.get("block_out_channels") or vae_config.get("encoder_block_out_channels")
+    return int(2 ** (len(blocks) - 1)) if blocks else 8
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    """The mapping in a JSON file, or an empty one where there is no such file."""
+    if not path.is_file():
+        return {}
+    try:
+        loaded = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as broken:
+        raise UsageError(f"cannot read the model file {path}: {broken}") from broken
+    if not isinstance(loaded, dict):
+        raise UsageError(f"cannot read the model file {path}: not a JSON object")
+    return loaded

@@ -1,0 +1,271 @@
+"""What is wrong with a model's files, known before anything is loaded.
+
+Only names, configs and the headers of weights are read: it takes milliseconds. What of a model is
+not here yet is passed over. Imports no torch.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from smd_cli.errors import KeyPath, SmdError, UsageError
+from smd_cli.models.cache import INDEX, read_object
+from smd_cli.models.checkpoints import (
+    UNET_INPUT,
+    UNET_TEXT,
+    VAE_INPUT,
+    described,
+    read_shapes,
+    refuse_pickle,
+    refuse_unet,
+    width_in,
+)
+from smd_cli.models.facts import PRESETS, pipeline_folder, vae_folder
+from smd_cli.models.families import Family, family_of
+from smd_cli.models.lora_files import refuse_lora
+from smd_cli.models.ref import ModelRef
+
+AUTOENCODERS = ("AutoencoderKL", "AutoencoderTiny", "PatchAutoencoder")
+_STEMS = ("diffusion_pytorch_model", "model")  # how diffusers and transformers name weights
+_VARIANTS = ("", ".fp16")
+_SAME_SCALE = 0.01  # relative; SD's is 0.18215, that of SDXL 0.13025
+
+
+def refuse_unfit(model: ModelRef) -> None:
+    """Raise the first of a model's problems."""
+    for _, wrong in problems_of(model):
+        raise wrong
+
+
+def problems_of(model: ModelRef) -> Iterator[tuple[KeyPath, SmdError]]:
+    """What is wrong with a model, its autoencoder and its LoRAs.
+
+    Each with the path, under the scene's ``model:``, of the key that names it.
+    """
+    for path, look in _looks(model):
+        try:
+            look()
+        except SmdError as wrong:
+            yield path, wrong
+        except (AttributeError, LookupError, TypeError, ValueError) as odd:
+            yield path, UsageError(f"the model {model.name} has odd settings: {odd}")
+
+
+def _looks(model: ModelRef) -> Iterator[tuple[KeyPath, Callable[[], None]]]:
+    known = PRESETS.get(model.name)
+    own_loras = len(known.loras) if known else 0
+    yield ("name",), partial(_refuse_pipeline, model)
+    if model.vae:
+        is_own = known and known.vae and model.vae.name == known.vae.name
+        yield ("name" if is_own else "vae",), partial(_refuse_vae, model, model.vae)
+    for number, lora in enumerate(model.loras):
+        path: KeyPath = ("lora", number - own_loras) if number >= own_loras else ("name",)
+        yield path, partial(refuse_lora, lora, model.name, _unet(model))
+
+
+def _unet(model: ModelRef) -> Mapping[str, Any]:
+    """The config of a model's UNet, as far as it is here; else what its preset says of it."""
+    try:
+        folder = pipeline_folder(model)
+    except SmdError:  # told of the pipeline
+        folder = None
+    config = read_object(folder / "unet" / "config.json") if folder else None
+    known = PRESETS.get(model.name)
+    return config or ({"cross_attention_dim": known.text_width} if known else {})
+
+
+# --- The pipeline ---------------------------------------------------------------------------------
+
+
+def _refuse_pipeline(model: ModelRef) -> None:
+    folder = pipeline_folder(model)
+    if model.file:
+        _refuse_single_file(model, model.file)
+    if folder is None:
+        if model.folder:
+            json_of(model.folder / INDEX, model.name)
+        return
+    family = family_in(model, folder)
+    _refuse_other_widths(model.name, folder, family)
+    if model.file:
+        return
+    parts = ("unet", *family.text_parts, *family.tokenizer_parts)
+    for part in parts if model.vae else (*parts, "vae"):
+        if (folder / part).is_dir():
+            _refuse_part(model, folder / part)
+        elif model.folder:
+            raise SmdError(f"the model {model.name} is not whole: it has no folder {part}")
+    if not model.vae and (model.folder or (folder / "vae" / "config.json").is_file()):
+        config = json_of(folder / "vae" / "config.json", model.name)
+        _refuse_autoencoder(config)
+        _refuse_unlike(model, config)
+
+
+def family_in(model: ModelRef, folder: Path) -> Family:
+    """The family of a model whose configs lie in a folder. Raises UsageError, SmdError."""
+    index = json_of(folder / INDEX, model.name)
+    config = folder / "unet" / "config.json"
+    return family_of(model.name, index, json_of(config, model.name) if config.is_file() else {})
+
+
+def _refuse_other_widths(name: str, folder: Path, family: Family) -> None:
+    """Raise UsageError where a UNet gives more than it takes, or takes other texts than it gets."""
+    unet = read_object(folder / "unet" / "config.json") or {}
+    takes, gives = unet.get("in_channels", 4), unet.get("out_channels", 4)
+    if unet and takes != gives:
+        raise UsageError(
+            f"the model {name} is not supported: its UNet takes {takes} channels and gives {gives}",
+            "a network that predicts variances, too, is none of Stable Diffusion's",
+        )
+    texts = [read_object(folder / part / "config.json") or {} for part in family.text_parts]
+    widths = [int(text.get("hidden_size", 0)) for text in texts]
+    wanted = unet.get("cross_attention_dim")
+    if all(widths) and isinstance(wanted, int) and sum(widths) != wanted:
+        raise UsageError(
+            f"the model {name} does not fit: its UNet takes texts of width {wanted}, its text "
+            f"encoders give {' + '.join(map(str, widths))}"
+        )
+
+
+def _refuse_single_file(model: ModelRef, file: Path) -> None:
+    """Raise UsageError for weights that are no whole checkpoint."""
+    shapes = read_shapes(file)
+    what = described(shapes)
+    if UNET_INPUT in shapes:
+        refuse_unet(model.name, width_in(shapes[UNET_INPUT]))
+    elif what:
+        raise UsageError(f"{model.name} is {what}")
+    takes, told = width_in(shapes.get(UNET_TEXT, ())), _unet(model).get("cross_attention_dim")
+    if takes and isinstance(told, int) and takes != told:
+        raise UsageError(
+            f"{model.name} does not fit its config: its UNet takes texts of width {takes}, there "
+            f"they are {told} wide"
+        )
+
+
+def _refuse_part(model: ModelRef, place: Path) -> None:
+    """Raise where a part's weights are not what its folder says."""
+    if place.name.startswith("tokenizer"):
+        return
+    if (place / "config.json").is_file():
+        json_of(place / "config.json", model.name)
+    _refuse_weights(f"the model {model.name}", place, must=model.folder is not None)
+
+
+def _refuse_weights(whose: str, place: Path, *, must: bool) -> None:
+    """Raise for weights in a folder that cannot be loaded; `must`: for none at all, too."""
+    files = _weight_files(place)
+    if not files:
+        _refuse_pickles_alone(place)
+        if must:
+            raise SmdError(f"{whose} is not whole: {place} has no weights")
+    for file in files:
+        if file.is_file():
+            read_shapes(file)
+        elif must:
+            raise SmdError(f"{whose} is not whole: it lacks {file}")
+
+
+def _weight_files(place: Path) -> list[Path]:
+    """The files of a part that are loaded: one, or the pieces that an index of pieces names."""
+    for variant in _VARIANTS:
+        for stem in _STEMS:
+            one = place / f"{stem}{variant}.safetensors"
+            pieces = place / f"{stem}.safetensors.index{variant}.json"
+            if one.is_file():
+                return [one]
+            if pieces.is_file():
+                weights = json_of(pieces, str(place)).get("weight_map", {})
+                return sorted({place / str(piece) for piece in weights.values()})
+    return []
+
+
+def _refuse_pickles_alone(place: Path) -> None:
+    """Raise UsageError for a part whose weights are here in pickle files and nothing else."""
+    held = sorted(path for path in place.iterdir() if path.is_file())
+    if not any(path.suffix == ".safetensors" for path in held):
+        for path in held:
+            refuse_pickle(path)
+
+
+# --- The autoencoder ------------------------------------------------------------------------------
+
+
+def _refuse_vae(model: ModelRef, vae: ModelRef) -> None:
+    """Raise for an autoencoder beside a model that cannot be its own."""
+    if vae.file:
+        _refuse_vae_file(model, vae.file)
+        return
+    place = vae_folder(model)
+    if place is None or not (vae.folder or (place / "config.json").is_file()):
+        return
+    config = json_of(place / "config.json", vae.name)
+    _refuse_autoencoder(config)
+    _refuse_weights(f"the vae {vae.name}", place, must=vae.folder is not None)
+    _refuse_unlike(model, config)
+    _refuse_other_scale(model, vae.name, config)
+
+
+def _refuse_vae_file(model: ModelRef, file: Path) -> None:
+    shapes = read_shapes(file)
+    inputs = [shape for name, shape in shapes.items() if name.endswith(VAE_INPUT)]
+    if not inputs:
+        what = described(shapes)
+        hint = "" if what else "a tiny autoencoder is named as a folder"
+        raise UsageError(f"{file.name} is {what or 'no autoencoder of Stable Diffusion'}", hint)
+    _refuse_unlike(model, {"latent_channels": width_in(inputs[0])})
+
+
+def _refuse_autoencoder(config: Mapping[str, Any]) -> None:
+    """Raise UsageError for an autoencoder of a kind that smd does not know."""
+    kind = config.get("_class_name", "of unknown kind")
+    if kind not in AUTOENCODERS:
+        raise UsageError(
+            f"the autoencoder {kind} is not supported", f"known: {', '.join(AUTOENCODERS)}"
+        )
+
+
+def _refuse_unlike(model: ModelRef, vae: Mapping[str, Any]) -> None:
+    """Raise UsageError where UNet and autoencoder differ in latent channels."""
+    unet = _unet(model)
+    takes, gives = unet.get("in_channels", 4), vae.get("latent_channels", 4)
+    if unet and takes != gives:
+        raise UsageError(
+            f"the model {model.name} does not fit: its UNet takes {takes} channels, its "
+            f"autoencoder gives {gives}"
+        )
+
+
+def _refuse_other_scale(model: ModelRef, name: str, vae: Mapping[str, Any]) -> None:
+    """Raise UsageError where an autoencoder scales its latents unlike the model's own."""
+    folder = pipeline_folder(model)
+    own = (read_object(folder / "vae" / "config.json") if folder else None) or {}
+    if not own.get("_class_name") == vae.get("_class_name") == "AutoencoderKL":
+        return
+    wanted, found = (float(config.get("scaling_factor", 0.18215)) for config in (own, vae))
+    if abs(found / wanted - 1) > _SAME_SCALE:
+        raise UsageError(
+            f"the vae {name} does not fit the model {model.name}: it scales its latents by "
+            f"{found:g}, the model's own by {wanted:g}",
+            "take one that was made for the same family of models",
+        )
+
+
+def json_of(path: Path, name: str) -> dict[str, Any]:
+    """The mapping in a JSON file of the model `name`. Raises UsageError, SmdError."""
+    try:
+        loaded = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as missing:
+        raise UsageError(
+            f"{name} is not a model folder: it has no {path.name}",
+            "a model folder is what diffusers' save_pretrained writes",
+        ) from missing
+    except (OSError, ValueError, RecursionError) as broken:
+        raise SmdError(f"cannot read {path}: {broken}") from broken
+    if not isinstance(loaded, dict):
+        raise SmdError(f"cannot read {path}: not a JSON object")
+    return loaded

@@ -1,0 +1,151 @@
+"""Opening pictures: refused early, each format by the reader that reads it right.
+
+What is wrong with a file is raised as a PictureError, which knows no place in the scene.
+"""
+
+from __future__ import annotations
+
+import difflib
+import io
+import logging
+import os
+import re
+import stat
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO, NoReturn
+
+from PIL import Image, UnidentifiedImageError
+
+from smd_cli.scene.paint import png
+from smd_cli.scene.paint.errors import MAX_PIXELS, PictureError, quote, refuse_huge, unread
+from smd_cli.scene.paint.foreign import foreign_error
+from smd_cli.scene.paint.pixels import Source
+from smd_cli.scene.paint.raster import PillowSource
+
+# How files begin whose readers are our own: imported for those alone.
+_PSD, _TIFF = b"8BPS", (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+# Named, so that no decoder starts a program (EPS would). The last two are missing in some builds.
+_FORMATS = ("PNG", "JPEG", "GIF", "BMP", "PPM", "WEBP", "TIFF", "TGA", "JPEG2000", "AVIF")
+
+logging.getLogger("PIL").addHandler(logging.NullHandler())
+
+
+@contextmanager
+def opened(path: Path, written: str, *, pixels: bool = True) -> Iterator[Source]:
+    """The picture behind a path; whatever its decoder says becomes one sentence.
+
+    Without `pixels` its header alone can be asked for.
+    """
+    _refuse_file(path, written)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with (
+                path.open("rb", buffering=0) as raw,
+                _Bounded(raw) as file,
+                _source(file, written, pixels) as source,
+            ):
+                refuse_huge(source.size[0] * source.size[1], written)
+                yield source
+    except PictureError:
+        raise
+    except Image.DecompressionBombError as bomb:
+        refuse_huge(int("".join(re.findall(r"\d+", str(bomb))[:1]) or MAX_PIXELS + 1), written)
+    except (UnidentifiedImageError, KeyError) as other:
+        raise foreign_error(path, written) from other
+    except PermissionError as denied:
+        raise PictureError(f"{quote(written)} cannot be opened: permission denied") from denied
+    except MemoryError as full:
+        raise PictureError(f"{quote(written)} does not fit into memory") from full
+    except Exception as broken:  # decoders raise anything on damaged data
+        message = f"{quote(written)} is damaged: it cannot be read to its end"
+        raise PictureError(message, "save or copy the file again") from broken
+
+
+class _Bounded(io.BufferedReader):
+    """A file that allocates no more than it holds, whatever length a damaged header claims."""
+
+    def __init__(self, raw: io.FileIO) -> None:
+        super().__init__(raw)
+        self._length = os.fstat(raw.fileno()).st_size
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        left = max(0, self._length - self.tell())
+        return super().read(left if size is None or size < 0 else min(size, left))
+
+
+@contextmanager
+def _source(file: BinaryIO, written: str, pixels: bool) -> Iterator[Source]:
+    """The file's reader.
+
+    Pillow gets the open file, not the path: a path it may map into memory, where a turned TIFF
+    comes out scrambled and a file that is being written again ends the process.
+    """
+    head = file.read(8)
+    own: Source | None = None
+    known = False
+    if head.startswith(_PSD):
+        from smd_cli.scene.paint.psd import open_psd
+
+        own = open_psd(file, written)
+    elif head.startswith(_TIFF):
+        from smd_cli.scene.paint.tiff import open_tiff
+
+        with suppress(Exception):  # Pillow forgives more, and has the last word
+            own, known = open_tiff(file, written), True
+    if own is not None:
+        yield own
+        return
+    plain = png.plain_png(file, pixels=pixels) if head == png.MAGIC else png.PlainPng(file)
+    plain.file.seek(0)
+    try:
+        picture = Image.open(plain.file, formats=_FORMATS)
+    except UnidentifiedImageError as other:
+        raise (unread(written, "is a TIFF of a kind") if known else other) from other
+    with picture:
+        picture.info.update(plain.info)
+        yield PillowSource(picture, written, plain.several)
+
+
+def _refuse_file(path: Path, written: str) -> None:
+    """Raise for a path behind which there is no file with something in it."""
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        _missing(path, written)
+    except (OSError, ValueError) as odd:
+        reason = getattr(odd, "strerror", None) or str(odd)
+        raise PictureError(f"{quote(written)} cannot be opened: {reason.lower()}") from odd
+    if stat.S_ISDIR(found.st_mode):
+        raise PictureError(f"{quote(written)} is a folder, not an image")
+    if not stat.S_ISREG(found.st_mode):
+        raise PictureError(f"{quote(written)} is not a regular file")
+    if not found.st_size:
+        raise PictureError(f"{quote(written)} is empty")
+
+
+def _missing(path: Path, written: str) -> NoReturn:
+    """Raise for a file that is not there, with the closest name that is."""
+    message = f"there is no file {quote(written)}"
+    if "\\" in written and os.name != "nt":
+        raise PictureError(message, f"paths are written with /: {written.replace(chr(92), '/')}")
+    if not path.parent.is_dir():
+        raise PictureError(message, f"there is no folder {quote(str(Path(written).parent))} either")
+    close = _closest(path)
+    if close:
+        raise PictureError(message, f"did you mean {quote(str(Path(written).with_name(close)))}?")
+    folder = str(path.parent)
+    where = "the current folder" if folder == "." else f"the folder {quote(folder)}"
+    raise PictureError(message, f"it was looked for in {where}")
+
+
+def _closest(path: Path) -> str:
+    """The name in a file's folder that is most like its own, or an empty string."""
+    try:
+        names = {p.name.lower(): p.name for p in sorted(path.parent.iterdir()) if p.is_file()}
+    except OSError:
+        return ""
+    return "".join(names[n] for n in difflib.get_close_matches(path.name.lower(), names, n=1))

@@ -1,0 +1,245 @@
+"""Paint: what every brush's mask covers on the canvas, and how large the canvas is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from smd_cli.errors import KeyPath, Problem, SceneError, capped
+from smd_cli.models.facts import read_defaults
+from smd_cli.scene.paint.canvas import Canvas, find_canvas, parts_of
+from smd_cli.scene.paint.pictures import (
+    MaskImage,
+    Note,
+    PictureError,
+    Size,
+    dimensions,
+    quote,
+    read_colours,
+    read_mask,
+)
+from smd_cli.scene.paint.shapes import add_shape, describe_shape, shape_box, touches
+from smd_cli.scene.types import Brush, Channel, ImageMask, MaskPart, SceneFile
+
+__all__ = [
+    "Array",
+    "Painted",
+    "PaintedScene",
+    "Size",
+    "background_picture",
+    "canvas_size",
+    "paint_brushes",
+    "paint_scene",
+]
+
+Array = npt.NDArray[np.float32]
+
+_MEANS = {"alpha": ("opaque", "transparent"), "luma": ("white", "black")}
+
+
+@dataclass(frozen=True, eq=False)
+class Painted:
+    """A brush with its paint, (H, W) in 0..1 at canvas size: the union of the mask's parts.
+
+    `sources` describes every part: ``masks/fox.png (alpha: opaque = painted)``; `channels` tells by
+    which channel of its image it was read, None for a shape; `warnings` are about its images.
+    """
+
+    brush: Brush
+    paint: Array
+    sources: tuple[str, ...]
+    channels: tuple[Channel | None, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class PaintedScene:
+    """Everything a scene brings along as pixels: the canvas' (width, height), the brushes' paint,
+    and the background picture (H, W, 3) of 0..255, if there is one.
+
+    `warnings`: what its files hold that is legal but hardly meant.
+    """
+
+    size: Size
+    brushes: tuple[Painted, ...]
+    picture: npt.NDArray[np.uint8] | None
+    warnings: tuple[Problem, ...] = ()
+
+
+def paint_scene(scene_file: SceneFile) -> PaintedScene:
+    """Read all masks and the background picture. Raises one SceneError with all problems."""
+    canvas = find_canvas(scene_file)
+    problems: list[Problem] = []
+    warnings: list[Problem] = [*canvas.warnings]
+    brushes: tuple[Painted, ...] = ()
+    picture = None
+    try:
+        picture = _background(scene_file, canvas.size, warnings)
+    except SceneError as wrong:
+        problems += wrong.problems
+    try:
+        brushes = _brushes(scene_file, canvas)
+    except SceneError as wrong:
+        problems += wrong.problems
+    if problems:
+        raise SceneError(capped(problems, scene_file.file))
+    warnings += [warning for brush in brushes for warning in brush.warnings]
+    return PaintedScene(canvas.size, brushes, picture, tuple(warnings))
+
+
+def canvas_size(scene_file: SceneFile) -> Size:
+    """The canvas as (width, height) in pixels."""
+    return find_canvas(scene_file).size
+
+
+def paint_brushes(scene_file: SceneFile, size: Size) -> tuple[Painted, ...]:
+    """Paint every brush that is not muted, in painter's order, on a canvas of (width, height).
+
+    Raises one SceneError with the problems of all masks.
+    """
+    return _brushes(scene_file, Canvas(size))
+
+
+def _brushes(scene_file: SceneFile, canvas: Canvas) -> tuple[Painted, ...]:
+    factor = read_defaults(scene_file.scene.model).factor
+    problems: list[Problem] = []
+    painted = []
+    for brush in scene_file.scene.active:
+        layer = _Layer(scene_file, canvas, factor)
+        for at, part in parts_of(brush):
+            try:
+                layer.add(part, at)
+            except PictureError as wrong:
+                problems.append(Problem(scene_file.place(*at), wrong.message, wrong.hint))
+        painted.append(layer.painted(brush))
+    if problems:
+        raise SceneError(problems)
+    return tuple(painted)
+
+
+class _Layer:
+    """The union of a mask's parts while they are painted one onto the other.
+
+    `slack_px`: how far an image's aspect ratio may differ on the canvas.
+    """
+
+    def __init__(self, scene_file: SceneFile, canvas: Canvas, slack_px: int) -> None:
+        self._scene_file, self._canvas, self._slack_px = scene_file, canvas, slack_px
+        self._paint: Array | None = None
+        self._sources: list[str] = []
+        self._channels: list[Channel | None] = []
+        self._warnings: list[Problem] = []
+
+    def add(self, part: MaskPart, at: KeyPath) -> None:
+        """Paint one part, whose key is `at`. Raises PictureError."""
+        if isinstance(part, ImageMask):
+            self._add_image(part, at)
+            return
+        described, size = describe_shape(part), self._canvas.size
+        if not touches(shape_box(part, size), size):
+            raise PictureError(f"the {described} lies wholly outside the {dimensions(size)} canvas")
+        self._paint = add_shape(part, self._blank() if self._paint is None else self._paint)
+        self._sources.append(described + (", inverted" if part.invert else ""))
+        self._channels.append(None)
+
+    def painted(self, brush: Brush) -> Painted:
+        """What has been painted."""
+        paint = self._blank() if self._paint is None else self._paint
+        parts = (tuple(self._sources), tuple(self._channels), tuple(self._warnings))
+        return Painted(brush, paint, *parts)
+
+    def _blank(self) -> Array:
+        return np.zeros(self._canvas.size[::-1], dtype=np.float32)
+
+    def _add_image(self, part: ImageMask, at: KeyPath) -> None:
+        mask = read_mask(
+            part.path,
+            part.written,
+            self._canvas.size,
+            channel=part.channel,
+            invert=part.invert,
+            fit=part.fit,
+            at=part.at,
+            slack_px=self._slack_px,
+        )
+        old = self._paint
+        self._paint = mask.paint if old is None else np.maximum(old, mask.paint, out=old)
+        self._sources.append(_described(part, mask, self._canvas.size))
+        self._channels.append(mask.channel)
+        notes = (*mask.notes, *_trimmed(part, mask, self._canvas))
+        self._warnings += _told(self._scene_file, at, part.written, notes)
+
+
+def _described(part: ImageMask, mask: MaskImage, size: Size) -> str:
+    """A mask's file with the rule by which it is read."""
+    means = _MEANS.get(mask.channel, ("bright", "dark"))[part.invert]
+    notes = [f"{mask.channel}: {means} = painted"]
+    notes += ["inverted"] if part.invert else []
+    if part.at is not None:
+        x, y = (round(v.pixels(side)) for v, side in zip(part.at, size, strict=True))
+        notes.append(f"{dimensions(mask.size)} at {x},{y}")
+    elif mask.size != size:
+        notes.append(f"scaled from {dimensions(mask.size)}")
+        notes += [f"fit {part.fit}"] if part.fit else []
+    return f"{part.written} ({', '.join(notes)})"
+
+
+def _trimmed(part: ImageMask, mask: MaskImage, canvas: Canvas) -> Iterator[Note]:
+    """That a mask looks like a layer cropped to what is on it, and is not placed as one."""
+    if not mask.trimmed or part.at is not None or part.fit is not None:
+        return
+    measures = f"measures {dimensions(mask.size)} and is painted up to all four edges, as a layer "
+    hint = "export it at the canvas' size, or place it with at: [x, y]; "
+    if mask.size[0] < canvas.size[0] and mask.size[1] < canvas.size[1]:
+        message = f"{measures}cropped on export is: it is scaled to {dimensions(canvas.size)}"
+        yield Note(message, hint + "fit: stretch settles it")
+    elif canvas.of_mask and mask.size == canvas.size and any(side % 8 for side in mask.size):
+        message = f"{measures}cropped on export is: the canvas takes its size"
+        yield Note(message, hint + f"size: {dimensions(canvas.size)} settles it")
+
+
+def _told(
+    scene_file: SceneFile, at: KeyPath, written: str, notes: Iterable[Note]
+) -> Iterator[Problem]:
+    """Notes on a mask as warnings, but for those on which the scene has decided."""
+    for note in notes:
+        decided = [(*path, note.settled_by) in scene_file.places for path in (at, at[:-1])]
+        if not any(decided):
+            message = f"{quote(written)} {note.message}"
+            yield Problem(scene_file.place(*at), message, note.hint, severity="warning")
+
+
+def background_picture(scene_file: SceneFile, size: Size) -> npt.NDArray[np.uint8] | None:
+    """The background image on a canvas of (width, height): (H, W, 3) of 0..255, if there is one.
+
+    Transparent pixels show the background's colour. Raises SceneError.
+    """
+    return _background(scene_file, size, [])
+
+
+def _background(
+    scene_file: SceneFile, size: Size, warnings: list[Problem]
+) -> npt.NDArray[np.uint8] | None:
+    """The same; what is hardly meant joins the warnings."""
+    background = scene_file.scene.background
+    if background.image is None:
+        return None
+    place, written = scene_file.place("background", "image"), background.image_written
+
+    def tell(note: Note) -> None:
+        warnings.append(Problem(place, f"{quote(written)} {note.message}", note.hint, "warning"))
+
+    try:
+        return read_colours(
+            background.image,
+            written,
+            size,
+            under=background.color,
+            slack_px=read_defaults(scene_file.scene.model).factor,
+            tell=tell,
+        )
+    except PictureError as wrong:
+        raise SceneError([Problem(place, wrong.message, wrong.hint)]) from wrong

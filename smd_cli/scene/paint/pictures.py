@@ -1,0 +1,235 @@
+"""Pictures from files: one channel of them as paint, or their colours.
+
+Every function here depends on its arguments alone, so that a file can be read again whenever it
+changes. What is wrong with a file is raised as a PictureError, which knows no place in the scene.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from smd_cli.scene.paint.errors import Note, PictureError, Size, dimensions, quote
+from smd_cli.scene.paint.opening import opened
+from smd_cli.scene.paint.pixels import Pixels, Source, eight_bit, plain
+from smd_cli.scene.paint.placing import fitted, placed, refuse_other_shape, scaled, turned, upright
+from smd_cli.scene.paint.srgb import to_srgb
+from smd_cli.scene.types import Channel, Fit, Point
+
+__all__ = [
+    "MaskImage",
+    "Note",
+    "PictureError",
+    "Size",
+    "dimensions",
+    "picture_size",
+    "quote",
+    "read_colours",
+    "read_mask",
+]
+
+Array = npt.NDArray[np.float32]
+
+_FAINT = 8  # levels of 255: transparency that varies by less counts as the same everywhere
+_SOLID = 0.9  # share of the canvas: a mask that paints more was hardly meant so
+
+_SELECTION = Note(
+    "holds a saved selection or other extra channel, which is read as transparency",
+    "channel: alpha settles it; channel: luma takes white = painted",
+    "channel",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class MaskImage:
+    """What a mask file paints: (H, W) in 0..1, from which channel, and the file's own size.
+
+    `trimmed`: whether what is opaque reaches all four edges, as in a layer cropped on export.
+    """
+
+    paint: Array
+    channel: Channel
+    size: Size
+    trimmed: bool = False
+    notes: tuple[Note, ...] = ()
+
+
+def picture_size(path: Path, written: str) -> Size:
+    """Width and height of an image file as seen upright, from its header alone."""
+    with opened(path, written, pixels=False) as source:
+        return upright(source.size, source.turn)
+
+
+def read_mask(
+    path: Path,
+    written: str,
+    canvas: Size,
+    *,
+    channel: Channel | None = None,
+    invert: bool = False,
+    fit: Fit | None = None,
+    at: Point | None = None,
+    slack_px: int = 8,
+) -> MaskImage:
+    """Read one channel of an image as paint for a canvas of (width, height).
+
+    `channel` None takes alpha where it varies (opaque = painted), else luma (white = painted).
+    `fit` None stretches, but only by up to `slack_px` on the canvas. What `contain` leaves free at
+    the sides stays unpainted. `at` places the image unscaled instead. Raises PictureError.
+    """
+    with opened(path, written) as source:
+        size = upright(source.size, source.turn)
+        if fit is None and at is None:
+            refuse_other_shape(size, canvas, slack_px, written)
+        wanted = size if at else scaled(size, canvas, fit)
+        turn, notes = source.turn, _several(source)
+        pixels = source.load(upright(wanted, turn))
+        used, found = _choice(pixels) if channel is None else (channel, ())
+        layer = turned(_layer(pixels, used, written), turn)
+    if at is None:
+        paint = fitted(layer, canvas, fit, invert)
+    else:
+        paint = _placed(layer, canvas, at, invert, written)
+    notes += found
+    if not invert:
+        notes += _oversized(paint, used, channel is not None, pixels)
+    trimmed = used == "alpha" and layer.getbbox() == (0, 0, *layer.size)
+    return MaskImage(paint, used, size, trimmed, notes)
+
+
+def _placed(layer: Image.Image, canvas: Size, at: Point, invert: bool, written: str) -> Array:
+    corner = (round(at[0].pixels(canvas[0])), round(at[1].pixels(canvas[1])))
+    paint = placed(layer, canvas, corner, invert)
+    if paint is None:
+        place = f"at {corner[0]},{corner[1]} it lies wholly outside the {dimensions(canvas)} canvas"
+        raise PictureError(f"{quote(written)} measures {dimensions(layer.size)}: {place}")
+    return paint
+
+
+def read_colours(
+    path: Path,
+    written: str,
+    canvas: Size,
+    *,
+    under: tuple[int, int, int] = (255, 255, 255),
+    slack_px: int = 8,
+    tell: Callable[[Note], object] = lambda _: None,
+) -> npt.NDArray[np.uint8]:
+    """Read an image as colours (H, W, 3) of 0..255 in sRGB that fill the canvas.
+
+    What is transparent shows the colour `under` it. Its aspect ratio may differ from the canvas'
+    by up to `slack_px` there. `tell` gets what is hardly meant. Raises PictureError.
+    """
+    with opened(path, written) as source:
+        size, turn = upright(source.size, source.turn), source.turn
+        refuse_other_shape(size, canvas, slack_px, written, fits=False)
+        notes = _several(source)
+        pixels = source.load(upright(canvas, turn))
+        colours, unapplied = to_srgb(pixels)
+    for note in (*notes, *([unapplied] if unapplied else [])):
+        tell(note)
+    seen = colours.convert("RGB")
+    if pixels.alpha is not None and pixels.declared:
+        seen = _over(seen, pixels.alpha, under)
+    resized = turned(seen, turn).resize(canvas, Image.Resampling.LANCZOS)
+    return np.array(resized, dtype=np.uint8)
+
+
+def _over(colours: Image.Image, alpha: Image.Image, under: tuple[int, int, int]) -> Image.Image:
+    """Colours with their transparency over a plain colour, in mode RGB."""
+    if alpha.getextrema() == (255, 255):
+        return colours
+    whole = colours.copy()
+    whole.putalpha(alpha)
+    below = Image.new("RGBA", whole.size, (*under, 255))
+    return Image.alpha_composite(below, whole).convert("RGB")
+
+
+def _several(source: Source) -> tuple[Note, ...]:
+    if not source.several:
+        return ()
+    return (Note(f"holds several {source.several}: the first is used"),)
+
+
+def _layer(pixels: Pixels, channel: Channel, written: str) -> Image.Image:
+    """One channel as a picture in mode L (0..255) or F (0..1)."""
+    if channel == "alpha":
+        if pixels.alpha is None:
+            hint = "leave channel: out to take white = painted"
+            raise PictureError(f"{quote(written)} has no alpha channel", hint)
+        return pixels.alpha
+    colours = _seen(pixels)
+    if colours.mode == "F":
+        return colours
+    if channel == "luma":
+        return colours.convert("L")
+    return colours.convert("RGB").getchannel(channel[0].upper())
+
+
+def _seen(pixels: Pixels) -> Image.Image:
+    """Colours whose brightness counts: as they are stored, but Lab as what it means."""
+    return to_srgb(pixels)[0] if pixels.colours.mode == "LAB" else plain(pixels.colours)
+
+
+def _choice(pixels: Pixels) -> tuple[Channel, tuple[Note, ...]]:
+    """Alpha or luma by the stated rule, and what is to be told of a doubtful case."""
+    if pixels.alpha is None:
+        return "luma", ()
+    low, high = _range(pixels.alpha)
+    if high - low >= _FAINT:
+        return "alpha", () if pixels.declared else (_SELECTION,)
+    if high < _FAINT and pixels.declared:
+        return _transparent(pixels)
+    if high == low or not pixels.declared:
+        return "luma", ()
+    levels = "1 level" if high - low == 1 else f"{high - low:.0f} levels"
+    message = f"has transparency that varies by {levels} of 255 only: white = painted"
+    hint = "channel: luma settles it; channel: alpha takes the transparency"
+    return "luma", (Note(message, hint, "channel"),)
+
+
+def _transparent(pixels: Pixels) -> tuple[Channel, tuple[Note, ...]]:
+    """What is transparent everywhere is empty, unless its hidden colours draw something."""
+    message = "is transparent everywhere"
+    if _varies(pixels):
+        hint = "channel: luma settles it; channel: alpha paints nothing"
+        return "luma", (Note(f"{message}: white = painted of what is hidden", hint, "channel"),)
+    hint = "channel: alpha settles it; channel: luma takes its hidden colour"
+    return "alpha", (Note(f"{message}: it paints nothing", hint, "channel"),)
+
+
+def _varies(pixels: Pixels) -> bool:
+    """Whether the colours' brightness tells anything."""
+    low, high = _range(eight_bit(_seen(pixels)).convert("L"))
+    return high - low >= _FAINT
+
+
+def _range(picture: Image.Image) -> tuple[float, float]:
+    """The least and the greatest value of a picture of one channel."""
+    low, high = picture.getextrema()
+    assert isinstance(low, int | float)
+    assert isinstance(high, int | float)
+    return low, high
+
+
+def _oversized(paint: Array, channel: Channel, chosen: bool, pixels: Pixels) -> tuple[Note, ...]:
+    """That a mask paints nearly all of the canvas, as an inverted one does.
+
+    `chosen`: the scene says the channel; opaque colours are meant then.
+    """
+    share = float(paint.mean())
+    if share <= _SOLID:
+        return ()
+    painted = f"paints {share * 100:.0f} % of the canvas"
+    if channel == "luma":
+        hint = "if black is meant, write invert: true; invert: false settles it"
+        return (Note(f"{painted}: white = painted", hint, "invert"),)
+    if channel != "alpha" or chosen or not _varies(pixels):
+        return ()
+    hint = "channel: luma takes white = painted; channel: alpha settles it"
+    return (Note(f"{painted}, though its colours vary: opaque = painted", hint, "channel"),)

@@ -1,0 +1,216 @@
+"""Shapes as paint: rectangles, ellipses and polygons with antialiased edges.
+
+Canvas coordinates: x to the right, y down, pixel (i, j) covers [i, i+1) x [j, j+1). A pixel's paint
+is the share of it that the shape covers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from smd_cli.scene.types import EllipseMask, Length, PolygonMask, RectMask
+
+Array = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.float64]
+Gains = npt.NDArray[np.int32]
+Whole = npt.NDArray[np.int64]
+Box = tuple[float, float, float, float]
+Window = tuple[slice, slice]
+"""Rows and columns of pixels."""
+
+_ROWS = 16  # scan lines a pixel
+_CROSSINGS = 2**16  # of edges and scan lines, held at once
+_FINE = 256  # steps a pixel along a scan line: sums stay whole numbers, and bare is exactly 0
+
+
+def shape_box(shape: RectMask | EllipseMask | PolygonMask, size: tuple[int, int]) -> Box:
+    """Left, top, right and bottom of a shape in pixels on a canvas of (width, height)."""
+    if isinstance(shape, PolygonMask):
+        xs, ys = _corners(shape, size)
+        return (float(xs.min()), float(ys.min()), float(xs.max()), float(ys.max()))
+    left, top = shape.x.pixels(size[0]), shape.y.pixels(size[1])
+    return (left, top, left + shape.width.pixels(size[0]), top + shape.height.pixels(size[1]))
+
+
+def touches(box: Box, size: tuple[int, int]) -> bool:
+    """Whether any of the box lies on the canvas."""
+    return box[0] < size[0] and box[1] < size[1] and box[2] > 0 and box[3] > 0
+
+
+def add_shape(shape: RectMask | EllipseMask | PolygonMask, paint: Array) -> Array:
+    """Join a shape to the paint of a canvas (H, W) by the maximum, in place; gives that paint.
+
+    Only the shape's own box is touched, but for an inverted shape, which paints the rest.
+    """
+    size = (paint.shape[1], paint.shape[0])
+    box, drawn = _drawn(shape, size)
+    if shape.invert:
+        covered = np.zeros_like(paint)
+        covered[box] = drawn
+        return np.maximum(paint, 1 - covered, out=paint)
+    np.maximum(paint[box], drawn, out=paint[box])
+    return paint
+
+
+def describe_shape(shape: RectMask | EllipseMask | PolygonMask) -> str:
+    """``rect 10,10 80x60``, as it was written."""
+    if isinstance(shape, PolygonMask):
+        return f"polygon of {len(shape.points)} points"
+    kind = "rect" if isinstance(shape, RectMask) else "ellipse"
+    x, y, width, height = (_length(v) for v in (shape.x, shape.y, shape.width, shape.height))
+    return f"{kind} {x},{y} {width}x{height}"
+
+
+def _length(length: Length) -> str:
+    return f"{length.value * 100:g}%" if length.unit == "share" else f"{length.value:g}"
+
+
+def _corners(shape: PolygonMask, size: tuple[int, int]) -> tuple[Floats, Floats]:
+    return (
+        np.array([x.pixels(size[0]) for x, _ in shape.points], dtype=np.float64),
+        np.array([y.pixels(size[1]) for _, y in shape.points], dtype=np.float64),
+    )
+
+
+def _drawn(
+    shape: RectMask | EllipseMask | PolygonMask, size: tuple[int, int]
+) -> tuple[Window, Array]:
+    """The pixels of the canvas that a shape may touch, and its paint there."""
+    left, top, right, bottom = shape_box(shape, size)
+    columns = slice(_within(math.floor(left), size[0]), _within(math.ceil(right), size[0]))
+    rows = slice(_within(math.floor(top), size[1]), _within(math.ceil(bottom), size[1]))
+    window = (rows, columns)
+    if isinstance(shape, RectMask):
+        return window, np.outer(_overlap(top, bottom, rows), _overlap(left, right, columns))
+    if isinstance(shape, EllipseMask):
+        return window, _ellipse((left, top, right, bottom), window)
+    return window, _polygon(*_corners(shape, size), window)
+
+
+def _within(pixel: int, side: int) -> int:
+    return min(max(pixel, 0), side)
+
+
+def _overlap(low: float, high: float, pixels: slice) -> Array:
+    """How much of every pixel lies between low and high."""
+    starts = np.arange(pixels.start, pixels.stop, dtype=np.float64)
+    overlap = np.minimum(starts + 1, high) - np.maximum(starts, low)
+    return np.asarray(np.clip(overlap, 0, 1), dtype=np.float32)
+
+
+def _scan_lines(rows: slice) -> Floats:
+    """The y of every scan line in rows of pixels."""
+    return (np.arange(rows.start * _ROWS, rows.stop * _ROWS) + 0.5) / _ROWS
+
+
+def _ellipse(box: Box, window: Window) -> Array:
+    lines = _scan_lines(window[0])
+    centre_x, centre_y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+    height = (lines - centre_y) / max((box[3] - box[1]) / 2, 1e-9)
+    met = np.flatnonzero(np.abs(height) < 1)
+    reach = (box[2] - box[0]) / 2 * np.sqrt(1 - height[met] ** 2)
+    gains = _blank_gains(window)
+    for edge, sign in ((centre_x - reach, 1), (centre_x + reach, -1)):
+        _gain(gains, met // _ROWS, _fine(edge, window[1]), np.full(len(met), sign))
+    return _painted(gains)
+
+
+def _polygon(xs: Floats, ys: Floats, window: Window) -> Array:
+    """Fill every scan line where the polygon winds around it (a pentagram has no hole).
+
+    Edges cross each line an even number of times, with windings that add up to 0: sorted by line
+    and x, one running sum tells for every crossing whether the way to the next one lies inside.
+    Rows are done in bands of so many crossings as memory is meant to hold.
+    """
+    gains = _blank_gains(window)
+    edges = np.stack([xs, ys, np.roll(xs, -1), np.roll(ys, -1)])
+    lines = _scan_lines(window[0])
+    ends = np.sort(np.searchsorted(lines, edges[[1, 3]]), axis=0)  # the lines that an edge meets
+    for band in _bands(ends, len(lines)):
+        met = np.flatnonzero((ends[0] < band[1]) & (ends[1] > band[0]))
+        low, high = np.clip(ends[:, met], *band)
+        _wind(gains, edges[:, met], low - band[0], high - low, band, window)
+    return _painted(gains)
+
+
+def _bands(ends: Whole, count: int) -> Iterator[tuple[int, int]]:
+    """First and last scan lines of bands with about `_CROSSINGS` crossings, and a line at least."""
+    steps = np.bincount(ends[0], minlength=count + 1) - np.bincount(ends[1], minlength=count + 1)
+    crossings = np.cumsum(np.cumsum(steps))[:count]
+    first = 0
+    while first < count:
+        done = crossings[first - 1] if first else 0
+        last = max(first + 1, int(np.searchsorted(crossings, done + _CROSSINGS, side="right")))
+        yield first, last
+        first = last
+
+
+def _wind(
+    gains: Gains, edges: Floats, low: Whole, counts: Whole, band: tuple[int, int], window: Window
+) -> None:
+    """Add what edges enclose on scan lines of a band: each meets `counts` lines from its `low` on.
+
+    Crossings are sorted as one number each: line, place, and which way the edge goes.
+    """
+    places = (window[1].stop - window[1].start) * _FINE + 1
+    kind = np.int32 if (band[1] - band[0]) * places * 2 < 2**31 else np.int64
+    line = np.arange(counts.sum(), dtype=kind)
+    line += np.repeat((low - np.cumsum(counts) + counts).astype(kind), counts)
+    at = _crossings(edges, line + (window[0].start * _ROWS + band[0] + 0.5), counts)
+    keys = line * kind(places)
+    keys += _fine(at, window[1])
+    keys <<= 1
+    keys |= np.repeat(edges[3] > edges[1], counts)
+    keys.sort()
+    inside = np.cumsum((keys & 1) * 2 - 1, dtype=kind) != 0
+    before = np.concatenate([[False], inside])[:-1]
+    for changed, sign in ((inside & ~before, 1), (before & ~inside, -1)):
+        line, fine = np.divmod(keys[changed].astype(np.int64) >> 1, places)
+        _gain(gains, (line + band[0]) // _ROWS, fine, np.full(len(line), sign))
+
+
+def _crossings(edges: Floats, lines: Floats, counts: Whole) -> Floats:
+    """The x at which edges cross scan lines; each of them meets `counts` of the `lines`."""
+    x, y, next_x, next_y = edges
+    at = lines / _ROWS
+    at -= np.repeat(y, counts)
+    at /= np.repeat(np.where(next_y == y, 1.0, next_y - y), counts)
+    at *= np.repeat(next_x - x, counts)
+    at += np.repeat(x, counts)
+    return at
+
+
+def _blank_gains(window: Window) -> Gains:
+    rows, columns = (pixels.stop - pixels.start for pixels in window)
+    return np.zeros((rows, columns + 2), dtype=np.int32)
+
+
+def _fine(at: Floats, columns: slice) -> npt.NDArray[np.int32]:
+    """Places along a scan line in whole steps from the left of the window, cut at its sides."""
+    steps = np.clip(at, columns.start, columns.stop)
+    steps -= columns.start
+    steps *= _FINE
+    return np.rint(steps, out=steps).astype(np.int32)
+
+
+def _gain(gains: Gains, rows: Whole, fine: Gains | Whole, sign: Whole) -> None:
+    """Begin (1) or end (-1) spans of scan lines at places along rows of pixels.
+
+    A span begins where its first pixel gains what lies right of the place, and ends likewise;
+    running sums along each row do the rest, in whole numbers.
+    """
+    pixel, past = np.divmod(fine, _FINE)
+    np.add.at(gains, (rows, pixel), sign * (_FINE - past))
+    np.add.at(gains, (rows, pixel + 1), sign * past)
+
+
+def _painted(gains: Gains) -> Array:
+    """Every pixel's share of its scan lines that spans cover."""
+    np.cumsum(gains, axis=1, out=gains)
+    paint: Array = gains[:, :-2].astype(np.float32)
+    paint /= _FINE * _ROWS
+    return paint

@@ -1,0 +1,258 @@
+"""The scene as frozen objects. Every value is final: defaults are already filled in.
+
+Built by `smd_cli.scene.parse.load_scene`; read by check, plan and the writers. All objects are
+hashable, so that parts of a plan can be cached by them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from smd_cli.errors import KeyPath, Place, Problem
+from smd_cli.models.ref import ModelRef
+
+if TYPE_CHECKING:
+    from smd_cli.scene.named import NamedFile
+    from smd_cli.scene.overrides import Override
+    from smd_cli.scene.text.nodes import Node
+
+MaskType = Literal["discrete", "continuous", "semi-continuous"]
+Method = Literal["stream", "multidiffusion"]
+GuidanceType = Literal["none", "full", "self", "initialize"]
+NoiseKind = Literal["independent", "fixed", "walk"]
+Channel = Literal["alpha", "luma", "red", "green", "blue"]
+Fit = Literal["stretch", "contain", "cover"]
+Preset = Literal["auto", "paper"]
+
+
+@dataclass(frozen=True)
+class Length:
+    """A distance on the canvas: pixels, or a share of the canvas side (``"25%"`` is 0.25)."""
+
+    value: float
+    unit: Literal["px", "share"] = "px"
+
+    def pixels(self, side_px: int) -> float:
+        """The distance in pixels on a canvas whose side measures `side_px`."""
+        return self.value * side_px if self.unit == "share" else self.value
+
+
+Point = tuple[Length, Length]
+
+
+@dataclass(frozen=True)
+class ImageMask:
+    """Paint from an image file; `path` is absolute or relative to the current folder.
+
+    `written` is the path as the scene has it. `channel` None takes the stated rule (alpha where
+    it varies, else luma); `fit` None accepts only the canvas' aspect ratio. `at` places the image
+    unscaled, its top left corner there.
+    """
+
+    path: Path
+    written: str
+    channel: Channel | None = None
+    invert: bool = False
+    fit: Fit | None = None
+    at: Point | None = None
+
+
+@dataclass(frozen=True)
+class RectMask:
+    """A filled rectangle: left, top, width, height."""
+
+    x: Length
+    y: Length
+    width: Length
+    height: Length
+    invert: bool = False
+
+
+@dataclass(frozen=True)
+class EllipseMask:
+    """A filled ellipse inscribed in left, top, width, height."""
+
+    x: Length
+    y: Length
+    width: Length
+    height: Length
+    invert: bool = False
+
+
+@dataclass(frozen=True)
+class PolygonMask:
+    """A filled polygon of at least three points (x, y)."""
+
+    points: tuple[Point, ...]
+    invert: bool = False
+
+
+MaskPart = ImageMask | RectMask | EllipseMask | PolygonMask
+
+
+@dataclass(frozen=True)
+class Brush:
+    """A semantic brush: a prompt with a mask (the union of its parts).
+
+    `prompt` and `negative` are complete (prefix, suffix and defaults joined). `number` counts from
+    1 in painter's order; `seed` None uses the scene's noise.
+    """
+
+    number: int
+    prompt: str
+    mask: tuple[MaskPart, ...]
+    name: str | None = None
+    negative: str = ""
+    alpha: float = 1.0
+    blur_px: float = 8.0
+    strength: float = 0.95
+    seed: int | None = None
+    enabled: bool = True
+
+    @property
+    def label(self) -> str:
+        """The name, or ``brush 2`` where there is none."""
+        return self.name or f"brush {self.number}"
+
+
+@dataclass(frozen=True)
+class Background:
+    """What lies under the brushes: a prompt, a picture or a plain colour (red, green, blue)."""
+
+    prompt: str | None = None
+    negative: str = ""
+    image: Path | None = None
+    image_written: str = ""
+    color: tuple[int, int, int] = (255, 255, 255)
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """Slots that start from a plain background; `mix` white share, `leak` 0 = off (engine.md)."""
+
+    steps: int = 1
+    mix: float = 1.0
+    leak: float = 0.0
+
+
+@dataclass(frozen=True)
+class Guidance:
+    """Classifier-free guidance: kind, scale g and residual weight δ (R-CFG)."""
+
+    type: GuidanceType = "none"
+    scale: float = 1.0
+    delta: float = 1.0
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """How a frame is denoised. Exactly one of `steps` and `timesteps` is not None.
+
+    `method` ``multidiffusion`` is the slow baseline: DDIM steps whose results are averaged.
+    """
+
+    preset: Preset = "auto"
+    steps: int | None = 5
+    timesteps: tuple[int, ...] | None = None
+    mask_type: MaskType = "continuous"
+    cover: float = 0.3
+    bootstrap: Bootstrap = Bootstrap()
+    guidance: Guidance = Guidance()
+    noise: NoiseKind = "independent"
+    preaverage: bool = True
+    method: Method = "stream"
+
+
+MULTIDIFFUSION = Sampler(
+    method="multidiffusion",
+    steps=50,
+    mask_type="discrete",
+    bootstrap=Bootstrap(steps=20, mix=20.0),
+    guidance=Guidance("full", 7.5),
+    preaverage=False,
+)
+"""The baseline as published in arXiv 2302.08113, with white instead of random plain colours."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """How moving pictures are written: frames per second, endless loop, quality 1..100."""
+
+    fps: float = 12.0
+    loop: bool = True
+    quality: int = 90
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A whole scene. `size` (width, height) None: taken from the pictures or the model.
+
+    `brushes` holds muted ones too, in painter's order; `active` only those that are painted.
+    `prefix` and `suffix` are those of every prompt, which has them already.
+    """
+
+    model: ModelRef
+    background: Background
+    brushes: tuple[Brush, ...]
+    sampler: Sampler
+    output: Output
+    size: tuple[int, int] | None = None
+    seed: int = 0
+    seed_was_random: bool = False
+    frames: int = 1
+    prefix: str = ""
+    suffix: str = ""
+
+    @property
+    def active(self) -> tuple[Brush, ...]:
+        """The brushes that are not muted."""
+        return tuple(b for b in self.brushes if b.enabled)
+
+    @property
+    def pictures(self) -> Mapping[Path, str]:
+        """The files that it names, each as it is written: masks, muted or not, and background."""
+        masks = [part for brush in self.brushes for part in brush.mask]
+        found = {part.path: part.written for part in masks if isinstance(part, ImageMask)}
+        if self.background.image is not None:
+            found[self.background.image] = self.background.image_written
+        return found
+
+
+@dataclass(frozen=True)
+class SceneFile:
+    """A scene with where it came from.
+
+    `name` is the file's stem ("stdin" for a scene read from there), `file` the path as given,
+    `text` its exact text, `overrides` the ``key=value`` strings applied on top, in order. `places`
+    tells where each written key stands: ``("brushes", 0, "mask")`` (index from 0), ``("seed",)``.
+    `changes` are the overrides with where they came from, `root` is what text and changes say;
+    `warnings`: what is legal in its text but hardly meant.
+    """
+
+    scene: Scene
+    name: str
+    file: str
+    text: str
+    overrides: tuple[str, ...] = ()
+    places: Mapping[KeyPath, Place] = field(default_factory=dict, compare=False)
+    changes: tuple[Override, ...] = field(default=(), compare=False)
+    root: Node | None = field(default=None, compare=False)
+    warnings: tuple[Problem, ...] = field(default=(), compare=False)
+
+    @cached_property
+    def named(self) -> tuple[NamedFile, ...]:
+        """The files that text and changes name."""
+        from smd_cli.scene.named import named_files
+
+        return named_files(self.root, Path(self.file).parent) if self.root else ()
+
+    def place(self, *path: str | int) -> Place:
+        """The place of a key, or of the nearest thing around it that was written."""
+        for end in range(len(path), -1, -1):
+            if path[:end] in self.places:
+                return self.places[path[:end]]
+        return Place(self.file, 1, 1)

@@ -1,0 +1,222 @@
+"""What a scene will do, told without a model: `smd check`, and the warnings of every command.
+
+Runs the very functions that rendering uses, from the mask files to the weight per slot.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from smd_cli.engine.schedule import StepTable, planned_table, refuse_noise_alone
+from smd_cli.errors import KeyPath, Problem, SceneError, UsageError
+from smd_cli.models.facts import ModelDefaults, read_defaults
+from smd_cli.scene.paint.painted import Painted, PaintedScene, paint_scene
+from smd_cli.scene.paint.pictures import dimensions
+from smd_cli.scene.types import SceneFile
+from smd_cli.units import counted, plain, shortened
+from smd_cli.work.advice.fit import fit_warnings
+from smd_cli.work.advice.idle import idle_keys
+from smd_cli.work.advice.layers import Box, Layer, Layers, layer_warnings, see_layers
+from smd_cli.work.advice.prompts import prompt_warnings
+
+# Where a scene says which timesteps its slots have.
+_SLOTS: tuple[KeyPath, ...] = tuple(
+    ("sampler", key) for key in ("timesteps", "steps", "preset", "method")
+)
+
+
+@dataclass(frozen=True)
+class BrushReport:
+    """One brush: `coverage` 0..1 of the canvas, `box` (x, y, w, h) in px around all paint (None
+    where there is none), `slots` the number of denoising slots in which it has any weight.
+    """
+
+    number: int
+    label: str
+    prompt: str
+    sources: tuple[str, ...]
+    coverage: float
+    box: Box | None
+    slots: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """A checked scene. `as_sd15`: the model is not on disk, and what SD 1.5 is like stands in."""
+
+    file: str
+    size: tuple[int, int]
+    model: str
+    as_sd15: bool
+    sigmas: tuple[float, ...]
+    brushes: tuple[BrushReport, ...]
+    muted: tuple[str, ...]
+    background: str
+    uncovered: float
+    warnings: tuple[Problem, ...]
+
+    def lines(self) -> tuple[str, ...]:
+        """The report as plain text with aligned columns, one string a line, nothing wrapped."""
+        levels = " ".join(f"{sigma:.3f}" for sigma in self.sigmas)
+        stand_in = " as for SD 1.5, its files are not here" if self.as_sd15 else ""
+        head = f"{plain(self.file)}: {dimensions(self.size)} px, model {plain(self.model)}, "
+        head += f"{counted(len(self.sigmas), 'slot')}{stand_in} (noise {levels})"
+        last = ("(uncovered)", _percent(self.uncovered), "", "", self.background, "")
+        titles = ("brush", "painted", "box", "acts in", "prompt", "mask")
+        rows = [titles, *(self._row(brush) for brush in self.brushes), last]
+        muted = [f"  muted: {', '.join(plain(label) for label in self.muted)}"]
+        return (head, *_aligned(rows), *(muted if self.muted else []))
+
+    def _row(self, brush: BrushReport) -> tuple[str, ...]:
+        box = "{2}x{3} at {0},{1}".format(*brush.box) if brush.box else "-"
+        acts = f"{brush.slots} of {len(self.sigmas)}"
+        mask = " + ".join(plain(source) for source in brush.sources)
+        return (plain(brush.label), _percent(brush.coverage), box, acts, brush.prompt, mask)
+
+    def as_json(self) -> dict[str, Any]:
+        """The report for machines: the fields as they are, warnings with their addresses."""
+        return {
+            "file": self.file,
+            "size": list(self.size),
+            "model": self.model,
+            "noise_as_for": "SD 1.5" if self.as_sd15 else None,
+            "sigmas": list(self.sigmas),
+            "brushes": [asdict(brush) for brush in self.brushes],
+            "muted": list(self.muted),
+            "background": self.background,
+            "uncovered": self.uncovered,
+            "warnings": [
+                {**asdict(w.place), "severity": w.severity, "message": w.message, "hint": w.hint}
+                for w in self.warnings
+            ],
+        }
+
+
+def check_scene(scene_file: SceneFile, painted: PaintedScene | None = None) -> Report:
+    """Follow a scene's masks through the step table. Raises SceneError.
+
+    `painted` spares painting the scene once more.
+    """
+    scene = scene_file.scene
+    painted = painted or paint_scene(scene_file)
+    defaults = read_defaults(scene.model)
+    _refuse_clip_skip(scene_file, defaults)
+    sampler = scene.sampler
+    table = planned_table(sampler, defaults.scheduler, consistency=defaults.consistency)
+    _refuse_noise_alone(scene_file, table)
+    layers = see_layers(painted, sampler, table, defaults.factor)
+    return Report(
+        file=scene_file.file,
+        size=painted.size,
+        model=scene.model.name,
+        as_sd15=not defaults.known,
+        sigmas=table.sigmas,
+        brushes=tuple(
+            _brush_report(p, layer, painted.size)
+            for p, layer in zip(painted.brushes, layers.layers, strict=True)
+        ),
+        muted=tuple(b.label for b in scene.brushes if not b.enabled),
+        background=_background(scene_file),
+        uncovered=layers.uncovered,
+        warnings=warnings_of(scene_file, painted, table, layers, defaults),
+    )
+
+
+def _refuse_clip_skip(scene_file: SceneFile, defaults: ModelDefaults) -> None:
+    """Raise SceneError where no layer of a text encoder would be left."""
+    skip, layers = scene_file.scene.model.clip_skip, defaults.text_layers
+    if layers and skip >= layers:
+        message = f"clip_skip leaves out {skip} of the {counted(layers, 'layer')} that there are"
+        place = scene_file.place("model", "clip_skip")
+        raise SceneError([Problem(place, message, "leave one at least")])
+
+
+def _refuse_noise_alone(scene_file: SceneFile, table: StepTable) -> None:
+    """Raise SceneError, where the slots are said, for one whose x0 cannot be told."""
+    try:
+        refuse_noise_alone(scene_file.scene.model.name, table)
+    except UsageError as wrong:
+        path = next((path for path in _SLOTS if path in scene_file.places), ("model",))
+        raise SceneError([Problem(scene_file.place(*path), wrong.message, wrong.hint)]) from wrong
+
+
+def _brush_report(painted: Painted, layer: Layer, size: tuple[int, int]) -> BrushReport:
+    brush = painted.brush
+    return BrushReport(
+        number=brush.number,
+        label=brush.label,
+        prompt=brush.prompt,
+        sources=painted.sources,
+        coverage=layer.area_px / (size[0] * size[1]),
+        box=layer.box,
+        slots=layer.slots,
+    )
+
+
+def _background(scene_file: SceneFile) -> str:
+    """What shows where no brush paints."""
+    below = scene_file.scene.background
+    if below.image is not None:
+        return below.image_written
+    if below.prompt is not None:
+        return below.prompt
+    return "white" if below.color == (255, 255, 255) else "rgb({},{},{})".format(*below.color)
+
+
+# Warnings
+
+
+def warnings_of(
+    scene_file: SceneFile,
+    painted: PaintedScene,
+    table: StepTable,
+    layers: Layers,
+    defaults: ModelDefaults,
+) -> tuple[Problem, ...]:
+    """Everything about a scene that is legal but hardly meant, in the order of the file."""
+    found = [
+        *scene_file.warnings,
+        *painted.warnings,
+        *idle_keys(scene_file, defaults, table, layers.layers),
+        *prompt_warnings(scene_file, defaults),
+        *fit_warnings(scene_file, painted.size, table, defaults, layers.layers),
+        *layer_warnings(scene_file, layers.layers, table, defaults.factor),
+    ]
+    unique = dict.fromkeys(replace(problem, severity="warning") for problem in found)
+    return tuple(sorted(unique, key=_rank))
+
+
+def _rank(problem: Problem) -> tuple[bool, int, int]:
+    """By line and column; options, which have no line, come last."""
+    return not problem.place.line, problem.place.line, problem.place.column
+
+
+# Text
+
+
+def _percent(share: float) -> str:
+    if 0 < share < 0.0005:
+        return "< 0.1 %"
+    return f"{share * 100:.1f} %"
+
+
+def _cells(text: str) -> int:
+    """How many terminal cells a text takes."""
+    return sum(
+        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
+        for c in text
+    )
+
+
+def _aligned(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    """Rows of cells as lines: columns aligned, the second (a percentage) to the right."""
+    table = [(*row[:4], shortened(row[4]), row[5]) for row in rows]
+    widths = [max(_cells(row[column]) for row in table) for column in range(len(table[0]))]
+    for row in table:
+        gaps = [" " * (width - _cells(c)) for c, width in zip(row, widths, strict=True)]
+        cells = [c + gap for c, gap in zip(row, gaps, strict=True)]
+        cells[1] = gaps[1] + row[1]
+        yield "  " + "  ".join(cells).rstrip()

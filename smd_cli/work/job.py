@@ -1,0 +1,120 @@
+"""Jobs: what the command line asks for, checked to the last mask before any heavy import."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+from smd_cli import __version__
+from smd_cli.errors import Problem, capped
+from smd_cli.output.conflicts import leftovers, refuse_existing, refuse_inputs, refuse_same_file
+from smd_cli.output.targets import Target, plan_targets
+from smd_cli.output.writers import notes, refuse_terminal
+from smd_cli.report.reporter import Reporter
+from smd_cli.report.streams import refuse_closed
+from smd_cli.scene.paint.painted import PaintedScene, paint_scene
+from smd_cli.scene.types import SceneFile
+from smd_cli.work.changes import changes_of, exact, one_a_line, weights_of
+from smd_cli.work.check import check_scene
+from smd_cli.work.inputs import inputs_of
+from smd_cli.work.request import Request, each, informed, load, refuse_stdin_twice
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One scene with its paint, where its frames go, and what there is to say beforehand."""
+
+    scene_file: SceneFile
+    painted: PaintedScene
+    targets: tuple[Target, ...]
+    warnings: tuple[Problem, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        """What the user calls the job: the scene file's stem."""
+        return self.scene_file.name
+
+
+def prepare(request: Request) -> list[Job]:
+    """Load and paint all scenes and plan their files; the hub is asked what their models are like.
+
+    Raises SceneError with the problems of all scenes, UsageError for outputs that cannot work,
+    SmdError where the hub cannot be asked.
+    """
+    refuse_stdin_twice(request.scenes)
+    files = each(request.scenes, lambda source: load(source, request))
+    files = each(files, lambda file: informed(file, request))
+    painted = each(files, paint_scene)
+    jobs = [_job(file, paint, request) for file, paint in zip(files, painted, strict=True)]
+    targets = [target for job in jobs for target in job.targets]
+    if any(target.kind == "stdout" for target in targets):
+        refuse_terminal(sys.stdout)
+        refuse_closed(sys.stdout)
+    refuse_same_file(targets)
+    read = (path for file in files for path in inputs_of(file))
+    refuse_inputs(targets, read, reader="the scene" if len(files) == 1 else "one of the scenes")
+    if not request.clobber:
+        refuse_existing(targets)
+    return jobs
+
+
+def _job(file: SceneFile, painted: PaintedScene, request: Request) -> Job:
+    scene = file.scene
+    alone = request.order.frame
+    count = scene.frames if alone is None else 1
+    planned = plan_targets(request.outs, scene_name=file.name, seed=scene.seed, frames=count)
+    targets = (replace(one, scene_file=file.file, first=alone or 0) for one in planned)
+    job = _job_to(file, painted, tuple(targets))
+    older = [] if alone is not None else filter(None, map(leftovers, job.targets))
+    return replace(job, notes=(*job.notes, *older))
+
+
+def job_of(file: SceneFile, painted: PaintedScene, targets: tuple[Target, ...]) -> Job:
+    """A painted scene with its targets, and what there is to say about both.
+
+    Raises UsageError for a target that is one of the files that the scene is made of, whichever
+    frames may come.
+    """
+    refuse_inputs(targets, inputs_of(file), endless=True)
+    return _job_to(file, painted, targets)
+
+
+def _job_to(file: SceneFile, painted: PaintedScene, targets: tuple[Target, ...]) -> Job:
+    said = notes(targets, painted.size, file.scene.output)
+    return Job(file, painted, targets, check_scene(file, painted).warnings, tuple(said))
+
+
+def announce(job: Job, reporter: Reporter, said: Collection[str] = ()) -> set[str]:
+    """Tell what there is to say about a job before it is done, but what was `said` before.
+
+    Gives what has been said by now.
+    """
+    warnings = capped(job.warnings, job.scene_file.file)
+    for problem in warnings:
+        if str(problem) not in said:
+            reporter.warning(problem)
+    sentences = list(job.notes)
+    if job.scene_file.scene.seed_was_random:
+        sentences.append(f"{job.title}: seed {job.scene_file.scene.seed}")
+    for sentence in sentences:
+        if sentence not in said:
+            reporter.note(sentence)
+    return {*map(str, warnings), *sentences}
+
+
+def picture_text(job: Job, frame: int, schedule: str) -> dict[str, str]:
+    """The text chunks that let a picture be made again. No time, no absolute path."""
+    file = job.scene_file
+    changes = changes_of(file)
+    text = {
+        "Software": f"smd {__version__}",
+        "smd:scene": file.text,
+        "smd:overrides": one_a_line(changes),
+        "smd:seed": str(file.scene.seed),
+        "smd:frame": f"{frame} of {file.scene.frames}",
+        "smd:size": f"{job.painted.size[0]}x{job.painted.size[1]}",
+        "smd:schedule": schedule,
+    }
+    return text | weights_of(file) | exact(changes)

@@ -1,0 +1,233 @@
+"""Recipes: the command that paints a picture again, from what its text tells."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from smd_cli.errors import Place, SceneError, UsageError
+from smd_cli.scene.named import NamedFile, named_files, renamed
+from smd_cli.scene.overrides import apply_overrides, parse_override
+from smd_cli.scene.text.nodes import parse_yaml
+from smd_cli.units import shown
+from smd_cli.work.changes import CHUNK, FOLDER, WEIGHTS, Change, Piece, from_json
+from smd_cli.work.portable import flaw
+
+_FORMS = {
+    "smd:frame": r"(?P<frame>\d{1,9}) of (?P<frames>[1-9]\d{0,8})",
+    "smd:seed": r"\d{1,19}",
+    "smd:schedule": r"auto|single|stream(:\d{1,9})?",
+    "smd:machine": r"(cpu|mps|cuda(:\d{1,3})?) (fp32|fp16|bf16)( low-memory)?",
+    "smd:command": r"render|compare",
+}
+_OURS = {"seed", "frames"}  # changes that the command tells by options of their own
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A scene's file by its name in `folder`, its text, and how it was painted.
+
+    `outside` are the pictures that it names and that are not inside, `missing` the models' files
+    that are not here.
+    """
+
+    folder: Path
+    scene: str
+    text: str
+    told: Mapping[str, str]
+    pictures: int
+    changes: tuple[Change, ...]
+    outside: tuple[str, ...]
+    missing: tuple[str, ...]
+
+    @classmethod
+    def of(
+        cls, told: Mapping[str, str], pictures: int, files: Mapping[str, bytes], folder: Path
+    ) -> Recipe:
+        """What a picture's text tells about the files that lie in a folder then.
+
+        Raises ValueError where the text is not such as smd writes.
+        """
+        for chunk, form in _FORMS.items():
+            if chunk in told and not re.fullmatch(form, told[chunk]):
+                raise ValueError(f"{chunk} says {shown(told[chunk])}")
+        scene, *others = files
+        try:
+            text = files[scene].decode()
+        except UnicodeDecodeError:
+            raise ValueError("its scene is no UTF-8 text") from None
+        changes = _changes(told, others)
+        named = _named(text, [_set(change, folder) for change in changes], folder / scene)
+        weights = _Weights.of(told)
+        text = renamed(text, named, weights.name)
+        inside = {os.path.normpath(folder / name) for name in others}
+        paths = {one.written: os.path.normpath(one.path) for one in named if one.kind == "picture"}
+        outside = [name for name, path in paths.items() if path not in inside]
+        lost = (n.written for n in named if n.kind == "weights" and weights.lacks(n, changes))
+        missing = dict.fromkeys(lost)
+        return cls(
+            folder, scene, text, told, pictures, tuple(changes), tuple(outside), tuple(missing)
+        )
+
+    def notes(self) -> tuple[str, ...]:
+        """Sentences: the command, and what has to be known about it."""
+        said = []
+        if self.outside:
+            names = _listed(self.outside)
+            said.append(f"not inside the picture, but wanted where the scene names them: {names}")
+        if self.missing:
+            names = _listed(self.missing)
+            said.append(
+                f"no picture holds a model, and here is none by its name; say where: {names}"
+            )
+        if "smd:preview" in self.told:
+            said.append("the picture is an estimate on the way; this paints the finished one")
+        if "smd:mixed" in self.told:
+            said.append("the picture mixes two scenes (--blend); this paints the second alone")
+        return (*said, f"paint it again with: {_joined(self.command)}")
+
+    @property
+    def command(self) -> list[str]:
+        """The command, as from where `folder` is named."""
+        kind = self.told.get("smd:command", "render")
+        command = ["smd", kind, _path(self.folder / self.scene)]
+        for change in self.changes:
+            if change.key not in _OURS:
+                command += ["--set", _set(change, self.folder)]
+        command += ["--seed", self.told.get("smd:seed", "0")]
+        command += self._machine
+        return [*command, *self._frames] if kind == "render" else [*command, "-o", "again.png"]
+
+    @property
+    def _machine(self) -> list[str]:
+        """Where it was painted, if not as usual."""
+        if "smd:machine" not in self.told:
+            return []
+        device, dtype, *memory = self.told["smd:machine"].split(" ")
+        return ["--device", device, "--dtype", dtype, *(f"--{word}" for word in memory)]
+
+    @property
+    def _frames(self) -> list[str]:
+        """Which frame of how many, in which order painted, and into what."""
+        match = re.fullmatch(_FORMS["smd:frame"], self.told.get("smd:frame", "0 of 1"))
+        frame, frames = (int(match["frame"]), match["frames"]) if match else (0, "1")
+        order = ["--schedule", self.told.get("smd:schedule", "auto"), "-n", frames]
+        if self.pictures > 1:
+            return [*order, "-o", "again.apng"]
+        one = [] if (frame, frames) == (0, "1") else ["--frame", f"{frame}"]
+        return [*order, *one, "-o", "again.png"]
+
+
+@dataclass(frozen=True)
+class _Weights:
+    """Which names of models in a scene's text are files, and from where: they are in no picture."""
+
+    names: frozenset[str]
+    folder: Path
+
+    @classmethod
+    def of(cls, told: Mapping[str, str]) -> _Weights:
+        try:
+            names = json.loads(told.get(WEIGHTS, "[]"))
+        except (ValueError, RecursionError):
+            names = None
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise ValueError(f"{WEIGHTS} says {shown(told[WEIGHTS])}")
+        folder = told.get(FOLDER, ".")
+        return cls(frozenset(names), Path("." if flaw(folder) else folder))
+
+    def name(self, one: NamedFile) -> str:
+        """The name by which a file of weights is found from anywhere on this machine."""
+        if one.written in self.names and not one.exists and self._found(one):
+            return str(Path.cwd() / self.folder / one.written)
+        return one.written
+
+    def lacks(self, one: NamedFile, changes: Sequence[Change]) -> bool:
+        """Whether weights that were a file are not here."""
+        if one.option:
+            pieces = {piece for change in changes for piece in change.value}
+            return Piece("weights", one.written) in pieces and not one.exists
+        is_file = one.written in self.names or Path(one.written).is_absolute()
+        return is_file and not one.exists and not self._found(one)
+
+    def _found(self, one: NamedFile) -> bool:
+        try:
+            return (self.folder / one.written).exists()
+        except (OSError, ValueError):
+            return False
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(shown(name, quote=False) for name in names)
+
+
+def _named(text: str, settings: Sequence[str], scene: Path) -> tuple[NamedFile, ...]:
+    """The files that a scene names after some changes; none where it cannot be read."""
+    try:
+        document = parse_yaml(text, lambda index: Place(str(scene), 1, index + 1))
+        overrides = [parse_override(setting) for setting in settings]
+    except (SceneError, UsageError):
+        return ()
+    if document is None:
+        return ()
+    root, _, _ = apply_overrides(document.root, overrides, (), ())
+    return named_files(root, scene.parent)
+
+
+def _changes(told: Mapping[str, str], names: Sequence[str]) -> list[Change]:
+    """The changes that a picture tells; a line each in older ones."""
+    if CHUNK in told:
+        changes = from_json(told[CHUNK])
+        pieces = [piece for change in changes for piece in change.value]
+        if any(piece.kind == "inside" and piece.text not in names for piece in pieces):
+            raise ValueError(f"{CHUNK} names a file that is not inside")
+        return changes
+    pairs = [line.partition("=") for line in told.get("smd:overrides", "").split("\n")]
+    return [Change(key, _pieces(value, names)) for key, equals, value in pairs if equals]
+
+
+def _pieces(value: str, names: Sequence[str]) -> tuple[Piece, ...]:
+    """A value as older pictures tell it, with the bundle's names in it."""
+    either = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
+    if not either:
+        return (Piece("text", value),)
+    parts = re.split(rf"(?<![\w./\\-])[\"']?({either})[\"']?(?!\.?[\w/\\-])", value)
+    if parts[0] == parts[-1] == "" and len(parts) == 3:
+        return (Piece("inside", parts[1]),)
+    return tuple(Piece("inside" if n % 2 else "text", part) for n, part in enumerate(parts))
+
+
+def _set(change: Change, folder: Path) -> str:
+    """A change as ``--set`` takes it."""
+
+    def name(piece: Piece) -> str:
+        return _path(folder / piece.text) if piece.kind == "inside" else piece.text
+
+    return change.written(name)
+
+
+def _path(path: Path) -> str:
+    """A path that is no option and no home folder."""
+    return f"./{path.as_posix()}" if path.as_posix()[0] in "-~" else path.as_posix()
+
+
+def _joined(command: Sequence[str]) -> str:
+    """The command as a shell reads it; what does not show is written as an escape."""
+    if os.name == "nt":
+        return subprocess.list2cmdline(command)
+    return " ".join(shlex.quote(word) if _shows(word) else _escaped(word) for word in command)
+
+
+def _shows(word: str) -> bool:
+    return all(sign.isprintable() or sign in "\t\n" for sign in word)
+
+
+def _escaped(word: str) -> str:
+    signs = (s if s.isprintable() and s not in "\\'" else f"\\U{ord(s):08x}" for s in word)
+    return f"$'{''.join(signs)}'"

@@ -1,0 +1,179 @@
+"""From prepared jobs to files: load the model, run the stream, hand frames to the writers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import torch
+
+from smd_cli.backbone.loading.load import DTYPES, load_backbone, pick_dtype
+from smd_cli.backbone.memory import gpu_peak_bytes, is_full, release
+from smd_cli.engine.plan import Plan, Planner
+from smd_cli.engine.stream import Frame, picture, single, stream
+from smd_cli.errors import SmdError
+from smd_cli.models.cache import downloads_of
+from smd_cli.models.pull import bring
+from smd_cli.output.writers import open_outputs
+from smd_cli.report.process import peak_bytes
+from smd_cli.report.reporter import Reporter, Summary
+from smd_cli.work.job import Job, picture_text
+from smd_cli.work.request import ALL, AUTO, Machine, Order
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from smd_cli.engine.contract import Backbone
+    from smd_cli.models.ref import ModelRef
+
+
+class Models:
+    """The one model that is in memory, and its planner.
+
+    It stays for the next job that asks for it. Where another is asked for, it leaves before that
+    one is loaded: two may not fit. Callers hold what they get no longer than a job.
+    """
+
+    def __init__(self, machine: Machine, reporter: Reporter) -> None:
+        self._machine, self._reporter = machine, reporter
+        self._held: tuple[ModelRef, Planner] | None = None
+        self._dtypes: dict[torch.device, torch.dtype] = {}
+
+    def planner(self, model: ModelRef) -> Planner:
+        """The planner of a model, which it is loaded for where it is not the last one's."""
+        if self._held is None or self._held[0] != model:
+            bring(downloads_of(model), self._reporter)
+            self._leave()
+            self._held = (model, self._loaded(model))
+        return self._held[1]
+
+    @property
+    def loaded(self) -> bool:
+        """Whether there is a model in memory."""
+        return self._held is not None
+
+    def get(self, model: ModelRef) -> Backbone:
+        """The backbone of a model."""
+        return self.planner(model).backbone
+
+    def _leave(self) -> None:
+        if self._held is not None:
+            device = self._held[1].backbone.device
+            self._held = None
+            release(device)
+
+    def _loaded(self, model: ModelRef) -> Planner:
+        on = self._machine
+        with self._reporter.loading(model.name):
+            return Planner(load_backbone(model, on.device, on.dtype, low_memory=on.low_memory))
+
+    def told(self, backbone: Backbone) -> dict[str, str]:
+        """The text chunk that tells where pictures are painted, if not as usual: cpu fp32."""
+        if backbone.device not in self._dtypes:
+            self._dtypes[backbone.device] = pick_dtype(self._machine.dtype, backbone.device)
+        dtype = self._dtypes[backbone.device]
+        name = next(name for name, one in DTYPES.items() if one == dtype)
+        where = f"{backbone.device} {name}{' low-memory' * self._machine.low_memory}"
+        return {} if where == "cpu fp32" else {"smd:machine": where}
+
+
+def render_jobs(
+    jobs: Sequence[Job],
+    *,
+    reporter: Reporter,
+    began: float,
+    machine: Machine = AUTO,
+    order: Order = ALL,
+    clobber: bool = True,
+) -> None:
+    """Render all jobs in order. `began`: `time.perf_counter()` when the heavy imports started.
+
+    Raises SmdError (model, memory, files); files that are whole by then stay.
+    """
+    models = Models(machine, reporter)
+    for job in jobs:
+        with memory_sentence(job):
+            _render(job, models, order, began, reporter, clobber)
+        began = time.perf_counter()
+
+
+def _render(
+    job: Job,
+    models: Models,
+    order: Order,
+    loading_began: float,
+    reporter: Reporter,
+    clobber: bool,
+) -> None:
+    """Render one job; nothing of its model is held when it is done."""
+    scene, painted = job.scene_file.scene, job.painted
+    planner = models.planner(scene.model)
+    backbone = planner.backbone
+    told = models.told(backbone)
+    count = scene.frames if order.frame is None else 1
+    schedule = order.schedule_of(scene.frames)
+    began, first_seconds, done = time.perf_counter(), 0.0, 0
+    with (
+        reporter.rendering(job.title, count),
+        open_outputs(
+            job.targets, size=painted.size, output=scene.output, clobber=clobber
+        ) as outputs,
+    ):
+        plan = planner.plan(scene, painted.brushes, painted.size, painted.picture)
+        for frame in _frames(plan, backbone, order, scene.frames):
+            pixels = picture(frame, backbone)
+            text = picture_text(job, frame.index, schedule) | told
+            whole = outputs.add(frame.index, pixels, text)
+            first_seconds, done = first_seconds or time.perf_counter() - began, done + 1
+            reporter.frame(job.title, done, count)
+            _tell(job, whole, reporter)
+        _tell(job, outputs.finish(), reporter)
+    seconds = time.perf_counter() - began
+    reporter.summary(
+        Summary(
+            job.title,
+            count,
+            seconds,
+            first_seconds,
+            began - loading_began,
+            peak_bytes(),
+            gpu_peak_bytes(backbone.device),
+        )
+    )
+
+
+def _frames(plan: Plan, backbone: Backbone, order: Order, frames: int) -> Iterator[Frame]:
+    """The frames that are asked for; one alone is the same as among all, to the last bit."""
+    run = single if order.schedule_of(frames) == "single" else stream
+    if order.frame is None:
+        yield from run(lambda _: plan, backbone, frames)
+        return
+    whole = order.first is None and order.frame < frames
+    begin = max(order.first or 0, order.frame - plan.table.slots)  # the pipe is full by then
+    begin = order.frame if run is single else begin
+    for frame in run(lambda _: plan, backbone, frames - begin if whole else None, first=begin):
+        if frame.index == order.frame:
+            yield frame
+            return
+
+
+def _tell(job: Job, paths: Sequence[str], reporter: Reporter) -> None:
+    for path in paths:
+        reporter.result(job.title, path)
+
+
+@contextmanager
+def memory_sentence(job: Job) -> Iterator[None]:
+    """Turns running out of memory into a sentence that says what helps."""
+    try:
+        yield
+    except Exception as full:  # the devices' and libraries' errors have no class in common
+        if not is_full(full):
+            raise
+        width, height = job.painted.size
+        raise SmdError(
+            f"{job.title}: out of memory at {width}x{height}",
+            "try a smaller --size, --schedule single, --low-memory, or --dtype fp16 on a GPU",
+        ) from full

@@ -1,0 +1,133 @@
+"""What the command line asks for: scenes with their options. Imports nothing of the writers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from smd_cli.errors import Problem, SceneError, UsageError
+from smd_cli.models.facts import unread
+from smd_cli.models.files import problems_of
+from smd_cli.scene.overrides import Override
+from smd_cli.scene.parse import load_scene
+from smd_cli.scene.text.source import STDIN, Source
+from smd_cli.scene.types import SceneFile
+
+S = TypeVar("S")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Order:
+    """Which frames are painted, and in which order.
+
+    `schedule` is auto, single or stream. `frame` is the only one that is painted, of all that a
+    scene has; `first` the one with which the stream began that it is taken from (None: frame 0 of
+    a stream that ends with the scene's last frame).
+    """
+
+    schedule: str = "auto"
+    frame: int | None = None
+    first: int | None = None
+
+    @classmethod
+    def of(cls, schedule: str, frame: int | None) -> Order:
+        """The order that the options mean; ``stream:5`` is the endless stream from frame 5 on."""
+        match = re.fullmatch(r"(auto|single|stream)|stream:(\d{1,9})", schedule)
+        if match is None:
+            raise UsageError(f"--schedule is auto, single or stream, not {schedule!r}")
+        if match[1]:
+            return cls(match[1], frame)
+        if frame is None or frame < int(match[2]):
+            raise UsageError(f"--schedule {schedule} has no end", "name one of its frames: --frame")
+        return cls("stream", frame, int(match[2]))
+
+    def schedule_of(self, frames: int) -> str:
+        """How so many frames are painted: single or stream."""
+        return self.schedule if self.schedule != "auto" else "stream" if frames > 1 else "single"
+
+
+ALL = Order()
+
+
+@dataclass(frozen=True)
+class Request:
+    """What `smd render` was asked for, besides device and manners."""
+
+    scenes: Sequence[str]
+    outs: Sequence[str] = ()
+    overrides: Sequence[Override] = ()
+    only: Sequence[str] = ()
+    without: Sequence[str] = ()
+    clobber: bool = True
+    order: Order = ALL
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where a model runs: device and precision by name ("auto" finds them).
+
+    `low_memory`: parts wait in main memory, and pictures are decoded in tiles.
+    """
+
+    device: str = "auto"
+    dtype: str = "auto"
+    low_memory: bool = False
+
+
+AUTO = Machine()
+
+
+def refuse_stdin_twice(scenes: Sequence[str]) -> None:
+    """Raise UsageError where more than one scene is standard input."""
+    if scenes.count(STDIN) > 1:
+        raise UsageError("standard input can be read once only, but - is given twice")
+
+
+def load(source: str | Source, request: Request) -> SceneFile:
+    """One scene of a request, its options applied, whose model's files are what they should be."""
+    file = load_scene(source, request.overrides, only=request.only, without=request.without)
+    problems = [
+        Problem(file.place("model", *path), wrong.message, wrong.hint)
+        for path, wrong in problems_of(file.scene.model)
+    ]
+    if problems:
+        raise SceneError(sorted(problems, key=lambda one: (one.place.line, one.place.column)))
+    return file
+
+
+def informed(file: SceneFile, request: Request) -> SceneFile:
+    """The same scene, read again where the hub had to be asked first what its model is like.
+
+    Only the model's small files come, so that canvas and sampler are its own before anything is
+    planned. Raises SceneError, and SmdError where the hub cannot be asked.
+    """
+    wanted = unread(file.scene.model)
+    if not wanted:
+        return file
+    from smd_cli.models import hub
+
+    try:
+        for download in wanted:
+            hub.prepare(download)
+    except UsageError as wrong:
+        place = file.place("model", "name")
+        raise SceneError([Problem(place, wrong.message, wrong.hint)]) from wrong
+    return load(Source(file.file, file.name, Path(file.file).parent, file.text), request)
+
+
+def each(items: Iterable[S], work: Callable[[S], T]) -> list[T]:
+    """Do the work for all items, and only then raise the problems of all, in one SceneError."""
+    made: list[T] = []
+    problems: list[Problem] = []
+    for item in items:
+        try:
+            made.append(work(item))
+        except SceneError as wrong:
+            problems += wrong.problems
+    if problems:
+        raise SceneError(dict.fromkeys(problems))
+    return made
