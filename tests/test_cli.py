@@ -163,6 +163,7 @@ def test_only_and_without_mute_brushes(smd: Smd, scene: Path) -> None:
     assert _levels_apart("all.png", "only.png") > 1
 
 
+@pytest.mark.slow
 def test_a_scene_from_stdin_and_a_picture_to_stdout(scene: Path) -> None:
     command = [sys.executable, "-m", "smd_cli", "render", "-", "-o", "-"]
     done = subprocess.run(

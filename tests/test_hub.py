@@ -616,6 +616,7 @@ def test_render_downloads_and_then_needs_no_network(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.slow
 def test_ctrl_c_and_the_same_command_again(stub: Hub, cache: Path) -> None:
     """In processes of their own, as users have it: 12 MB come, then the line stands still."""
     data = b"x" * 25_000_000

@@ -29,6 +29,7 @@ def held() -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("opened", [GifMovie, ApngMovie, WebpMovie])
+@pytest.mark.slow
 def test_memory_stays_flat(
     opened: Callable[[BinaryIO, tuple[int, int], Output], Movie],
 ) -> None:

@@ -49,6 +49,7 @@ def name_mask(path: str) -> None:
     Path("s.yaml").write_text(SCENE.replace("fox.png", path), encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_a_mask_may_come_with_all_its_folders() -> None:
     name_mask("a/b/c/fox.png")
     with Following(Manner()) as live:
@@ -145,6 +146,7 @@ def test_a_short_trouble_that_ends_as_it_began_leaves_the_picture_fresh() -> Non
         assert live.fresh(1).trouble == ""
 
 
+@pytest.mark.slow
 def test_the_picture_of_files_that_never_rest_is_not_fresh(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

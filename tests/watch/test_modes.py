@@ -113,6 +113,7 @@ def test_endless_frames_of_a_walk_move() -> None:
     assert max(moves) < np.abs(shown[0] - shown[3]).mean()  # on along a path, not to and fro
 
 
+@pytest.mark.slow
 def test_pause_step_and_play() -> None:
     with Following(ENDLESS) as live:
         live.until(lambda s: s.frame >= 2)
@@ -323,6 +324,7 @@ def test_the_rule_of_a_mask_is_a_warning_with_its_name_when_it_would_change() ->
     assert warned(disc(30)) == []
 
 
+@pytest.mark.slow
 def test_another_model_takes_over(tmp_path: Path) -> None:
     shutil.copytree(TINY, tmp_path / "other")
     for manner in (Manner(), ENDLESS):
@@ -337,6 +339,7 @@ def test_another_model_takes_over(tmp_path: Path) -> None:
             assert shown.shape == (80, 80, 3)
 
 
+@pytest.mark.slow
 def test_a_broken_model_stops_nothing() -> None:
     for manner in (Manner(), ENDLESS):
         Path("s.yaml").write_text(SCENE, encoding="utf-8")

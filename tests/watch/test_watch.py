@@ -109,6 +109,7 @@ def settled() -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_many_saves_in_a_row_end_with_the_last(watched: Watched) -> None:
     def edits(script: Script) -> None:
         script.until(changes(b""))
@@ -198,6 +199,7 @@ def test_what_is_broken_is_told_once_and_mended_quietly(watched: Watched) -> Non
     assert "fresh again" in said
 
 
+@pytest.mark.slow
 def test_a_brush_may_come_before_its_mask_does(watched: Watched) -> None:
     def edits(script: Script) -> None:
         script.until(changes(b""))
@@ -237,6 +239,7 @@ def test_frames_follow_each_other_in_one_still_and_fill_a_movie(watched: Watched
         assert movie.n_frames == 3
 
 
+@pytest.mark.slow
 def test_an_output_that_cannot_be_written_stops_nothing(watched: Watched) -> None:
     def edits(script: Script) -> None:
         script.until(lambda: Path("out/live.png").exists())
