@@ -14,6 +14,7 @@ class Parts:
     """Ordinary diffusers and transformers modules with what their configs leave open.
 
     `tokenizers` and `text_encoders` go together. `factor`: canvas pixels per latent cell;
+    `window_px` and `native_px` as in `engine.contract.Backbone`;
     `scheduler`: the scheduler's config; `consistency`: whether the LCM boundary scalings apply;
     `zero_empty`: an empty prompt is all zeros instead of encoded; `device`: where they run.
     """
@@ -23,6 +24,8 @@ class Parts:
     text_encoders: tuple[Any, ...]
     vae: Any
     factor: int
+    window_px: int
+    native_px: int
     scheduler: Mapping[str, Any]
     consistency: bool
     zero_empty: bool

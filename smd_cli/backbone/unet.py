@@ -26,6 +26,7 @@ class UNetBackbone:
         self.device = parts.device
         self.factor = parts.factor
         self.multiple = parts.factor * 2 ** (len(config.block_out_channels) - 1)
+        self.window_px, self.native_px = parts.window_px, parts.native_px
         self.channels: int = config.in_channels
         self.embeds_guidance = self._guidance_width is not None
 

@@ -89,6 +89,21 @@ class Rows:
         """What rows must have in common to go into one call."""
         return self.x.shape[1:], self.conditioning.key
 
+    def split(self, most: int) -> Sequence[Rows]:
+        """The same rows in parts of `most` at most."""
+        if len(self) <= most:
+            return [self]
+        told = self.conditioning.tensors
+        return [
+            Rows(
+                self.x[rows],
+                self.timesteps[rows],
+                Conditioning({name: tensor[rows] for name, tensor in told.items()}),
+                self.places[rows],
+            )
+            for rows in (slice(n, n + most) for n in range(0, len(self), most))
+        ]
+
     @staticmethod
     def stack(parts: Sequence[Rows]) -> Rows:
         """All rows of all parts, which have one key, one after the other."""
@@ -106,13 +121,16 @@ class Backbone(Protocol):
     """A loaded model. Tensors that cross this line are float32 on `device`.
 
     `factor`: canvas pixels per latent cell; `multiple`: canvas sides must be multiples of it;
-    `channels`: latent channels C; `embeds_guidance`: the network takes the guidance scale itself,
-    with the conditioning, and needs no negative rows.
+    `window_px` and `native_px`: the least side of a row that it still draws well, and the side that
+    it is at home with; `channels`: latent channels C; `embeds_guidance`: the network takes the
+    guidance scale itself, with the conditioning, and needs no negative rows.
     """
 
     device: torch.device
     factor: int
     multiple: int
+    window_px: int
+    native_px: int
     channels: int
     embeds_guidance: bool
 

@@ -6,9 +6,11 @@ prompt and no picture · T denoising slots · C, h, w latent channels and size �
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,11 +21,12 @@ from smd_cli.engine import masks
 from smd_cli.engine.contract import Backbone, Conditioning
 from smd_cli.engine.layers import layer_weights, padded_paint
 from smd_cli.engine.noise import SeededNoise
-from smd_cli.engine.regions import centring_shift, noised
+from smd_cli.engine.regions import noised
 from smd_cli.engine.schedule import FloatArray, StepTable, table_for
 from smd_cli.engine.step import At, Coefficients, Step, make_step
+from smd_cli.engine.windows import Legal, Window, windows_of
 from smd_cli.scene.paint.painted import Painted
-from smd_cli.scene.types import Brush, Guidance, Scene
+from smd_cli.scene.types import Brush, Guidance, Sampler, Scene
 
 WHITE = (255, 255, 255)
 
@@ -35,9 +38,10 @@ class Plan:
     `weights` (P, T, 1, h, w); `conditioning` and `negative`: a row for each of the P brushes, which
     may differ in length, the latter None where guidance needs none; `background` (C, h, w): the
     clean latent under everything; `plains` (S, C, h, w): what surrounds a brush in bootstrap slot
-    0..S-1; `shifts[i][p]`: its centring; `slot_noise` (T, C, h, w); `start_noise` gives a frame's
-    first x (C, h, w); `brush_noise` (P, T, C, h, w) only where averaging comes after the noise;
-    `returns_leak`: brush 0 takes what the others give back; `size` (W, H) of the finished picture;
+    0..S-1; `windows[i][p]`: what a brush's rows see in a slot; `slot_noise` (T, C, h, w);
+    `start_noise` gives a frame's first x (C, h, w); `brush_noise` (P, T, C, h, w) only where
+    averaging comes after the noise; `returns_leak`: brush 0 takes what the others give back;
+    `size` (W, H) of the finished picture;
     `factor`: canvas pixels per latent cell; `keeps_noise`: a DDIM step, which goes on with the
     noise that a brush found instead of drawing any.
     """
@@ -48,7 +52,7 @@ class Plan:
     negative: tuple[Conditioning, ...] | None
     background: Tensor
     plains: Tensor
-    shifts: tuple[tuple[tuple[int, int], ...], ...]
+    windows: tuple[tuple[tuple[Window, ...], ...], ...]
     slot_noise: Tensor
     start_noise: Callable[[int], Tensor]
     guidance: Guidance
@@ -67,21 +71,34 @@ class Plan:
 
     @cached_property
     def acting(self) -> tuple[tuple[int, ...], ...]:
-        """For every slot the brushes that have any weight in it; the others cost no network row.
-
-        A painted background counts wherever the others may leak to it.
-        """
-        acts = self.weights.flatten(2).any(dim=2).cpu()
-        if self.returns_leak and self.leak > 0:
-            acts[0, : self.bootstrap_slots] = True
-        return tuple(tuple(slot.nonzero().flatten().tolist()) for slot in acts.T)
+        """For every slot the brushes that have any weight in it; the others cost no network row."""
+        return tuple(tuple(p for p, own in enumerate(slot) if own) for slot in self.windows)
 
     @property
     def rows(self) -> int:
         """Network rows of one frame, those of negative prompts included."""
-        acting = [brush for slot in self.acting for brush in slot]
-        extra = {"full": len(acting), "initialize": len(set(acting))}
-        return len(acting) + extra.get(self.guidance.type, 0)
+        return len(self._row_cells)
+
+    @property
+    def cells(self) -> int:
+        """Latent cells of all network rows of one frame."""
+        return sum(self._row_cells)
+
+    @cached_property
+    def _row_cells(self) -> list[int]:
+        found = []
+        for slot, brushes in enumerate(self.windows):
+            for p, own in enumerate(brushes):
+                first = all(not early[p] for early in self.windows[:slot])
+                asks = {"full": True, "initialize": first}.get(self.guidance.type, False)
+                found += [math.prod(window.shape) for window in own] * (1 + asks)
+        return found
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        """Height and width of the canvas in latent cells."""
+        height, width = self.background.shape[-2:]
+        return height, width
 
     @cached_property
     def coefficients(self) -> Coefficients:
@@ -115,9 +132,13 @@ class Plan:
             self._steps[at] = make_step(self, at)
         return self._steps[at]
 
-    def indices(self, numbers: Sequence[int]) -> Tensor:
+    def indices(self, numbers: npt.ArrayLike) -> Tensor:
         """Whole numbers beside the latents."""
-        return torch.tensor(numbers, dtype=torch.long, device=self.background.device)
+        return self.beside(np.asarray(numbers, dtype=np.int64))
+
+    def beside(self, numbers: npt.NDArray[Any]) -> Tensor:
+        """Numbers as a tensor beside the latents."""
+        return torch.from_numpy(numbers).to(self.background.device)
 
     def _column(self, values: Sequence[float] | FloatArray) -> Tensor:
         like = self.background
@@ -155,23 +176,23 @@ class Planner:
         table = table_for(sampler, lambda steps, taus: backbone.step_table(steps, taus, padded))
         generated = generates_background(scene)
         weights = self._weights(scene, painted, paint, table, generated)
+        legal = None if guidance.type == "initialize" else self._legal(sampler)
         plain, white = self._backgrounds(scene, paint.shape[1:], picture)
         slots = min(sampler.bootstrap.steps, table.slots)
         stream = sampler.method == "stream"
         renoises = stream and not sampler.preaverage
+        centred = slots if stream else 0
+        returns = slots if generated and sampler.bootstrap.leak > 0 else 0
         conditioning, negative = self._conditioning(scene, generated, guidance)
         noise = seeded_noise(scene, painted, paint, plain.shape, table.slots, backbone.factor)
         return Plan(
             table=table,
-            weights=weights,
+            weights=weights.to(device),
             conditioning=conditioning,
             negative=negative,
             background=plain,
             plains=_plains(white, plain, sampler.bootstrap.mix, slots),
-            shifts=tuple(
-                tuple(centring_shift(brush[slot]) if stream else (0, 0) for brush in weights)
-                for slot in range(slots)
-            ),
+            windows=_windows(weights.numpy()[:, :, 0], legal, centred, returns),
             slot_noise=noise.slots().to(device),
             start_noise=lambda frame: noise.start(frame).to(device),
             guidance=guidance,
@@ -197,7 +218,12 @@ class Planner:
         if generated:
             own = masks.to_latent_grid(paint, factor) if sampler.preset == "paper" else None
             weights = np.concatenate([masks.background_weight(weights, own)[None], weights])
-        return torch.from_numpy(weights)[:, :, None].to(self.backbone.device)
+        return torch.from_numpy(weights)[:, :, None]
+
+    def _legal(self, sampler: Sampler) -> Legal | None:
+        model = self.backbone
+        asked = "off" if sampler.preset == "paper" else sampler.windows
+        return Legal.of(asked, model.window_px, model.native_px, model.factor, model.multiple)
 
     def _backgrounds(
         self, scene: Scene, canvas: tuple[int, ...], picture: npt.NDArray[np.uint8] | None
@@ -271,6 +297,23 @@ class Planner:
         row = self.backbone.encode_prompts([text], length) if found is None else found
         self._prompts[key] = row
         return row
+
+
+def _windows(
+    weights: masks.Array, legal: Legal | None, centred: int, returns: int
+) -> tuple[tuple[tuple[Window, ...], ...], ...]:
+    """The windows of every slot and brush with weights (P, T, h, w).
+
+    Brushes are `centred` in the first so many slots. In the first `returns` the background acts
+    wherever others may give back to it.
+    """
+    acts = weights > 0
+    if returns:
+        acts[0, :returns] |= acts[:, :returns].any(axis=0)
+    return tuple(
+        tuple(windows_of(brush, legal, centred=slot < centred) for brush in acts[:, slot])
+        for slot in range(weights.shape[1])
+    )
 
 
 def _strengthened(

@@ -24,24 +24,6 @@ def bootstrapped(x: Tensor, weight: Tensor, plain: Tensor) -> Tensor:
     return weight * x + (1 - weight) * plain
 
 
-def centring_shift(weight: Tensor) -> tuple[int, int]:
-    """Rows and columns to roll by, so that the bounding box of weight > 0 sits at the centre.
-
-    weight: (1, h, w). The box centre is (lo+hi+1)//2 with inclusive bounds, the canvas centre is
-    size//2; an empty weight gives (0, 0).
-    """
-    painted = weight[0] > 0
-    if not painted.any():
-        return (0, 0)
-    return (_shift(painted.any(dim=1)), _shift(painted.any(dim=0)))
-
-
-def _shift(line: Tensor) -> int:
-    hits = line.nonzero()
-    centre = (int(hits[0]) + int(hits[-1]) + 1) // 2
-    return len(line) // 2 - centre
-
-
 def kept_share(x0: Tensor, plain: Tensor, leak: float) -> Tensor:
     """Share (…, 1, h, w) in 0..1 that a brush keeps: 0 where its x0 is still the noised plain.
 

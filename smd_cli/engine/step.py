@@ -2,7 +2,7 @@
 
 Made once per plan and slots, on the plan's device: while a step is taken, nothing is copied between
 host and device, and no row is handled by itself. Letters as in `plan`; F flights, R rows, of which
-N ask their negative prompt too, and B are bootstrapped.
+A ask their negative prompt too, and B are bootstrapped; n the cells of a row, N those of all rows.
 """
 
 from __future__ import annotations
@@ -11,16 +11,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from smd_cli.engine.contract import Conditioning, Rows
+from smd_cli.engine.windows import Window
 
 if TYPE_CHECKING:
     from smd_cli.engine.plan import Plan
 
 At = tuple[int, int]
 """A flight's slot, and the slot since which it has gone under its plan."""
+
+Numbers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,153 +59,235 @@ class Coefficients:
         )
 
 
+@dataclass(frozen=True)
+class View:
+    """A row: flight number `flight`, in `slot`, seen by `brush` through `window`."""
+
+    flight: int
+    slot: int
+    brush: int
+    window: Window
+
+
 @dataclass(frozen=True, eq=False)
 class Call:
     """Rows that go into one network call: all of one shape and one length of text.
 
-    `rows` (K,): which of the R + N rows, None for all of them in order; `timesteps` (K,), `places`
-    (K, 4) and the conditioning as in `contract.Rows`. `there` and `back` (K, 1, h·w): for every
-    cell the one that it is fetched from, to the network and back; None where nothing moves.
+    `rows` (K,): which of the R + A rows of their group, None for all of them in order; `timesteps`
+    (K,), `places` (K, 4) and the conditioning as in `contract.Rows`.
     """
 
     rows: Tensor | None
     timesteps: Tensor
     conditioning: Conditioning
     places: Tensor
-    there: Tensor | None
-    back: Tensor | None
 
     def asked(self, x: Tensor) -> Rows:
-        """The call for the views x (R + N, C, h, w)."""
+        """The call for the views x (R + A, C, h, w)."""
         x = x if self.rows is None else x.index_select(0, self.rows)
-        return Rows(_moved(x, self.there), self.timesteps, self.conditioning, self.places)
+        return Rows(x, self.timesteps, self.conditioning, self.places)
 
 
 @dataclass(frozen=True, eq=False)
-class Step:
-    """Indices and coefficients of one step.
+class Group:
+    """Rows whose windows have one `shape` (h, w).
 
-    `flight`, `brush`, `slot` (R,) say whose view each row is; `dense` (R,) its place among all F·P;
-    `boot` (B,) and `asking` (N,) are indices of rows. `table` holds the coefficients of the rows.
-    `slots` and `later` (F,): the flights' slots and the next ones (0 after the last); `next_alpha`
-    and `next_sigma` (F, 1, 1, 1) are theirs. `leaks` (B,): which bootstrapped rows can leak.
+    `flight`, `brush`, `slot` (R,) say whose view each row is, `dense` (R,) its place among all F·P;
+    `cells` (R, n): which cell of the canvas each of its own is; `weights` (R, 1, h, w): what it
+    counts there; `boot` (B,) and `asking` (A,) are indices of rows. Of bootstrapped rows, (B, …):
+    `inside` their brush's own weight, `plain` the noised surroundings, `leaks` whether they can
+    leak. `table` holds the coefficients of the rows.
     """
 
+    shape: tuple[int, int]
     calls: tuple[Call, ...]
     flight: Tensor
     brush: Tensor
     slot: Tensor
     dense: Tensor
+    cells: Tensor
+    weights: Tensor
     boot: Tensor
     asking: Tensor
+    inside: Tensor
+    plain: Tensor
     leaks: Tensor
-    slots: Tensor
-    later: Tensor
     table: Coefficients
-    next_alpha: Tensor
-    next_sigma: Tensor
+
+    def seen(self, canvases: Tensor) -> Tensor:
+        """What the rows see of canvases (F, C, H, W), one a flight: (R, C, h, w)."""
+        return cut(canvases, self.flight, self.cells, self.shape)
 
     def answered(self, outputs: Sequence[Tensor], like: Tensor) -> Tensor:
-        """What the calls gave, as (R + N, C, h, w) in the order of the rows."""
-        moved = [_moved(out, c.back) for out, c in zip(outputs, self.calls, strict=True)]
-        if len(moved) == 1 and self.calls[0].rows is None:
-            return moved[0]
-        whole = like.new_zeros(sum(map(len, moved)), *like.shape[1:])
-        for call, part in zip(self.calls, moved, strict=True):
+        """What the calls gave, as (R + A, C, h, w) in the order of the rows."""
+        if len(outputs) == 1 and self.calls[0].rows is None:
+            return outputs[0]
+        whole = like.new_zeros(sum(map(len, outputs)), *like.shape[1:])
+        for call, part in zip(self.calls, outputs, strict=True):
             assert call.rows is not None
             whole.index_copy_(0, call.rows, part)
         return whole
 
 
+@dataclass(frozen=True, eq=False)
+class Step:
+    """The rows of a step, by the shape of their windows, and how they come together.
+
+    Every cell of every canvas (H, W) is seen by J rows at most: `sources` (F, J, H, W) says by
+    which cells of the rows, counted through all groups, and N where there are no more; `shares`
+    (F, J, 1, H, W) is what the background's own count of what others give back to it, None where
+    nothing is. `slots` and `later` (F,): the flights' slots and the next ones (0 after
+    the last); `next_alpha` and `next_sigma` (F, 1, 1, 1) are theirs.
+    """
+
+    groups: tuple[Group, ...]
+    sources: Tensor
+    shares: Tensor | None
+    slots: Tensor
+    later: Tensor
+    next_alpha: Tensor
+    next_sigma: Tensor
+
+    def gathered(self, rows: Sequence[Tensor]) -> Tensor:
+        """Values of all groups' rows, (R, C, h, w) each, where the canvases have them.
+
+        (F, J, C, H, W), and 0 where fewer than J rows see a cell.
+        """
+        channels = rows[0].shape[1]
+        flat = [part.transpose(0, 1).reshape(channels, -1) for part in rows]
+        joined = torch.cat([*flat, flat[0].new_zeros(channels, 1)], dim=1)
+        found = joined.index_select(1, self.sources.flatten())
+        return found.reshape(channels, *self.sources.shape).permute(1, 2, 0, 3, 4)
+
+
+def cut(canvases: Tensor, number: Tensor, cells: Tensor, shape: tuple[int, int]) -> Tensor:
+    """The `cells` (R, n) of canvases (…, C, H, W), each row of that `number` (R,): (R, C, h, w)."""
+    channels, height, width = canvases.shape[-3:]
+    flat = canvases.transpose(0, 1).reshape(channels, -1)
+    places = number[:, None] * (height * width) + cells
+    found = flat.index_select(1, places.flatten()).reshape(channels, len(cells), *shape)
+    return found.transpose(0, 1).contiguous()
+
+
 def make_step(plan: Plan, at: Sequence[At]) -> Step:
     """The step of flights at these slots."""
-    views = [(f, brush) for f, (slot, _) in enumerate(at) for brush in plan.acting[slot]]
-    asking = [n for n, (f, brush) in enumerate(views) if _asks_negative(plan, brush, *at[f])]
-    slot = [at[f][0] for f, _ in views]
-    boot = [n for n, s in enumerate(slot) if s < plan.bootstrap_slots]
-    slots = [s for s, _ in at]
-    rows = plan.indices(slot)
+    views = [
+        View(flight, slot, brush, window)
+        for flight, (slot, _) in enumerate(at)
+        for brush in plan.acting[slot]
+        for window in plan.windows[slot][brush]
+    ]
+    shaped: dict[tuple[int, int], list[View]] = {}
+    for view in views:
+        shaped.setdefault(view.window.shape, []).append(view)
+    groups = tuple(_group(plan, shape, own, at) for shape, own in shaped.items())
+    ordered = [view for own in shaped.values() for view in own]
+    slots = [slot for slot, _ in at]
     flights = plan.indices(slots)
-    own = plan.coefficients
+    sources, shares = _meeting(plan, ordered, slots)
+    whole = (*sources.shape[:2], *plan.sides)
     return Step(
-        calls=_calls(plan, [(brush, s) for (_, brush), s in zip(views, slot, strict=True)], asking),
-        flight=plan.indices([f for f, _ in views]),
-        brush=plan.indices([brush for _, brush in views]),
-        slot=rows,
-        dense=plan.indices([f * len(plan.weights) + brush for f, brush in views]),
-        boot=plan.indices(boot),
-        asking=plan.indices(asking),
-        leaks=plan.indices([not (plan.returns_leak and views[n][1] == 0) for n in boot]).bool(),
+        groups=groups,
+        sources=plan.indices(sources).reshape(whole),
+        shares=None if shares is None else plan.beside(shares).reshape(whole)[:, :, None],
         slots=flights,
-        later=plan.indices([(s + 1) % plan.table.slots for s in slots]),
-        table=own.at(rows),
-        next_alpha=own.next_alpha[flights],
-        next_sigma=own.next_sigma[flights],
+        later=plan.indices([(slot + 1) % plan.table.slots for slot in slots]),
+        next_alpha=plan.coefficients.next_alpha[flights],
+        next_sigma=plan.coefficients.next_sigma[flights],
     )
 
 
-def _asks_negative(plan: Plan, brush: int, slot: int, since: int) -> bool:
+def _group(plan: Plan, shape: tuple[int, int], views: Sequence[View], at: Sequence[At]) -> Group:
+    asking = [n for n, view in enumerate(views) if _asks_negative(plan, view, at[view.flight][1])]
+    boots = [n for n, view in enumerate(views) if view.slot < plan.bootstrap_slots]
+    slot = plan.indices([view.slot for view in views])
+    brush = plan.indices([view.brush for view in views])
+    cells = plan.indices(np.stack([_cells(view.window, plan.sides) for view in views]))
+    boot = plan.indices(boots)
+    masks = cut(plan.weights.flatten(0, 1), brush * plan.weights.shape[1] + slot, cells, shape)
+    shares = plan.beside(np.stack([view.window.share for view in views]))
+    return Group(
+        shape=shape,
+        calls=_calls(plan, views, asking),
+        flight=plan.indices([view.flight for view in views]),
+        brush=brush,
+        slot=slot,
+        dense=plan.indices([v.flight * len(plan.weights) + v.brush for v in views]),
+        cells=cells,
+        weights=masks * shares[:, None],
+        boot=boot,
+        asking=plan.indices(asking),
+        inside=masks[boot],
+        plain=cut(plan.noised_plains, slot[boot], cells[boot], shape),
+        leaks=plan.indices([not (plan.returns_leak and views[n].brush == 0) for n in boots]).bool(),
+        table=plan.coefficients.at(slot),
+    )
+
+
+def _cells(window: Window, sides: tuple[int, int]) -> Numbers:
+    """Which cells of a canvas (H, W) a window sees, (n,); over an edge it goes on at the other."""
+    strips = zip((window.rows, window.columns), sides, strict=True)
+    down, across = (np.arange(s.start, s.start + s.length) % side for s, side in strips)
+    return (down[:, None] * sides[1] + across).ravel()
+
+
+def _meeting(
+    plan: Plan, views: Sequence[View], slots: Sequence[int]
+) -> tuple[Numbers, npt.NDArray[np.float32] | None]:
+    """The step's `sources` and `shares` of views in the order of their groups."""
+    count = plan.sides[0] * plan.sides[1]
+    seen = [_cells(view.window, plan.sides) for view in views]
+    depth = np.zeros((len(slots), count), dtype=np.int64)
+    for view, cells in zip(views, seen, strict=True):
+        depth[view.flight, cells] += 1
+    total = sum(map(len, seen))
+    sources = np.full((len(slots), int(depth.max(initial=0)), count), total, dtype=np.int64)
+    gives = plan.leak > 0 and plan.returns_leak and min(slots) < plan.bootstrap_slots
+    shares = np.zeros(sources.shape, dtype=np.float32) if gives else None
+    depth[:] = 0
+    first = 0
+    for view, cells in zip(views, seen, strict=True):
+        place = view.flight, depth[view.flight, cells], cells
+        sources[place] = np.arange(first, first + len(cells))
+        if shares is not None and view.brush == 0:
+            shares[place] = view.window.share.ravel()
+        depth[view.flight, cells] += 1
+        first += len(cells)
+    return sources, shares
+
+
+def _asks_negative(plan: Plan, view: View, since: int) -> bool:
     """Whether a row needs its negative prompt evaluated as well.
 
     R-CFG `initialize` asks once under each plan: in the first slot in which the brush acts.
     """
     if plan.guidance.type == "initialize":
-        return not any(brush in plan.acting[earlier] for earlier in range(since, slot))
+        return not any(view.brush in plan.acting[early] for early in range(since, view.slot))
     return plan.guidance.type == "full"
 
 
-def _calls(plan: Plan, views: Sequence[tuple[int, int]], asking: Sequence[int]) -> tuple[Call, ...]:
-    """The calls for views (brush, slot) and for the negative prompts of those asking."""
-    told = [plan.conditioning[brush] for brush, _ in views]
+def _calls(plan: Plan, views: Sequence[View], asking: Sequence[int]) -> tuple[Call, ...]:
+    """The calls for views of one shape, and for the negative prompts of those asking."""
+    told = [plan.conditioning[view.brush] for view in views]
     if asking:
         assert plan.negative is not None
-        told += [plan.negative[views[n][0]] for n in asking]
+        told += [plan.negative[views[n].brush] for n in asking]
     seen = [*views, *(views[n] for n in asking)]
-    groups: dict[object, list[int]] = {}
+    alike: dict[object, list[int]] = {}
     for n, conditioning in enumerate(told):
-        groups.setdefault(conditioning.key, []).append(n)
+        alike.setdefault(conditioning.key, []).append(n)
     return tuple(
-        _call(plan, [seen[n] for n in rows], [told[n] for n in rows], rows, len(groups) == 1)
-        for rows in groups.values()
+        Call(
+            rows=None if len(alike) == 1 else plan.indices(rows),
+            timesteps=plan.indices([plan.table.timesteps[seen[n].slot] for n in rows]),
+            conditioning=Conditioning.stack([told[n] for n in rows]),
+            places=plan.indices([_place(plan, seen[n].window) for n in rows]),
+        )
+        for rows in alike.values()
     )
 
 
-def _call(
-    plan: Plan,
-    views: Sequence[tuple[int, int]],
-    told: Sequence[Conditioning],
-    rows: Sequence[int],
-    alone: bool,
-) -> Call:
-    height, width = plan.background.shape[-2:]
-    boot = plan.bootstrap_slots
-    shifts = [plan.shifts[slot][p] if slot < boot else (0, 0) for p, slot in views]
-    taus = [plan.table.timesteps[slot] for _, slot in views]
-    place = plan.indices([0, 0, height * plan.factor, width * plan.factor])
-    return Call(
-        rows=None if alone else plan.indices(rows),
-        timesteps=plan.indices(taus),
-        conditioning=Conditioning.stack(told),
-        places=place.expand(len(views), 4),
-        there=_sources(plan, shifts, 1),
-        back=_sources(plan, shifts, -1),
-    )
-
-
-def _sources(plan: Plan, shifts: Sequence[tuple[int, int]], sign: int) -> Tensor | None:
-    """For every cell of every row the cell that lands there when the row is rolled, (K, 1, h·w)."""
-    if not any(map(any, shifts)):
-        return None
-    height, width = plan.background.shape[-2:]
-    down, right = (plan.indices([sign * shift[n] for shift in shifts]) for n in (0, 1))
-    y = (torch.arange(height, device=down.device) - down[:, None]) % height
-    x = (torch.arange(width, device=down.device) - right[:, None]) % width
-    return (y[:, :, None] * width + x[:, None, :]).flatten(1)[:, None]
-
-
-def _moved(x: Tensor, sources: Tensor | None) -> Tensor:
-    """Rows (K, C, h, w) with every cell fetched from its source."""
-    if sources is None:
-        return x
-    flat = x.flatten(2)
-    return flat.gather(2, sources.expand(-1, flat.shape[1], -1)).reshape(x.shape)
+def _place(plan: Plan, window: Window) -> tuple[int, ...]:
+    """Top, left, height and width in pixels; a window as large as its canvas lies at its corner."""
+    corner = (0, 0) if window.shape == plan.sides else window.corner
+    return tuple(cells * plan.factor for cells in (*corner, *window.shape))

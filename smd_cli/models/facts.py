@@ -65,7 +65,8 @@ class ModelDefaults:
     `samples_as_told`: the checkpoint says how it was distilled, so that the sampler is no guess;
     `embeds_guidance`: its network takes the guidance scale itself. `learnt_timesteps`: the least
     and the largest that it was trained for, None where that is not stated; `smallest_px`: the
-    smallest thing that it draws well; `text_layers`: of its shortest text encoder, those that
+    smallest thing that it draws well, `window_px` the least side of a window that it draws well in,
+    0 where they are not stated; `text_layers`: of its shortest text encoder, those that
     `clip_skip` may leave out and one more, 0 where that is not known.
     """
 
@@ -83,6 +84,7 @@ class ModelDefaults:
     embeds_guidance: bool = False
     learnt_timesteps: tuple[int, int] | None = None
     smallest_px: int = 0
+    window_px: int = 0
     text_layers: int = 0
 
 
@@ -227,6 +229,7 @@ def _stated(model: ModelRef, folder: Path | None, preset: Preset) -> ModelDefaul
         embeds_guidance=bool(unet.get("time_cond_proj_dim")),
         learnt_timesteps=_learnt_timesteps(learnt, preset, trailing),
         smallest_px=int(learnt.get("smallest_px", 0)),
+        window_px=int(learnt.get("window_px", 0)),
         text_layers=_text_layers(folder),
     )
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 MaskType = Literal["discrete", "continuous", "semi-continuous"]
 Method = Literal["stream", "multidiffusion"]
 GuidanceType = Literal["none", "full", "self", "initialize"]
+Windows = int | Literal["auto", "off"]
 NoiseKind = Literal["independent", "fixed", "walk"]
 Channel = Literal["alpha", "luma", "red", "green", "blue"]
 Fit = Literal["stretch", "contain", "cover"]
@@ -153,6 +154,8 @@ class Sampler:
     """How a frame is denoised. Exactly one of `steps` and `timesteps` is not None.
 
     `method` ``multidiffusion`` is the slow baseline: DDIM steps whose results are averaged.
+    `windows`: the least side in pixels of what a brush's network rows see; ``auto`` is the model's,
+    ``off`` the whole canvas.
     """
 
     preset: Preset = "auto"
@@ -165,6 +168,7 @@ class Sampler:
     noise: NoiseKind = "independent"
     preaverage: bool = True
     method: Method = "stream"
+    windows: Windows = "auto"
 
 
 MULTIDIFFUSION = Sampler(
@@ -174,6 +178,7 @@ MULTIDIFFUSION = Sampler(
     bootstrap=Bootstrap(steps=20, mix=20.0),
     guidance=Guidance("full", 7.5),
     preaverage=False,
+    windows="off",
 )
 """The baseline as published in arXiv 2302.08113, with white instead of random plain colours."""
 

@@ -27,6 +27,8 @@ class FakeBackbone:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     factor: int = 2
     multiple: int = 4
+    window_px: int = 8192
+    native_px: int = 8192
     channels: int = 3
     embeds_guidance: bool = False
     calls: list[list[int]] = field(default_factory=list)

@@ -28,32 +28,6 @@ def test_bootstrapped() -> None:
 
 
 @pytest.mark.parametrize(
-    ("hits", "size", "shift"),
-    [
-        ((0, 0), 8, 4),  # one pixel at 0: box centre (0+0+1)//2 = 0
-        ((1, 1), 8, 3),  # (1+1+1)//2 = 1
-        ((0, 1), 8, 3),  # (0+1+1)//2 = 1
-        ((0, 2), 8, 3),  # (0+2+1)//2 = 1
-        ((6, 7), 8, -3),  # (6+7+1)//2 = 7
-        ((0, 7), 8, 0),  # the whole line
-        ((1, 4), 7, 0),  # 3 = 7//2
-        ((0, 6), 7, 0),
-        ((2, 2), 1 + 4, 0),
-    ],
-)
-def test_centring_shift_by_hand(hits: tuple[int, int], size: int, shift: int) -> None:
-    weight = torch.zeros(1, size, 11)
-    for hit in hits:
-        weight[0, hit, 9] = 0.01  # any weight counts
-    assert regions.centring_shift(weight) == (shift, 5 - 9)
-    assert regions.centring_shift(weight.transpose(1, 2)) == (5 - 9, shift)
-
-
-def test_nothing_to_centre() -> None:
-    assert regions.centring_shift(torch.zeros(1, 4, 6)) == (0, 0)
-
-
-@pytest.mark.parametrize(
     ("apart", "leak", "share"),
     [
         ((0, 0), 0.2, 0.0),

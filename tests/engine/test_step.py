@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from smd_cli.engine.contract import Rows
+from smd_cli.engine.flight import Flight, advance, launch
 from smd_cli.engine.plan import Plan
-from smd_cli.engine.stream import Flight, advance, launch
 from smd_cli.scene.types import Background, Bootstrap, Guidance
 
 from .fake import FakeBackbone

@@ -17,6 +17,7 @@ from smd_cli.engine.contract import Backbone
 from smd_cli.engine.plan import Plan
 from smd_cli.engine.schedule import StepTable
 from smd_cli.engine.stream import Frame, picture, single, stream
+from smd_cli.engine.windows import Strip, Window
 from smd_cli.scene.types import Background, Bootstrap, Brush, Guidance, Scene
 
 from .fake import FakeBackbone
@@ -189,8 +190,9 @@ def test_leak_by_hand(fake: FakeBackbone) -> None:
 def test_centring_turns_back(fake: FakeBackbone) -> None:
     """A network that knows no place gives the same with centring and without."""
     ours = made(fake, scene(*two(), background=HILL, bootstrap=Bootstrap(2)), *TWO)
-    unmoved = replace(ours, shifts=tuple(tuple((0, 0) for _ in row) for row in ours.shifts))
-    assert ours.shifts != unmoved.shifts
+    whole = (Window(Strip(0, 12), Strip(0, 16)),)
+    unmoved = replace(ours, windows=tuple((whole,) * len(slot) for slot in ours.windows))
+    assert any(own.corner != (0, 0) for slot in ours.windows for (own,) in slot)
 
     placeless = FakeBackbone(placed=False)
     moved, not_moved = (latents(single, kind, placeless, 1) for kind in (ours, unmoved))

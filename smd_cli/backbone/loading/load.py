@@ -88,6 +88,7 @@ def _load(model: ModelRef, device: torch.device, dtype: torch.dtype, low_memory:
         family, index, modules, factor = files.load_folder(model, model.folder, dtype)
     unet, vae, defaults = modules["unet"], modules["vae"], read_defaults(model)
     parts = [modules[part] for part in (*family.text_parts, "unet")]
+    native_px = max(defaults.native_size)
     if not low_memory:  # fusing is quicker there
         for part in parts:
             part.to(device)
@@ -100,6 +101,8 @@ def _load(model: ModelRef, device: torch.device, dtype: torch.dtype, low_memory:
             text_encoders=tuple(modules[part] for part in family.text_parts),
             vae=vae,
             factor=factor,
+            window_px=defaults.window_px or native_px,
+            native_px=native_px,
             scheduler=defaults.scheduler,
             consistency=defaults.consistency,
             zero_empty=bool(index.get("force_zeros_for_empty_prompt", True)),

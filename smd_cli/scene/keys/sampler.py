@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import get_args
+from typing import Literal, get_args
 
 from smd_cli.scene.keys.fields import flag, listed, number, one_of, whole
 from smd_cli.scene.keys.sections import Reader, Section, wrong
@@ -19,7 +19,9 @@ from smd_cli.scene.types import (
     NoiseKind,
     Preset,
     Sampler,
+    Windows,
 )
+from smd_cli.units import MAX_SIDE_PX, MIN_SIDE_PX
 
 MAX_STEPS = 50
 _LAST_TIMESTEP = 999
@@ -27,6 +29,7 @@ _METHODS: tuple[Method, ...] = get_args(Method)
 _PRESETS: tuple[Preset, ...] = get_args(Preset)
 _MASK_TYPES: tuple[MaskType, ...] = get_args(MaskType)
 _GUIDANCE_TYPES: tuple[GuidanceType, ...] = get_args(GuidanceType)
+_WINDOWS: tuple[Literal["auto", "off"], ...] = ("auto", "off")
 _NOISE_KINDS: tuple[NoiseKind, ...] = get_args(NoiseKind)
 
 
@@ -48,6 +51,7 @@ def read_sampler(node: Node, own: Sampler) -> Sampler:
             guidance=keys.get("guidance", _guidance(start.guidance), start.guidance),
             noise=keys.get("noise", one_of(*_NOISE_KINDS), start.noise),
             preaverage=keys.get("preaverage", flag, start.preaverage),
+            windows=keys.get("windows", _windows, start.windows),
         )
 
 
@@ -99,6 +103,12 @@ def _shared(own: Sampler, steps: int) -> Bootstrap:
     slots = min(slots, steps - 1) if boot.steps < before else steps
     mix = boot.mix * slots / boot.steps if boot.steps else boot.mix
     return replace(boot, steps=slots, mix=mix)
+
+
+def _windows(node: Node) -> Windows:
+    if isinstance(node.value, str):
+        return one_of(*_WINDOWS)(node)
+    return whole(MIN_SIDE_PX, MAX_SIDE_PX)(node)
 
 
 def _timesteps(node: Node) -> tuple[int, ...]:

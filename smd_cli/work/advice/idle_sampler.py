@@ -27,6 +27,12 @@ def idle_sampler(
     if path in scene_file.places and sampler.method == "multidiffusion":
         message = "preaverage has no effect: multidiffusion averages its own way"
         yield Problem(scene_file.place(*path), message, "method: stream has the choice")
+    path = ("sampler", "windows")
+    whole = {"paper": "preset: paper", "initialize": "guidance: initialize"}
+    why = whole.get(sampler.preset) or whole.get(sampler.guidance.type)
+    if path in scene_file.places and sampler.windows != "off" and why:
+        message = f"windows has no effect: {why} sees the whole canvas"
+        yield Problem(scene_file.place(*path), message, "leave it out")
 
 
 def _idle_guidance(scene_file: SceneFile, defaults: ModelDefaults) -> Iterator[Problem]:

@@ -1,0 +1,177 @@
+"""Windows: which parts of the canvas a brush's network rows see.
+
+Plain NumPy like the masks. A brush is denoised on the smallest legal window around its weight
+instead of on the whole canvas; what is larger than a model is at home with is tiled
+(MultiDiffusion, arXiv 2302.08113), with weights that fall towards a tile's edges. All lengths are
+latent cells.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from smd_cli.scene.types import Windows
+
+Line = npt.NDArray[np.float32]
+Cells = npt.NDArray[np.bool_]
+
+_STRETCH = 1.5  # a model keeps its composition up to so many times its native side
+_OVERLAP = 0.25  # share of a tile that it has in common with the next one, at least
+
+
+@dataclass(frozen=True)
+class Legal:
+    """Which windows a model draws well in.
+
+    Sides run from `least` in halves of it to `most`, and longer boxes are tiled by sides of `tile`.
+    Windows begin at multiples of `grid`, the cells that a network's deepest layer sees as one, and
+    keep `margin` cells around the weight where the canvas has them.
+    """
+
+    least: int
+    tile: int
+    most: int
+    grid: int
+    margin: int = 2
+
+    @staticmethod
+    def of(
+        asked: Windows, least_px: int, native_px: int, factor: int, multiple: int
+    ) -> Legal | None:
+        """Those of a model whose least and native sides are given in canvas pixels.
+
+        A number that is asked for stands for the least side, in pixels; None is for windows as
+        large as their canvas, off.
+        """
+        if asked == "off":
+            return None
+        grid = multiple // factor
+        least = _rounded((least_px if asked == "auto" else asked) / factor, grid)
+        native = max(_rounded(native_px / factor, grid), least)
+        return Legal(least, native, int(native * _STRETCH) // grid * grid, grid)
+
+
+def _rounded(length: float, grid: int) -> int:
+    return math.ceil(length / grid) * grid
+
+
+@dataclass(frozen=True, eq=False)
+class Strip:
+    """One side of a window: `length` cells from `start` on, which may lie before the canvas or
+    reach beyond it: there it goes on at the other end. `share` (length,) in 0..1 is what a tile
+    counts beside its neighbours, None where there are none.
+    """
+
+    start: int
+    length: int
+    share: Line | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """A part of the canvas that one row sees."""
+
+    rows: Strip
+    columns: Strip
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.rows.length, self.columns.length
+
+    @property
+    def corner(self) -> tuple[int, int]:
+        """Top and left."""
+        return self.rows.start, self.columns.start
+
+    @property
+    def share(self) -> npt.NDArray[np.float32]:
+        """What the window counts in each of its cells, (h, w) in 0..1."""
+        sides = (self.rows, self.columns)
+        down, across = (
+            np.ones(s.length, np.float32) if s.share is None else s.share for s in sides
+        )
+        return down[:, None] * across
+
+
+def windows_of(support: Cells, legal: Legal | None, *, centred: bool) -> tuple[Window, ...]:
+    """The windows of a brush that has any weight where `support` (h, w) is true.
+
+    `centred` puts the middle of the weight's box into the middle of its window, over the canvas's
+    edges if need be: bootstrapped brushes are seen so (StreamMultiDiffusion, arXiv 2403.09055).
+    """
+    lines = [np.asarray(support.any(axis=axis)) for axis in (1, 0)]
+    if not lines[0].any():
+        return ()
+    rows, columns = (tuple(_strips(line, legal, centred)) for line in lines)
+    windows = (Window(down, across) for down in rows for across in columns)
+    if len(rows) * len(columns) == 1:
+        return tuple(windows)
+    return tuple(w for w in windows if _inside(support, w).any())
+
+
+def _inside(support: Cells, window: Window) -> Cells:
+    down, across = (
+        np.arange(side.start, side.start + side.length) % length
+        for side, length in zip((window.rows, window.columns), support.shape, strict=True)
+    )
+    return support[np.ix_(down, across)]
+
+
+def _strips(line: Cells, legal: Legal | None, centred: bool) -> Iterator[Strip]:
+    """The strips that see every true cell of one side of a canvas."""
+    canvas, hits = len(line), np.flatnonzero(line)
+    low, high = int(hits[0]), int(hits[-1])
+    length = canvas if legal is None else _side(high + 1 - low, canvas, legal)
+    if length is None:
+        assert legal is not None
+        yield from _tiles(low, high + 1, canvas, legal)
+        return
+    start = (low + high + 1) // 2 - length // 2
+    if not centred:
+        grid = 1 if legal is None else legal.grid
+        start = min(max(_nearest(start, grid, low, high + 1 - length), 0), canvas - length)
+    yield Strip(start, length)
+
+
+def _nearest(start: int, grid: int, low: int, high: int) -> int:
+    """The multiple of `grid` next to `start`; `start` itself where the box would be cut there."""
+    near = round(start / grid) * grid
+    return near if high <= near <= low else start
+
+
+def _side(box: int, canvas: int, legal: Legal) -> int | None:
+    """The smallest legal side for a box on a canvas; None where that has to be tiled."""
+    wanted = box + 2 * legal.margin
+    if canvas <= legal.least:
+        return canvas
+    half = _rounded(legal.least / 2, legal.grid)
+    steps = math.ceil(max(0, wanted - legal.least) / half)
+    side = legal.least + steps * half
+    if side >= canvas and canvas <= legal.most:
+        return canvas
+    return side if side <= min(legal.most, canvas) else None
+
+
+def _tiles(low: int, high: int, canvas: int, legal: Legal) -> Iterator[Strip]:
+    """Overlapping strips over the cells from `low` to before `high`, evenly spread."""
+    low, high = max(low - legal.margin, 0), min(high + legal.margin, canvas)
+    length, grid = min(legal.tile, canvas), legal.grid
+    last = min(_rounded(max(high - length, 0), grid), canvas - length)
+    first = min(low // grid * grid, last)
+    count = math.ceil((last - first) / (length * (1 - _OVERLAP))) + 1
+    spread = np.linspace(first, last, count)
+    starts = sorted({round(at / grid) * grid for at in spread})
+    tents = np.zeros((len(starts), canvas), dtype=np.float32)
+    for tent, start in zip(tents, starts, strict=True):
+        place = np.arange(length) + 0.5
+        tent[start : start + length] = np.minimum(place, length - place)
+    total = tents.sum(axis=0)
+    for tent, start in zip(tents, starts, strict=True):
+        part = slice(start, start + length)
+        yield Strip(start, length, tent[part] / total[part])
