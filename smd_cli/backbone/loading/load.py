@@ -12,7 +12,7 @@ from smd_cli.backbone.loading import files
 from smd_cli.backbone.loading.fetch import model_folder, vae_folder
 from smd_cli.backbone.loading.lora import fuse_loras
 from smd_cli.backbone.loading.single_file import load_file
-from smd_cli.backbone.memory import is_full, place
+from smd_cli.backbone.memory import is_full, keep_freed, place
 from smd_cli.backbone.parts import Parts
 from smd_cli.backbone.quiet import quiet
 from smd_cli.engine.contract import Backbone
@@ -63,6 +63,7 @@ def load_backbone(
     """
     where = pick_device(device)
     precision = pick_dtype(dtype, where)
+    keep_freed()
     with quiet():
         try:
             return _load(model, where, precision, low_memory)
