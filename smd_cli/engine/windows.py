@@ -30,7 +30,9 @@ class Legal:
 
     Sides run from `least` in halves of it to `most`, and longer boxes are tiled by sides of `tile`.
     Windows begin at multiples of `grid`, the cells that a network's deepest layer sees as one, and
-    keep `margin` cells around the weight where the canvas has them.
+    keep `margin` cells around the weight where the canvas has them. Centred ones keep `ground`: with
+    less of the plain ground around, the first guess of a bootstrapped brush is worse (by the
+    starter's evaluation objects were right 9 % less often with 2 cells, and no less with 4).
     """
 
     least: int
@@ -38,6 +40,7 @@ class Legal:
     most: int
     grid: int
     margin: int = 2
+    ground: int = 4
 
     @staticmethod
     def of(
@@ -127,7 +130,7 @@ def _strips(line: Cells, legal: Legal | None, centred: bool) -> Iterator[Strip]:
     """The strips that see every true cell of one side of a canvas."""
     canvas, hits = len(line), np.flatnonzero(line)
     low, high = int(hits[0]), int(hits[-1])
-    length = canvas if legal is None else _side(high + 1 - low, canvas, legal)
+    length = canvas if legal is None else _side(high + 1 - low, canvas, legal, centred)
     if length is None:
         assert legal is not None
         yield from _tiles(low, high + 1, canvas, legal)
@@ -145,9 +148,9 @@ def _nearest(start: int, grid: int, low: int, high: int) -> int:
     return near if high <= near <= low else start
 
 
-def _side(box: int, canvas: int, legal: Legal) -> int | None:
+def _side(box: int, canvas: int, legal: Legal, centred: bool) -> int | None:
     """The smallest legal side for a box on a canvas; None where that has to be tiled."""
-    wanted = box + 2 * legal.margin
+    wanted = box + 2 * (legal.ground if centred else legal.margin)
     if canvas <= legal.least:
         return canvas
     half = _rounded(legal.least / 2, legal.grid)
