@@ -30,8 +30,8 @@ class Legal:
 
     Sides run from `least` in halves of it to `most`, and longer boxes are tiled by sides of `tile`.
     Windows begin at multiples of `grid`, the cells that a network's deepest layer sees as one, and
-    keep `margin` cells around the weight where the canvas has them. Centred ones keep `ground`: with
-    less of the plain ground around, the first guess of a bootstrapped brush is worse (by the
+    keep `margin` cells around the weight where the canvas has them. Centred ones keep `ground`:
+    with less plain ground around it the first guess of a bootstrapped brush is worse (by the
     starter's evaluation objects were right 9 % less often with 2 cells, and no less with 4).
     """
 
