@@ -22,7 +22,8 @@ from smd_cli.scene.parse import load_scene
 from smd_cli.work.check import Report, check_scene
 
 HEAD = "model: hub:a/b\nsize: 128x128\nbackground: {prompt: a meadow}\nbrushes:\n"
-ACTS = "hint: a brush acts in a slot where its mask is stronger than the noise there"
+LATE = "hint: a brush acts where its mask is stronger than the slot's noise; one that comes late "
+LATE += "hardly shows its thing: "
 
 
 def write(folder: Path, text: str) -> str:
@@ -52,12 +53,12 @@ def test_coverage_boxes_slots_and_what_is_uncovered(tmp_path: Path) -> None:
         tmp_path,
         HEAD
         + brush("{rect: [0, 0, 64, 64]}", "name: fox", "blur: 0")
-        + brush("{rect: [32, 32, 64, 64]}", "blur: 0", "alpha: 0.9"),
+        + brush("{rect: [32, 32, 64, 64]}", "blur: 0", "alpha: 0.95"),
     )
     fox, other = report.brushes
     assert (fox.label, fox.prompt, fox.sources) == ("fox", "a fox", ("rect 0,0 64x64",))
     assert (fox.coverage, fox.box, fox.slots) == (0.25, (0, 0, 64, 64), 5)
-    # 0.9 lies above σ = 0.850 and 0.584, and continuous masks act from the σ after their own on
+    # 0.95 lies above σ = 0.850 and 0.584, and continuous masks act from the σ after their own on
     assert (other.label, other.box, other.slots) == ("brush 2", (32, 32, 64, 64), 3)
     assert report.uncovered == pytest.approx(1 - (2 * 0.25 - 0.0625))
     assert report.warnings == ()
@@ -219,7 +220,7 @@ def test_an_empty_mask(tmp_path: Path) -> None:
 def test_a_fully_covered_brush(tmp_path: Path) -> None:
     text = HEAD + brush("{ellipse: [10, 10, 60, 60]}") + brush("{ellipse: [10, 10, 60, 60]}")
     assert warned(tmp_path, text) == [
-        "s.yaml:6:5: warning: 'brush 1' is fully covered by later brushes\n"
+        "s.yaml:6:5: warning: 'brush 1' is fully covered by later brushes: 'brush 2'\n"
         "      mask: {ellipse: [10, 10, 60, 60]}\n      ^\n"
         "hint: later brushes lie on top: move it down the list"
     ]
@@ -257,7 +258,8 @@ def test_alpha_so_low_that_the_brush_acts_in_few_slots(tmp_path: Path) -> None:
     text = HEAD + brush("{rect: [0, 0, 64, 64]}", "name: fox", "alpha: 0.8")
     assert warned(tmp_path, text) == [
         "s.yaml:8:12: warning: 'fox' acts in only 2 of 5 slots: its alpha is 0.8\n"
-        f"      alpha: 0.8\n             ^\n{ACTS}"
+        f"      alpha: 0.8\n             ^\n{LATE}"
+        "alpha: 1 lets it act in all slots; strength: says how much of its prompt shows"
     ]
 
 
@@ -268,13 +270,15 @@ def test_a_single_slot_is_one_slot(tmp_path: Path) -> None:
 
 
 def test_cover_so_low_that_the_brush_acts_in_few_slots(tmp_path: Path) -> None:
-    text = (
-        HEAD + brush("{rect: [0, 0, 64, 64]}", "blur: 0") + brush("{rect: [0, 0, 128, 62]}")
-    ).replace("brushes", "sampler: {mask_type: discrete}\nbrushes")
-    assert warned(tmp_path, text) == [
-        "s.yaml:7:5: warning: 'brush 1' acts in only 0 of 5 slots: later brushes cover it\n"
-        f"      mask: {{rect: [0, 0, 64, 64]}}\n      ^\n{ACTS}"
-    ]
+    Image.new("L", (128, 128), 128).save(tmp_path / "m.png")
+    text = HEAD + brush("{rect: [0, 0, 64, 64]}", "blur: 0") + brush("m.png")
+    told = warned(tmp_path, text.replace("brushes", "sampler: {mask_type: discrete}\nbrushes"))
+    assert told[0] == (
+        "s.yaml:7:5: warning: 'brush 1' acts in only 1 of 5 slots: later brushes cover it\n"
+        f"      mask: {{rect: [0, 0, 64, 64]}}\n      ^\n{LATE}"
+        "move it down the list, or let the later brushes leave it free; "
+        "mask_type: continuous lets faint paint act earlier"
+    )
 
 
 def test_a_blur_that_thins_a_brush(tmp_path: Path) -> None:
@@ -282,7 +286,8 @@ def test_a_blur_that_thins_a_brush(tmp_path: Path) -> None:
     assert warned(tmp_path, text) == [
         "s.yaml:7:11: warning: 'brush 1' acts in only 1 of 5 slots: "
         "a blur of 16 px thins so small a brush\n"
-        f"      blur: 16\n            ^\n{ACTS}"
+        f"      blur: 16\n            ^\n{LATE}"
+        "a smaller blur or a larger mask lets it act in more slots"
     ]
 
 
@@ -290,7 +295,8 @@ def test_a_mask_too_weak_for_most_slots(tmp_path: Path) -> None:
     Image.new("L", (128, 128), 153).save(tmp_path / "m.png")
     assert warned(tmp_path, HEAD + brush("m.png")) == [
         "s.yaml:6:11: warning: 'brush 1' acts in only 2 of 5 slots: its mask reaches 0.60 at most\n"
-        f"      mask: m.png\n            ^\n{ACTS}"
+        f"      mask: m.png\n            ^\n{LATE}"
+        "paint the mask with full opacity; strength: says how much of its prompt shows"
     ]
 
 

@@ -72,13 +72,18 @@ class SlotCounter:
     published: bool = False
 
     def count(self, patch: Patch, alpha: float, blur_px: float) -> int:
-        """In how many slots a layer acts of which `patch` is left: a weight grows with its mask,
-        so that the mask's peak tells.
+        """In how many slots a layer acts of which `patch` is left."""
+        return int((self.weights(patch, alpha, blur_px) > 0).sum())
+
+    def weights(self, patch: Patch, alpha: float, blur_px: float) -> Array:
+        """The largest weight (T,) that a layer has in every slot: it grows with the mask, so that
+        the peak of what `patch` leaves tells.
         """
         soft = blur_patch(patch, self.canvas, blur_px, self.radius_px, self.factor)
         peak = np.full((1, 1), soft.paint.max(initial=0) * np.float32(alpha), dtype=np.float32)
-        weights = quantise(peak, self.table, self.mask_type, published=self.published)
-        return int(weights.any(axis=(1, 2)).sum())
+        found = quantise(peak, self.table, self.mask_type, published=self.published)
+        largest: Array = found[:, 0, 0]
+        return largest
 
 
 def slot_counter(

@@ -19,7 +19,8 @@ from smd_cli.scene.types import SceneFile
 from smd_cli.units import counted, plain, shortened
 from smd_cli.work.advice.fit import fit_warnings
 from smd_cli.work.advice.idle import idle_keys
-from smd_cli.work.advice.layers import Box, Layer, Layers, layer_warnings, see_layers
+from smd_cli.work.advice.layers import Box, Layer, Layers, see_layers
+from smd_cli.work.advice.masks import mask_warnings
 from smd_cli.work.advice.prompts import prompt_warnings
 
 # Where a scene says which timesteps its slots have.
@@ -183,7 +184,7 @@ def warnings_of(
         *idle_keys(scene_file, defaults, table, layers.layers),
         *prompt_warnings(scene_file, defaults),
         *fit_warnings(scene_file, painted.size, table, defaults, layers.layers),
-        *layer_warnings(scene_file, layers.layers, table, defaults.factor),
+        *mask_warnings(scene_file, painted, layers.layers, table, defaults.factor),
     ]
     unique = dict.fromkeys(replace(problem, severity="warning") for problem in found)
     return tuple(sorted(unique, key=_rank))

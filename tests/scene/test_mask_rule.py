@@ -81,17 +81,6 @@ def test_hidden_colours_do_not_matter_where_alpha_varies(tmp_path: Path) -> None
         assert notes == []
 
 
-def test_a_mask_that_looks_inverted_is_told(tmp_path: Path) -> None:
-    dark = np.full((16, 24), 255, dtype=np.uint8)
-    dark[5:8, 5:8] = 0
-    Image.fromarray(dark).save(tmp_path / "m.png")
-    assert read(tmp_path / "m.png")[1] == ["paints 98 % of the canvas: white = painted"]
-    assert not read_mask(tmp_path / "m.png", "m", SIZE, invert=True).notes
-    dark[5:16] = 0
-    Image.fromarray(dark).save(tmp_path / "m.png")
-    assert read(tmp_path / "m.png")[1] == []
-
-
 def test_a_mask_with_a_transparent_speck_is_told(tmp_path: Path) -> None:
     alpha = np.full((16, 24), 255, dtype=np.uint8)
     alpha[0, 0] = 0
@@ -139,13 +128,6 @@ def test_warnings_name_the_mask_and_stand_at_its_line(tmp_path: Path) -> None:
     )
     settled = scene_of(ImageMask(path, "m.png", channel="alpha"), size=SIZE, keys=("channel",))
     assert paint_scene(settled).warnings == ()
-
-
-def test_a_written_invert_settles_whether_a_mask_is_inverted(tmp_path: Path) -> None:
-    Image.new("L", SIZE, 255).save(tmp_path / "m.png")
-    mask = ImageMask(tmp_path / "m.png", "m.png")
-    assert len(paint_scene(scene_of(mask, size=SIZE)).warnings) == 1
-    assert paint_scene(scene_of(mask, size=SIZE, keys=("invert",))).warnings == ()
 
 
 def test_a_cropped_layer_of_the_canvas_shape_is_told(tmp_path: Path) -> None:

@@ -218,18 +218,13 @@ def _range(picture: Image.Image) -> tuple[float, float]:
 
 
 def _oversized(paint: Array, channel: Channel, chosen: bool, pixels: Pixels) -> tuple[Note, ...]:
-    """That a mask paints nearly all of the canvas, as an inverted one does.
+    """That a layer is opaque nearly everywhere, though it draws something.
 
     `chosen`: the scene says the channel; opaque colours are meant then.
     """
     share = float(paint.mean())
-    if share <= _SOLID:
+    if share <= _SOLID or channel != "alpha" or chosen or not _varies(pixels):
         return ()
-    painted = f"paints {share * 100:.0f} % of the canvas"
-    if channel == "luma":
-        hint = "if black is meant, write invert: true; invert: false settles it"
-        return (Note(f"{painted}: white = painted", hint, "invert"),)
-    if channel != "alpha" or chosen or not _varies(pixels):
-        return ()
+    message = f"paints {share * 100:.0f} % of the canvas, though its colours vary: opaque = painted"
     hint = "channel: luma takes white = painted; channel: alpha settles it"
-    return (Note(f"{painted}, though its colours vary: opaque = painted", hint, "channel"),)
+    return (Note(message, hint, "channel"),)

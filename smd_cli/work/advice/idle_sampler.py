@@ -18,7 +18,7 @@ def idle_sampler(
     """Guidance that guides nothing, bootstrapping of no slot or of all, cover of nothing."""
     yield from _idle_guidance(scene_file, defaults)
     yield from _idle_bootstrap(scene_file, table)
-    sampler, covered = scene_file.scene.sampler, any(layer.under for layer in layers)
+    sampler, covered = scene_file.scene.sampler, any(layer.covered for layer in layers)
     path = ("sampler", "cover")
     if path in scene_file.places and sampler.cover != Sampler().cover and not covered:
         message = "cover has no effect: no brush lies under another"

@@ -1,0 +1,190 @@
+"""Warnings about masks: inverted, empty, covered and faint ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from .scenes import said
+
+SIDE = 128
+Box = tuple[int, int, int, int]
+
+
+def drawing(folder: Path, *boxes: Box, paper: int = 255, ink: int = 0) -> None:
+    """Save m.png: boxes (left, top, right, bottom) of ink on paper."""
+    levels = np.full((SIDE, SIDE), paper, dtype=np.uint8)
+    for left, top, right, bottom in boxes:
+        levels[top:bottom, left:right] = ink
+    Image.fromarray(levels).save(folder / "m.png")
+
+
+def brushes(*masks: str, model: str = "hub:a/b", more: str = "") -> str:
+    lines = [f"  - {{name: n{n}, prompt: a fox, mask: {m}}}" for n, m in enumerate(masks, 1)]
+    head = f"model: {model}\nsize: {SIDE}x{SIDE}\nbackground: sky\n{more}brushes:"
+    return "\n".join([head, *lines, ""])
+
+
+# Inverted
+
+
+@pytest.mark.parametrize(
+    ("box", "share"),
+    [
+        ((30, 40, 90, 97), 79),
+        ((60, 60, 64, 64), 99),
+        ((20, 30, 100, 110), 60),
+        ((30, 40, 90, 128), 67),  # cut off by the lower edge
+        ((100, 100, 128, 128), 95),  # in a corner
+    ],
+)
+def test_black_on_white_paper_is_told(tmp_path: Path, box: Box, share: int) -> None:
+    drawing(tmp_path, box)
+    [told] = said(tmp_path, brushes("m.png"))
+    assert told == (
+        f"5:37 'm.png' is painted all around, {share} % of the canvas, as the paper of a black "
+        "drawing is: white = painted | if black is meant, write invert: true; invert: false "
+        "settles it"
+    )
+
+
+@pytest.mark.parametrize(
+    "boxes",
+    [
+        [],  # everything
+        [(0, 120, 128, 128)],  # a sky
+        [(0, 0, 128, 6)],  # a ground
+        [(0, 120, 128, 128), (30, 100, 60, 128)],  # a sky with a house below
+        [(120, 0, 128, 128)],  # a side
+        [(0, 0, 40, 40), (88, 0, 128, 40)],  # a valley
+        [(20, 20, 110, 110)],  # a frame
+        [(70, 70, 128, 128)],  # a step
+    ],
+)
+def test_white_that_is_meant_is_not_told(tmp_path: Path, boxes: list[Box]) -> None:
+    drawing(tmp_path, *boxes)
+    assert said(tmp_path, brushes("m.png")) == []
+
+
+def test_nearly_white_paper_with_no_drawing_is_everything(tmp_path: Path) -> None:
+    drawing(tmp_path, (30, 40, 90, 97), paper=254, ink=249)
+    assert said(tmp_path, brushes("m.png")) == []
+
+
+def test_a_written_invert_settles_it(tmp_path: Path) -> None:
+    drawing(tmp_path, (30, 40, 90, 97))
+    for mask in ("{image: m.png, invert: false}", "{image: m.png, invert: true}"):
+        assert said(tmp_path, brushes(mask)) == []
+    [told] = said(tmp_path, brushes("{image: m.png, channel: luma}"))
+    assert "'m.png' is painted all around" in told
+
+
+def test_a_layer_that_is_opaque_all_around_is_meant(tmp_path: Path) -> None:
+    levels = np.full((SIDE, SIDE, 4), 255, dtype=np.uint8)
+    levels[40:90, 40:90, 3] = 0
+    Image.fromarray(levels).save(tmp_path / "m.png")
+    assert said(tmp_path, brushes("m.png")) == []
+
+
+# Empty
+
+
+def test_a_mask_without_paint_is_told_once(tmp_path: Path) -> None:
+    Image.new("RGBA", (SIDE, SIDE)).save(tmp_path / "m.png")
+    [told] = said(tmp_path, brushes("m.png"))
+    assert "5:37 'm.png' is transparent everywhere: it paints nothing" in told
+    [told] = said(tmp_path, brushes("{image: m.png, channel: alpha}"))
+    assert "the mask of 'n1' is empty" in told
+    Image.new("L", (SIDE, SIDE)).save(tmp_path / "m.png")
+    [told] = said(tmp_path, brushes("m.png"))
+    assert "the mask of 'n1' is empty" in told
+
+
+def test_an_empty_first_frame_has_two_things_to_tell(tmp_path: Path) -> None:
+    first, other = Image.new("L", (SIDE, SIDE)), Image.new("L", (SIDE, SIDE), 255)
+    first.save(tmp_path / "m.png", save_all=True, append_images=[other])
+    assert len(said(tmp_path, brushes("m.png"))) == 2
+
+
+def test_a_tiny_brush_is_told_once(tmp_path: Path) -> None:
+    [told] = said(tmp_path, brushes("{rect: [9, 9, 12, 12]}"))
+    assert "'n1' paints 144 px, less than 4 latent cells" in told
+
+
+# Covered
+
+WHOLE = "{rect: [0, 0, 100, 100]}"
+
+
+@pytest.mark.parametrize(("height", "share"), [(86, 86), (97, 97)])
+def test_a_brush_of_which_little_shows_is_told_with_what_covers_it(
+    tmp_path: Path, height: int, share: int
+) -> None:
+    over = (f"{{rect: [0, 0, 30, {height}]}}", f"{{rect: [30, 0, 70, {height}]}}")
+    [told] = said(tmp_path, brushes(WHOLE, *over))
+    assert told == (
+        f"5:31 'n1' is covered to {share} % by later brushes: 'n3', 'n2' | later brushes lie on "
+        "top: move it down the list"
+    )
+
+
+def test_a_brush_of_which_enough_shows_is_not_told(tmp_path: Path) -> None:
+    sharp = "defaults: {blur: 0}\n"
+    assert said(tmp_path, brushes(WHOLE, "{rect: [0, 0, 100, 84]}", more=sharp)) == []
+
+
+def test_only_the_uppermost_is_named_and_a_few_of_many(tmp_path: Path) -> None:
+    [first, second] = said(tmp_path, brushes(WHOLE, WHOLE, WHOLE))
+    assert "'n1' is fully covered by later brushes: 'n3' |" in first
+    assert "'n2' is fully covered by later brushes: 'n3' |" in second
+    strips = [f"{{rect: [0, {20 * n}, 100, 20]}}" for n in range(5)]
+    told = said(tmp_path, brushes(WHOLE, *strips))
+    assert "'n1' is fully covered by later brushes: 'n2', 'n3', 'n4' and 2 more |" in told[0]
+
+
+def test_layers_that_do_not_thin_each_other_cover_nothing(tmp_path: Path) -> None:
+    text = brushes(WHOLE, WHOLE, more="sampler: {cover: 1}\n")
+    assert said(tmp_path, text) == []
+
+
+# Faint
+
+
+def stroke(folder: Path, opacity: float) -> None:
+    levels = np.zeros((SIDE, SIDE, 4), dtype=np.uint8)
+    levels[20:110, 20:110] = (255, 255, 255, round(opacity * 255))
+    Image.fromarray(levels).save(folder / "m.png")
+
+
+def test_a_faint_stroke_on_the_starter_is_told(tmp_path: Path) -> None:
+    """0.4 lies in slot 3 of 5 (noise 0.465 to 0.344): 0.46 + 1 + 1 of 5."""
+    stroke(tmp_path, 0.4)
+    [told] = said(tmp_path, brushes("m.png", model="starter", more="sampler: {steps: 5}\n"))
+    assert told.startswith("6:37 'n1' acts in only 3 of 5 slots: its mask reaches 0.40 at most | ")
+    assert told.endswith(
+        "paint the mask with full opacity; strength: says how much of its prompt shows"
+    )
+
+
+def test_a_stroke_that_acts_in_half_of_the_slots_is_not_told(tmp_path: Path) -> None:
+    stroke(tmp_path, 0.45)  # 0.87 + 1 + 1
+    assert said(tmp_path, brushes("m.png", model="starter")) == []
+
+
+def test_what_holds_a_brush_back_most_is_told(tmp_path: Path) -> None:
+    stroke(tmp_path, 0.4)
+    text = brushes("m.png").replace("a fox,", "a fox, alpha: 0.99,")
+    [told] = said(tmp_path, text)
+    assert "its mask reaches 0.40 at most" in told
+    stroke(tmp_path, 1)
+    [told] = said(tmp_path, text.replace("0.99", "0.4"))
+    assert "acts in only 1 of 5 slots: its alpha is 0.4 | " in told
+
+
+def test_hard_masks_are_told_of_the_soft_ones(tmp_path: Path) -> None:
+    stroke(tmp_path, 0.4)
+    [told] = said(tmp_path, brushes("m.png", more="sampler: {mask_type: discrete}\n"))
+    assert told.endswith("; mask_type: continuous lets faint paint act earlier")
