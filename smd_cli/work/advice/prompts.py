@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from smd_cli.errors import KeyPath, Problem
@@ -14,6 +12,7 @@ from smd_cli.scene.paint.pictures import quote
 from smd_cli.scene.types import Scene, SceneFile
 from smd_cli.units import shortened
 from smd_cli.work.advice.syntax import foreign_syntax
+from smd_cli.work.advice.words import unknown_words
 
 _PICTURE = re.compile(
     r".*\.(?:a?png|jpe?g|jp2|webp|tiff?|gif|bmp|psd|tga|p[bgpn]m|avif|svg|hei[cf]|kra|xcf|exr"
@@ -35,7 +34,7 @@ def prompt_warnings(scene_file: SceneFile, defaults: ModelDefaults) -> Iterator[
     for path, prompt in prompts:
         own = prompt[len(scene.prefix) : len(prompt) - len(scene.suffix)]
         told = [*_file_as_words(scene_file, path, own.strip())]
-        yield from told or _unknown_words(scene_file, path, prompt, defaults)
+        yield from told or unknown_words(scene_file, path, prompt, defaults)
         yield from _foreign(scene_file, path, prompt)
     for path, negative in _negatives(scene):
         written = path if path in scene_file.places else ("defaults", "negative")
@@ -90,26 +89,3 @@ def _is_file(scene_file: SceneFile, text: str) -> bool:
         return (Path(scene_file.file).parent / text).is_file()
     except (OSError, ValueError):
         return False
-
-
-def _unknown_words(
-    scene_file: SceneFile, path: KeyPath, prompt: str, defaults: ModelDefaults
-) -> Iterator[Problem]:
-    """A prompt in which a model of few words knows none."""
-    words = (*defaults.objects, *defaults.materials)
-    known = (re.search(rf"\b{re.escape(word)}\b", prompt, re.IGNORECASE) for word in words)
-    if words and not any(known):
-        name = scene_file.scene.model.name
-        message = f"the model {name} knows no word of {quote(shortened(prompt))}"
-        yield Problem(scene_file.place(*path), message, _word_hint(prompt, words, name))
-
-
-def _word_hint(prompt: str, words: Sequence[str], model: str) -> str:
-    """The known word that one of the prompt's comes closest to, else a few of the known ones."""
-    for word in re.findall(r"\w+", prompt.lower()):
-        close = difflib.get_close_matches(word, words, n=1, cutoff=0.75)
-        if close:
-            return f"did you mean {quote(close[0])}?"
-    some = words[:: max(1, len(words) // 8)][:8]
-    listed = f"smd models {shlex.quote(model)} lists them"
-    return f"it knows {len(words)} words, such as {', '.join(some)}; {listed}"
