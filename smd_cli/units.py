@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import difflib
 import re
+from collections.abc import Iterable
+from pathlib import PurePath
 
 MIN_SIDE_PX, MAX_SIDE_PX = 64, 8192
 
 _UNITS = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
 _SHORT = 40  # characters of a text in a table or a sentence
 _MAX_QUOTED = 60  # characters of a text within a message
+_CLOSE = 0.55  # of two file names without their suffixes, from where on one may be the other
 _HARMLESS = r"\t -~\xa0-\u2027\u202f-\u2065\u206a-\ud7ff\ue000-\U0010ffff"
 _ROUND_FROM = 100  # a figure of three digits needs no decimal
 
@@ -49,3 +53,16 @@ def visible(text: str, breaks: bool = False) -> str:
     if text.isascii() and text.isprintable():  # most are, and the classes take long to compile
         return text
     return re.sub(f"[^\r\n{_HARMLESS}]" if breaks else f"[^{_HARMLESS}]", "\ufffd", text)
+
+
+def closest_name(name: str, names: Iterable[str]) -> str:
+    """The file name that is most like another, by what stands before the suffixes; empty if none.
+
+    Of names that differ in their suffix alone it is the one with the same suffix.
+    """
+    wanted = PurePath(name.lower())
+    by_stem: dict[str, str] = {}
+    for other in sorted(names, key=lambda n: (PurePath(n.lower()).suffix != wanted.suffix, n)):
+        by_stem.setdefault(PurePath(other.lower()).stem, other)
+    close = difflib.get_close_matches(wanted.stem, by_stem, n=1, cutoff=_CLOSE)
+    return by_stem[close[0]] if close else ""

@@ -482,6 +482,18 @@ def test_a_missing_file_names_the_closest(tmp_path: Path) -> None:
     )
 
 
+def test_a_result_of_ours_is_no_mask_that_was_meant(tmp_path: Path) -> None:
+    """Neither what a scene beside it paints by its name, nor what carries a scene."""
+    told = "error: there is no file 'treee.png'\n"
+    told += f"hint: it was looked for in the folder {str(tmp_path)!r}"
+    (tmp_path / "tree.yaml").touch()
+    (tmp_path / "tree.png").touch()
+    (tmp_path / "trees.png").write_bytes(b"\x89PNG tEXtsmd:scene\0background: sea")
+    assert refusal(tmp_path / "treee.png") == told
+    (tmp_path / "tre.png").touch()
+    assert "did you mean 'tre.png'?" in refusal(tmp_path / "treee.png")
+
+
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     assert refusal(tmp_path / "no" / "fox.png", "no/fox.png") == (
         "error: there is no file 'no/fox.png'\nhint: there is no folder 'no' either"

@@ -5,7 +5,6 @@ What is wrong with a file is raised as a PictureError, which knows no place in t
 
 from __future__ import annotations
 
-import difflib
 import io
 import logging
 import os
@@ -24,11 +23,14 @@ from smd_cli.scene.paint.errors import MAX_PIXELS, PictureError, quote, refuse_h
 from smd_cli.scene.paint.foreign import foreign_error
 from smd_cli.scene.paint.pixels import Source
 from smd_cli.scene.paint.raster import PillowSource
+from smd_cli.units import closest_name
 
 # How files begin whose readers are our own: imported for those alone.
 _PSD, _TIFF = b"8BPS", (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 # Named, so that no decoder starts a program (EPS would). The last two are missing in some builds.
 _FORMATS = ("PNG", "JPEG", "GIF", "BMP", "PPM", "WEBP", "TIFF", "TGA", "JPEG2000", "AVIF")
+_SCENES = (".yaml", ".yml", ".json")  # what a scene paints without -o has its own name
+_SCENE_TEXT, _TEXT_BYTES = b"smd:scene", 1 << 16  # a result's text stands before its pixels
 
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
@@ -143,9 +145,19 @@ def _missing(path: Path, written: str) -> NoReturn:
 
 
 def _closest(path: Path) -> str:
-    """The name in a file's folder that is most like its own, or an empty string."""
+    """The name in a file's folder that is most like its own, of none that smd painted; or none."""
     try:
-        names = {p.name.lower(): p.name for p in sorted(path.parent.iterdir()) if p.is_file()}
+        files = [p for p in sorted(path.parent.iterdir()) if p.is_file()]
+        scenes = {p.stem for p in files if p.suffix.lower() in _SCENES}
+        names = {p.name for p in files if p.stem not in scenes}
+        while (close := closest_name(path.name, names)) and _is_result(path.with_name(close)):
+            names.remove(close)
     except OSError:
         return ""
-    return "".join(names[n] for n in difflib.get_close_matches(path.name.lower(), names, n=1))
+    return close
+
+
+def _is_result(picture: Path) -> bool:
+    """Whether a picture carries a scene, as those do that smd painted."""
+    with picture.open("rb") as file:
+        return _SCENE_TEXT in file.read(_TEXT_BYTES)

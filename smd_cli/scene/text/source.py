@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import sys
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import IO
 
 from smd_cli.errors import Place, Problem, SceneError, UsageError
 from smd_cli.scene.text.nodes import Lines
+from smd_cli.units import closest_name
 
 MAX_BYTES = 1 << 20
 STDIN = "-"
@@ -97,8 +97,8 @@ def _neighbour(path: Path) -> str:
         names = [p.name for p in path.parent.iterdir() if p.suffix.lower() in {".yaml", ".yml"}]
     except OSError:
         return ""
-    close = difflib.get_close_matches(path.name, names, n=1)
-    return f"did you mean {path.parent / close[0]}?" if close else ""
+    close = closest_name(path.name, names)
+    return f"did you mean {path.parent / close}?" if close else ""
 
 
 def _error(file: str, message: str, hint: str = "") -> SceneError:
