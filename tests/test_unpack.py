@@ -430,6 +430,20 @@ def test_files_that_are_not_inside_are_told() -> None:
     notes = unpack(Path("p.png")).notes
     assert "not inside the picture" in notes[0]
     assert notes[0].endswith(": m.png, ../n.png, b.png")
+    assert notes[1] == (
+        "before you paint it again, copy m.png to p/m.png, ../n.png to n.png, b.png to p/b.png"
+    )
+    assert notes[2].startswith("paint it again with: smd render p/p.yaml")
+
+
+def test_files_that_are_there_need_not_be_copied() -> None:
+    scene = "brushes: [{prompt: x, mask: [/no/such/m.png, ../n.png]}]\n"
+    picture({"smd:scene": scene})
+    Path("n.png").touch()
+    [_, copy, _] = unpack(Path("p.png"), Path("q")).notes
+    assert copy == "before you paint it again, copy /no/such/m.png to its place"
+    picture({"smd:scene": scene.replace("/no/such/m.png, ", "")})
+    assert len(unpack(Path("p.png"), Path("r")).notes) == 2
 
 
 @pytest.mark.parametrize(

@@ -33,8 +33,8 @@ _OURS = {"seed", "frames"}  # changes that the command tells by options of their
 class Recipe:
     """A scene's file by its name in `folder`, its text, and how it was painted.
 
-    `outside` are the pictures that it names and that are not inside, `missing` the models' files
-    that are not here.
+    `outside` are the pictures that it names and that are not inside, with the places where they
+    have to be, `missing` the models' files that are not here.
     """
 
     folder: Path
@@ -43,7 +43,7 @@ class Recipe:
     told: Mapping[str, str]
     pictures: int
     changes: tuple[Change, ...]
-    outside: tuple[str, ...]
+    outside: Mapping[str, Path]
     missing: tuple[str, ...]
 
     @classmethod
@@ -68,19 +68,19 @@ class Recipe:
         text = renamed(text, named, weights.name)
         inside = {os.path.normpath(folder / name) for name in others}
         paths = {one.written: os.path.normpath(one.path) for one in named if one.kind == "picture"}
-        outside = [name for name, path in paths.items() if path not in inside]
+        outside = {name: Path(path) for name, path in paths.items() if path not in inside}
         lost = (n.written for n in named if n.kind == "weights" and weights.lacks(n, changes))
         missing = dict.fromkeys(lost)
-        return cls(
-            folder, scene, text, told, pictures, tuple(changes), tuple(outside), tuple(missing)
-        )
+        return cls(folder, scene, text, told, pictures, tuple(changes), outside, tuple(missing))
 
     def notes(self) -> tuple[str, ...]:
         """Sentences: the command, and what has to be known about it."""
         said = []
         if self.outside:
-            names = _listed(self.outside)
+            names = _listed([*self.outside])
             said.append(f"not inside the picture, but wanted where the scene names them: {names}")
+            copies = self._copies
+            said += [f"before you paint it again, copy {', '.join(copies)}"] if copies else []
         if self.missing:
             names = _listed(self.missing)
             said.append(
@@ -91,6 +91,15 @@ class Recipe:
         if "smd:mixed" in self.told:
             said.append("the picture mixes two scenes (--blend); this paints the second alone")
         return (*said, f"paint it again with: {_joined(self.command)}")
+
+    @property
+    def _copies(self) -> list[str]:
+        """Which of the files that are not inside go where, of those that are not there yet."""
+        lacking = {name: path for name, path in self.outside.items() if not _is_there(path)}
+        return [
+            f"{_listed([name])} to {'its place' if path.is_absolute() else _listed([str(path)])}"
+            for name, path in lacking.items()
+        ]
 
     @property
     def command(self) -> list[str]:
@@ -161,6 +170,13 @@ class _Weights:
             return (self.folder / one.written).exists()
         except (OSError, ValueError):
             return False
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # too long, or no path at all
+        return False
 
 
 def _listed(names: Sequence[str]) -> str:
