@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import TINY
+from conftest import TINY, Smd
 from PIL import Image
 
 from smd_cli.errors import SceneError
@@ -374,6 +374,52 @@ def test_all_errors_of_all_pictures_are_told_at_once(tmp_path: Path) -> None:
         (6, "there is no file 'foks.png'"),
         (8, "'fox.txt' is not an image that can be read"),
     ]
+
+
+EVERYTHING_WRONG = """\
+background: {image: sea.jpg}
+brushes:
+  - {promt: a fox, mask: fox.png}
+  - {prompt: an owl, mask: {image: owl.png, chanel: alpha}}
+  - {prompt: a cat, mask: [cat.png, {rect: [0, 0, 9]}]}
+  - {prompt: a dog, mask: dog.png, enabled: false}
+  - {prompt: a cow, mask: "https://example.org/cow.png"}
+"""
+
+
+@pytest.mark.parametrize("command", ["check", "render"])
+def test_wrong_keys_and_missing_files_are_told_at_once(
+    command: str, tmp_path: Path, smd: Smd
+) -> None:
+    told = smd([command, write(tmp_path, EVERYTHING_WRONG)])
+    assert told.code == 2
+    found = [line.split("s.yaml:")[1] for line in told.err.splitlines() if ": error: " in line]
+    assert found == [
+        "1:21: error: there is no file 'sea.jpg'",
+        "3:6: error: unknown key 'promt'",
+        "3:26: error: there is no file 'fox.png'",
+        "4:22: error: there is no file 'owl.png'",
+        "4:45: error: unknown key 'chanel'",
+        "5:28: error: there is no file 'cat.png'",
+        "5:44: error: rect must be [x, y, width, height], not a list of 3",
+        "7:27: error: mask cannot be read from the address 'https://example.org/cow.png'",
+    ]
+
+
+def test_a_missing_background_hides_no_missing_mask(tmp_path: Path) -> None:
+    with pytest.raises(SceneError) as caught:
+        check(tmp_path, "background: {image: sea.jpg}\nbrushes:\n" + brush("fox.png"))
+    assert [p.message for p in caught.value.problems] == [
+        "there is no file 'sea.jpg'",
+        "there is no file 'fox.png'",
+    ]
+
+
+def test_a_wrong_model_hides_no_missing_mask(tmp_path: Path, smd: Smd) -> None:
+    (tmp_path / "m").mkdir()
+    told = smd(["check", write(tmp_path, "model: ./m\nbrushes:\n" + brush("fox.png"))])
+    assert "s.yaml:1:8: error: " in told.err
+    assert "s.yaml:4:11: error: there is no file 'fox.png'" in told.err
 
 
 def test_checking_imports_no_model_library() -> None:

@@ -112,6 +112,16 @@ def _files(root: Node) -> Iterator[tuple[Kind, Node]]:
         yield from (("weights", node) for node in _weights(model) if node.text not in PRESETS)
 
 
+def named_pictures(root: Node) -> Iterator[tuple[Node, Node]]:
+    """Where a scene says which picture, and the node that names it; of muted brushes nothing."""
+    for brush in _items(root, "brushes"):
+        muted = any(node.value is False for node in _child(brush, "enabled"))
+        for mask in () if muted else _items(brush, "mask"):
+            yield from ((mask, node) for node in _short_or(mask, "mask", "image") if node.text)
+    for background in _child(root, "background"):
+        yield from ((node, node) for node in _child(background, "image") if node.text)
+
+
 def _weights(model: Node) -> Iterator[Node]:
     yield from _short_or(model, "model", "name")
     yield from (*_child(model, "vae"), *_child(model, "config"))

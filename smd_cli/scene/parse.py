@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -38,6 +38,9 @@ from smd_cli.units import shown
 MAX_FRAMES = 1_000_000
 MAX_BLUR_PX = 1000
 MAX_BRUSHES = 1000
+Beside = Callable[[Sequence[Problem], Node, Path], Sequence[Problem]]
+"""Problems of a scene, its root and folder → these problems, and others."""
+
 _SHARE = number(0, 1)
 _BLUR = number(0, MAX_BLUR_PX)
 
@@ -49,11 +52,12 @@ def load_scene(
     only: Sequence[str] = (),
     without: Sequence[str] = (),
     stdin: IO[bytes] | None = None,
+    beside: Beside = lambda problems, root, folder: problems,  # noqa: ARG005
 ) -> SceneFile:
     """Read and check the scene in the file `source` (``-`` is standard input), or its text.
 
     `only` and `without` mute brushes by name or number. Raises SceneError with every problem, in
-    the order of the file and then of the options.
+    the order of the file and then of the options; `beside` adds to them what else is wrong.
     """
     origin = source if isinstance(source, Source) else read_source(source, stdin)
     document = parse_yaml(origin.text, Lines(origin.file, origin.text).place)
@@ -65,7 +69,8 @@ def load_scene(
     if scene and not notes.problems and not _paints(scene):
         notes.problems.append(_nothing(scene, _muted_at(root, applied)))
     if scene is None or notes.problems:
-        found = _in_order(notes.problems, origin.file, [o.place.file for o in applied])
+        told = beside(notes.problems, root, origin.folder)
+        found = _in_order(told, origin.file, [o.place.file for o in applied])
         raise SceneError(capped(found, origin.file))
     made = tuple(str(override) for override in applied)
     return SceneFile(

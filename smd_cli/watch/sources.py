@@ -12,7 +12,8 @@ from pathlib import Path
 from smd_cli.errors import Problem, SceneError, SmdError
 from smd_cli.models.cache import Download
 from smd_cli.models.facts import unread
-from smd_cli.scene.paint.painted import PaintedScene, paint_scene
+from smd_cli.scene.files import read_pictures
+from smd_cli.scene.paint.painted import PaintedScene
 from smd_cli.scene.types import Channel, ImageMask, MaskPart, SceneFile
 from smd_cli.watch.command import Manner, names_model, no_save_mends, watch_targets
 from smd_cli.work.job import Job, job_of
@@ -125,12 +126,12 @@ class Reader:
 
     def _paint(self, file: SceneFile) -> tuple[PaintedScene, list[Problem]]:
         """The scene's paint, by the rules that its masks had before."""
-        painted = paint_scene(file)
+        painted = read_pictures(file)
         found = dict(_channels(painted))
         rules = {path: self._rules.get(path, channel) for path, channel in found.items()}
         turned = sorted(path for path in found if rules[path] != found[path])
         try:
-            painted = paint_scene(_held(file, rules)) if turned else painted
+            painted = read_pictures(_held(file, rules)) if turned else painted
         except SceneError:  # the channel is gone: it is another kind of mask now
             rules = found
         self._rules = rules

@@ -13,7 +13,8 @@ from typing import Any
 from smd_cli.engine.schedule import StepTable, planned_table, refuse_noise_alone
 from smd_cli.errors import KeyPath, Problem, SceneError, UsageError
 from smd_cli.models.facts import ModelDefaults, read_defaults
-from smd_cli.scene.paint.painted import Painted, PaintedScene, paint_scene
+from smd_cli.scene.files import read_pictures
+from smd_cli.scene.paint.painted import Painted, PaintedScene
 from smd_cli.scene.paint.pictures import dimensions
 from smd_cli.scene.types import SceneFile
 from smd_cli.units import counted, plain, shortened
@@ -102,7 +103,7 @@ def check_scene(scene_file: SceneFile, painted: PaintedScene | None = None) -> R
     `painted` spares painting the scene once more.
     """
     scene = scene_file.scene
-    painted = painted or paint_scene(scene_file)
+    painted = painted or read_pictures(scene_file)
     defaults = read_defaults(scene.model)
     _refuse_clip_skip(scene_file, defaults)
     sampler = scene.sampler

@@ -13,7 +13,8 @@ from smd_cli.output.targets import Target, plan_targets
 from smd_cli.output.writers import notes, refuse_terminal
 from smd_cli.report.reporter import Reporter
 from smd_cli.report.streams import refuse_closed
-from smd_cli.scene.paint.painted import PaintedScene, paint_scene
+from smd_cli.scene.files import read_pictures
+from smd_cli.scene.paint.painted import PaintedScene
 from smd_cli.scene.types import SceneFile
 from smd_cli.work.changes import changes_of, exact, one_a_line, weights_of
 from smd_cli.work.check import check_scene
@@ -46,7 +47,7 @@ def prepare(request: Request) -> list[Job]:
     refuse_stdin_twice(request.scenes)
     files = each(request.scenes, lambda source: load(source, request))
     files = each(files, lambda file: informed(file, request))
-    painted = each(files, paint_scene)
+    painted = each(files, read_pictures)
     jobs = [_job(file, paint, request) for file, paint in zip(files, painted, strict=True)]
     targets = [target for job in jobs for target in job.targets]
     if any(target.kind == "stdout" for target in targets):

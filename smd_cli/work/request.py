@@ -11,6 +11,7 @@ from typing import TypeVar
 from smd_cli.errors import Problem, SceneError, UsageError
 from smd_cli.models.facts import unread
 from smd_cli.models.files import problems_of
+from smd_cli.scene.files import with_unread
 from smd_cli.scene.overrides import Override
 from smd_cli.scene.parse import load_scene
 from smd_cli.scene.text.source import STDIN, Source
@@ -88,13 +89,24 @@ def refuse_stdin_twice(scenes: Sequence[str]) -> None:
 
 
 def load(source: str | Source, request: Request) -> SceneFile:
-    """One scene of a request, its options applied, whose model's files are what they should be."""
-    file = load_scene(source, request.overrides, only=request.only, without=request.without)
+    """One scene of a request, its options applied, whose model's files are what they should be.
+
+    Raises SceneError with all problems, those of picture files that cannot be read among them.
+    """
+    file = load_scene(
+        source,
+        request.overrides,
+        only=request.only,
+        without=request.without,
+        beside=with_unread,
+    )
     problems = [
         Problem(file.place("model", *path), wrong.message, wrong.hint)
         for path, wrong in problems_of(file.scene.model)
     ]
     if problems:
+        if file.root is not None:
+            problems = with_unread(problems, file.root, Path(file.file).parent)
         raise SceneError(sorted(problems, key=lambda one: (one.place.line, one.place.column)))
     return file
 

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from conftest import TINY
 
+from smd_cli.errors import SceneError
+from smd_cli.scene.overrides import parse_override
 from smd_cli.watch.sources import Reader
 from smd_cli.work.request import Request
 
@@ -54,3 +56,19 @@ def test_a_random_seed_is_drawn_once(scene: Path) -> None:
         assert job
         seeds.add(job.scene_file.scene.seed)
     assert len(seeds) == 1
+
+
+def test_wrong_keys_and_missing_files_are_told_at_once(scene: Path) -> None:
+    scene.write_text(SCENE.replace("size:", "sise:"), encoding="utf-8")
+    wrong = Reader().read(Request([str(scene)], ["live.png"])).wrong
+    assert isinstance(wrong, SceneError)
+    assert [problem.message for problem in wrong.problems] == [
+        "unknown key 'sise'",
+        "there is no file 'fox.png'",
+    ]
+
+
+def test_a_missing_file_that_an_option_names_may_come(scene: Path) -> None:
+    scene.write_text(SCENE.replace("size:", "sise:"), encoding="utf-8")
+    mask = parse_override("brushes.1.mask=later.png")
+    assert not Reader().read(Request([str(scene)], ["live.png"], [mask])).for_good
