@@ -11,6 +11,9 @@ MAX_SENTENCE = 500  # signs of a message or a hint
 MAX_PROBLEMS = 20  # of one scene that are told
 
 
+TOLD = ("told",)
+"""The arguments of a KeyboardInterrupt that ended what only ends so, which said what came of it."""
+
 KeyPath = tuple[str | int, ...]
 """Where a key stands in a scene, by names and indices: ``("brushes", 0, "mask")``."""
 

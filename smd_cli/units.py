@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 MIN_SIDE_PX, MAX_SIDE_PX = 64, 8192
 
@@ -53,6 +53,12 @@ def visible(text: str, breaks: bool = False) -> str:
     if text.isascii() and text.isprintable():  # most are, and the classes take long to compile
         return text
     return re.sub(f"[^\r\n{_HARMLESS}]" if breaks else f"[^{_HARMLESS}]", "\ufffd", text)
+
+
+def without_home(text: str) -> str:
+    """A text for people to read, and to pass on: the home folder is ``~``."""
+    home = str(Path.home())
+    return re.sub(rf"{re.escape(home)}(?![^/\\\s'\":])", "~", text) if len(home) > 1 else text
 
 
 def closest_name(name: str, names: Iterable[str]) -> str:

@@ -17,6 +17,7 @@ from smd_cli.doctor import examine as doctor
 from smd_cli.doctor.agreement import LIMITS, measure
 from smd_cli.errors import SmdError
 from smd_cli.report.reporter import Reporter
+from smd_cli.units import without_home
 
 
 @pytest.fixture(autouse=True)
@@ -62,9 +63,35 @@ def test_the_home_folder_is_not_told(smd: Smd) -> None:
 
 def test_only_whole_folders_are_the_home(cache: Path) -> None:
     home = str(cache.parent)
-    assert doctor.without_home(f"cannot read {home}: no") == "cannot read ~: no"
-    assert doctor.without_home(f"'{home}/a'") == "'~/a'"
-    assert doctor.without_home(f"{home}tte/a") == f"{home}tte/a"
+    assert without_home(f"cannot read {home}: no") == "cannot read ~: no"
+    assert without_home(f"'{home}/a'") == "'~/a'"
+    assert without_home(f"{home}tte/a") == f"{home}tte/a"
+
+
+def test_the_last_line_says_whether_all_works(smd: Smd) -> None:
+    result = smd(["doctor", "--device", "cpu"])
+    assert result.out.splitlines()[-1] == "everything works here"
+
+
+@pytest.mark.parametrize(
+    ("faults", "verdict"),
+    [
+        ([], "everything works here"),
+        ([("ffmpeg", False)], "smd works here, but not all of it: see what is said of ffmpeg"),
+        (
+            [("torch", True), ("starter", True)],
+            "smd does not work here: see what is said of torch, starter",
+        ),
+        (
+            [("ffmpeg", False), ("device", True)],
+            "smd does not work here: see what is said of device, ffmpeg",
+        ),
+    ],
+)
+def test_the_verdict(faults: list[tuple[str, bool]], verdict: str) -> None:
+    found = [doctor.Finding(name, "", "broken", essential=e) for name, e in faults]
+    report = doctor.Report((doctor.Finding("smd", "1.0"), *found))
+    assert report.verdict == verdict
 
 
 def test_a_starter_that_does_not_render_fails(smd: Smd, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,7 +237,7 @@ def test_the_command(smd: Smd, tmp_path: Path) -> None:
     name = model(tmp_path / "m", sampler={"steps": 2})
     result = smd(["doctor", "--device", "cpu", "--model", name])
     assert (result.code, result.err) == (0, "")
-    assert result.out.splitlines()[-1].startswith("model           relative error ")
+    assert result.out.splitlines()[-2].startswith("model           relative error ")
 
 
 @pytest.mark.parametrize(

@@ -202,6 +202,37 @@ def test_folders_and_json(smd: Smd) -> None:
     assert told["bytes"] == sum(f.stat().st_size for f in TINY.rglob("*") if f.is_file())
 
 
+def test_the_home_folder_is_a_tilde(
+    smd: Smd, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(variable, str(tmp_path))
+    foot = smd(["models"]).out.splitlines()[-1]
+    assert foot.startswith(f"hub cache: {Path('~') / cache.name} (")
+    shutil.copytree(TINY, tmp_path / "m")
+    assert shown(smd, str(tmp_path / "m"))["place"] == str(Path("~/m"))
+    assert json.loads(smd(["models", "--json"]).out)["cache"] == str(cache)
+
+
+@pytest.mark.parametrize("name", ["starter", str(TINY)])
+def test_a_revision_of_what_lies_here_has_no_effect(name: str, smd: Smd) -> None:
+    told = smd(["models", name, "--revision", "main"])
+    assert told.code == 0
+    assert told.err == (
+        f"--revision main: warning: revision has no effect: the model {name} lies here\n"
+        "hint: models of the hub have revisions\n"
+    )
+    assert told.out == smd(["models", name]).out
+
+
+def test_check_and_render_say_the_same_of_it(smd: Smd, tmp_path: Path) -> None:
+    text = "model: {name: starter, revision: main}\nsize: 64x64\nbackground: sky\n"
+    (tmp_path / "s.yaml").write_text(text)
+    for command in (["check"], ["render", "-o", str(tmp_path / "s.png")]):
+        told = smd([*command, str(tmp_path / "s.yaml")]).err
+        assert "warning: revision has no effect: the model starter lies here\n" in told
+
+
 def test_a_preset_tells_its_parts(smd: Smd) -> None:
     facts = shown(smd, "sdxl-lightning")
     assert facts["licence"] == PRESETS["sdxl-lightning"].licence

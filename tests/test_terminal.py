@@ -131,4 +131,5 @@ def test_watch_ends_with_ctrl_c(tmp_path: Path) -> None:
     (tmp_path / "s.yaml").write_text(SCENE, encoding="utf-8")
     code, last = watched_on_a_terminal(tmp_path, [("fresh, version 1 of 1", b"\x03")])
     assert code == 130
-    assert "interrupted" in last
+    assert "ended: 1 picture painted, the last is live.png" in last
+    assert "interrupted" not in last

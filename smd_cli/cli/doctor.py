@@ -47,5 +47,7 @@ def doctor(
         report = Report(tuple(findings))
         if as_json:
             print(json.dumps(report.as_json(), ensure_ascii=False))
+        else:
+            print(report.verdict)
         if not report.healthy:
             raise typer.Exit(ExitCode.FAILED)

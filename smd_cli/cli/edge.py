@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from smd_cli.errors import ExitCode, SmdError, UsageError
+from smd_cli.errors import TOLD, ExitCode, SmdError, UsageError
 from smd_cli.report.reporter import Reporter
 
 if TYPE_CHECKING:
@@ -29,8 +29,9 @@ def edge(reporter: Reporter, debug: bool) -> Iterator[None]:
             traceback.print_exc()
         reporter.error(wrong)
         raise typer.Exit(wrong.exit_code) from wrong
-    except KeyboardInterrupt:
-        reporter.note("interrupted; finished files are kept")
+    except KeyboardInterrupt as interrupt:
+        if interrupt.args != TOLD:
+            reporter.note("interrupted; finished files are kept")
         raise typer.Exit(ExitCode.INTERRUPTED) from None
 
 

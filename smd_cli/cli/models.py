@@ -58,11 +58,14 @@ def show_one(
     debug: Debug = False,
 ) -> None:
     """Show one model: what and where it is, its facts and its words. `show` may be left out."""
-    from smd_cli.work.model_card import card
+    from smd_cli.work.model_card import card, warnings_of
 
     above = context.parent.params if context.parent else {}
-    with edge(Reporter(), debug or above.get("debug", False)):
+    reporter = Reporter()
+    with edge(reporter, debug or above.get("debug", False)):
         found = card(name, revision)
+        for warning in warnings_of(name, revision):
+            reporter.warning(warning)
         if as_json or above.get("as_json", False):
             print(json.dumps(found.as_json(), ensure_ascii=False))
         else:

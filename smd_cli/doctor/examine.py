@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 from smd_cli import __version__
@@ -20,7 +18,7 @@ from smd_cli.models.cache import cache_folder, offline
 from smd_cli.models.hub import free_bytes
 from smd_cli.report.reporter import Reporter
 from smd_cli.scene.text.source import STDIN
-from smd_cli.units import shown_bytes
+from smd_cli.units import shown_bytes, without_home
 
 PACKAGES = (
     "torch",
@@ -66,6 +64,17 @@ class Report:
         """Whether nothing essential is broken."""
         return not any(one.fault and one.essential for one in self.findings)
 
+    @property
+    def verdict(self) -> str:
+        """One sentence: whether everything works here, and what does not."""
+        broken = [one.name for one in self.findings if one.fault and one.essential]
+        lacking = [one.name for one in self.findings if one.fault and not one.essential]
+        if broken:
+            return f"smd does not work here: see what is said of {', '.join(broken + lacking)}"
+        if lacking:
+            return f"smd works here, but not all of it: see what is said of {', '.join(lacking)}"
+        return "everything works here"
+
     def as_json(self) -> dict[str, Any]:
         """For machines: every finding with its fields, and the verdict."""
         return {"ok": self.healthy, "findings": [asdict(one) for one in self.findings]}
@@ -104,12 +113,6 @@ def line(finding: Finding) -> str:
     if finding.hint:
         lines.append(f"hint: {finding.hint}")
     return "\n".join(lines)
-
-
-def without_home(text: str) -> str:
-    """A text for others to read: the home folder is ``~``."""
-    home = str(Path.home())
-    return re.sub(rf"{re.escape(home)}(?![^/\\\s'\":])", "~", text) if len(home) > 1 else text
 
 
 def _package(name: str) -> Finding:

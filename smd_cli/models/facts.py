@@ -38,8 +38,10 @@ from smd_cli.units import MAX_SIDE_PX
 
 __all__ = [
     "PRESETS",
+    "REVISION_HINT",
     "STARTER",
     "ModelDefaults",
+    "idle_revision",
     "latent_factor",
     "pipeline_folder",
     "read_defaults",
@@ -48,6 +50,8 @@ __all__ = [
     "unread",
     "vae_folder",
 ]
+
+REVISION_HINT = "models of the hub have revisions"
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _HUB_FILE = re.compile(r"(?P<id>[\w.-]+/[\w.-]+)(?:/(?P<file>[\w./ -]+\.safetensors))?")
@@ -180,6 +184,12 @@ def vae_folder(model: ModelRef) -> Path | None:
         return model.vae.folder or snapshot(vae_download(model.vae))
     folder = pipeline_folder(model)
     return folder / "vae" if folder else None
+
+
+def idle_revision(model: ModelRef) -> str:
+    """A sentence where a model's revision says nothing, as its files lie here; else nothing."""
+    here = bool(model.revision and (model.folder or model.file))
+    return f"revision has no effect: the model {model.name} lies here" if here else ""
 
 
 def unread(model: ModelRef) -> tuple[Download, ...]:

@@ -27,7 +27,7 @@ from smd_cli.models.cache import (
 )
 from smd_cli.models.hub import free_bytes
 from smd_cli.models.presets import PRESETS, Preset
-from smd_cli.units import shown_bytes
+from smd_cli.units import shown_bytes, without_home
 
 State = Literal["comes with smd", "here", "in part", "not here"]
 
@@ -74,7 +74,7 @@ class Models:
     @property
     def footer(self) -> str:
         """Where downloads lie, and how much room there is."""
-        return f"hub cache: {self.cache} ({shown_bytes(self.free_bytes)} free)"
+        return f"hub cache: {without_home(self.cache)} ({shown_bytes(self.free_bytes)} free)"
 
 
 TITLES = ("model", "state", "size", "what")

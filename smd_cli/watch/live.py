@@ -16,7 +16,7 @@ from smd_cli.backbone.loading.load import pick_device, pick_dtype
 from smd_cli.engine.contract import Backbone
 from smd_cli.engine.plan import Plan
 from smd_cli.engine.stream import Frame, picture, single, stream
-from smd_cli.errors import SmdError
+from smd_cli.errors import TOLD, SmdError
 from smd_cli.output.stills import Pixels
 from smd_cli.output.targets import Target
 from smd_cli.output.writers import Outputs, open_outputs
@@ -352,4 +352,10 @@ def follow(
         follower = Follower(Reader(manner, teller.preparing), request, watcher, teller)
         studio = Studio(models or Models(manner.machine, reporter))
         keeper = Keeper(manner.keep)
-        Session(follower, studio, board, teller, keeper, recorder, manner).run()
+        session = Session(follower, studio, board, teller, keeper, recorder, manner)
+        try:
+            session.run()
+        except KeyboardInterrupt:
+            teller.ended()
+            raise KeyboardInterrupt(*TOLD) from None
+        teller.ended()

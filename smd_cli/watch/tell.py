@@ -11,6 +11,7 @@ from smd_cli.errors import SmdError
 from smd_cli.output.stills import Pixels
 from smd_cli.report.reporter import Picture, Reporter
 from smd_cli.scene.types import Background
+from smd_cli.units import counted
 from smd_cli.watch.board import Board, Warned
 from smd_cli.work.job import announce
 
@@ -30,6 +31,7 @@ class Teller:
         self._shown_version = 0
         self._whole = False
         self._frame_at: float | None = None
+        self._pictures, self._last = 0, ""
 
     def version(self, version: Version) -> None:
         """There is a new state of the scene."""
@@ -113,6 +115,7 @@ class Teller:
         if version.change and version.number != self._shown_version:
             facts |= {"seconds": time.monotonic() - version.since}
         self._shown_version, self._whole = version.number, not mixed
+        self._pictures += 1
         rate = self._rate()
         self._board.tell(pixels=pixels, fresh=fresh, preview=False, rate=rate, **facts)
 
@@ -127,6 +130,7 @@ class Teller:
     ) -> None:
         """Files are whole; `mute`: only JSON is to hear of them."""
         for path in paths:
+            self._last = path
             seconds = time.monotonic() - version.since
             picture = Picture(path, version.number, frame, fresh, seconds)
             self._reporter.fresh(picture, mute=mute)
@@ -143,6 +147,12 @@ class Teller:
     def recorded(self, path: str, frames: int) -> None:
         """A film is whole."""
         self._reporter.recorded(path, frames)
+
+    def ended(self) -> None:
+        """Nobody wants more: how much was painted, and where the last of it is."""
+        count = counted(self._pictures, "picture") if self._pictures else "no picture"
+        last = f", the last is {self._last}" if self._last else ""
+        self._reporter.note(f"ended: {count} painted{last}")
 
     def _rate(self) -> float | None:
         """Frames a second, a running mean; None before there are two in a row."""

@@ -12,16 +12,23 @@ from pathlib import Path
 from typing import Any
 
 from smd_cli.engine.schedule import planned_table
-from smd_cli.errors import Place
+from smd_cli.errors import Place, Problem
 from smd_cli.models.cache import absent, bytes_on_disk, downloads_of, read_object, snapshot
-from smd_cli.models.facts import PRESETS, pipeline_folder, read_defaults, resolve_model
+from smd_cli.models.facts import (
+    PRESETS,
+    REVISION_HINT,
+    idle_revision,
+    pipeline_folder,
+    read_defaults,
+    resolve_model,
+)
 from smd_cli.models.families import STARTER_UNET
 from smd_cli.models.files import family_in, refuse_unfit
 from smd_cli.models.listing import State, folder_bytes
 from smd_cli.models.ref import ModelRef
 from smd_cli.scene.parse import own_defaults
 from smd_cli.scene.types import Bootstrap, Guidance
-from smd_cli.units import shown_bytes
+from smd_cli.units import shown_bytes, without_home
 
 _LINE = 100
 _INDENT = 14
@@ -81,7 +88,7 @@ class Card:
     def _facts(self) -> Iterator[tuple[str, str]]:
         size = f", {shown_bytes(self.bytes)}" if self.bytes else ""
         yield "state", self.state + size
-        yield "place", self.place or ""
+        yield "place", without_home(self.place or "")
         yield "hub", ", ".join(self.repos)
         yield "revision", self.revision or ""
         yield "missing", ", ".join(self.missing)
@@ -150,7 +157,7 @@ def card(name: str, revision: str | None = None) -> Card:
         name=model.name,
         about=preset.about if preset else "",
         licence=preset.licence if preset else _licence(model),
-        revision=model.revision,
+        revision=None if idle_revision(model) else model.revision,
         loras=tuple(lora.name for lora in model.loras),
         vae=model.vae.name if model.vae else None,
         facts_known=own.known,
@@ -170,6 +177,14 @@ def card(name: str, revision: str | None = None) -> Card:
         colours=own.colours,
         **_whereabouts(model),
     )
+
+
+def warnings_of(name: str, revision: str | None) -> Iterator[Problem]:
+    """What is asked for of a model and has no effect. Raises UsageError for a name that is none."""
+    message = idle_revision(resolve_model(name, Path(), revision))
+    if message:
+        place = Place(f"--revision {revision}")
+        yield Problem(place, message, REVISION_HINT, severity="warning")
 
 
 def _licence(model: ModelRef) -> str:

@@ -76,15 +76,15 @@ def test_a_turbo_model_knows_the_timesteps_of_its_four_steps(tmp_path: Path) -> 
 def test_a_brush_smaller_than_the_starters_smallest_object(tmp_path: Path) -> None:
     assert said(tmp_path, boxed(48, 20)) == []
     assert said(tmp_path, boxed(47, 20)) == [
-        "3:27 'brush 1' spans 47x20 px, and the model starter draws hardly anything in less than "
-        "48 px | a larger mask shows what it means"
+        "3:27 'brush 1' spans 47x20 px: at 48 px the model starter draws a thing just so, and "
+        "below that hardly anything | make its mask larger than 48 px to see what it means"
     ]
 
 
 def test_a_brush_smaller_than_eight_cells_of_a_larger_model(tmp_path: Path) -> None:
     assert said(tmp_path, boxed(64, 64, "sd15", "512x512")) == []
     [told] = said(tmp_path, boxed(63, 63, "sd15", "512x512"))
-    assert "the model sd15 draws hardly anything in less than 64 px" in told
+    assert "at 64 px the model sd15 draws a thing just so, and below that hardly anything" in told
 
 
 def test_a_model_folder_may_say_what_it_learnt(tmp_path: Path) -> None:

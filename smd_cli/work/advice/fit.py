@@ -113,7 +113,10 @@ def _small_brushes(
         few_cells = layer.area_px < SMALL_CELLS * defaults.factor**2
         if layer.box is None or layer.hidden or few_cells or max(layer.box[2:]) >= smallest:
             continue
-        message = f"{quote(layer.brush.label)} spans {dimensions(layer.box[2:])} px, and the model "
-        message += f"{scene_file.scene.model.name} draws hardly anything in less than {smallest} px"
+        message = f"{quote(layer.brush.label)} spans {dimensions(layer.box[2:])} px: at {smallest} "
+        message += f"px the model {scene_file.scene.model.name} draws a thing just so, and below "
+        message += "that hardly anything"
         place = scene_file.place("brushes", layer.brush.number - 1, "mask")
-        yield Problem(place, message, "a larger mask shows what it means")
+        yield Problem(
+            place, message, f"make its mask larger than {smallest} px to see what it means"
+        )

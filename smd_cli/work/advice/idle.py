@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from smd_cli.engine.schedule import StepTable
 from smd_cli.errors import KeyPath, Problem
-from smd_cli.models.facts import ModelDefaults
+from smd_cli.models.facts import REVISION_HINT, ModelDefaults, idle_revision
 from smd_cli.scene.paint.pictures import quote
 from smd_cli.scene.types import Output, Scene, SceneFile
 from smd_cli.work.advice.idle_sampler import idle_sampler
@@ -135,9 +135,9 @@ def _idle_seeds(scene_file: SceneFile, layers: Sequence[Layer]) -> Iterator[Prob
 def _idle_model(scene_file: SceneFile) -> Iterator[Problem]:
     model = scene_file.scene.model
     path: KeyPath = ("model", "revision")
-    if path in scene_file.places and (model.folder or model.file):
-        message = f"revision has no effect: the model {model.name} lies here"
-        yield Problem(scene_file.place(*path), message, "models of the hub have revisions")
+    message = idle_revision(model)
+    if path in scene_file.places and message:
+        yield Problem(scene_file.place(*path), message, REVISION_HINT)
     if ("model", "lora") not in scene_file.places:
         return
     several = ("model", "lora", 0) in scene_file.places
