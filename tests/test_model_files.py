@@ -399,3 +399,52 @@ def test_odd_shapes_are_sentences(shape: list[int], problem: Callable[[str], str
     layers = {"decoder.conv_in.weight": shape, f"{PEFT}.lora_A.weight": shape}
     Path("odd.safetensors").write_bytes(weights(layers))
     assert "error" in problem("{name: ./tiny, lora: odd.safetensors}")
+
+
+@pytest.mark.parametrize(
+    ("file", "key", "value", "what"),
+    [
+        ("unet/config.json", "sample_size", "x", "a whole number from 1 on, or a list of two"),
+        ("unet/config.json", "sample_size", [8], "a whole number from 1 on, or a list of two"),
+        ("unet/config.json", "sample_size", [8, "a"], "a whole number from 1 on, or a list of two"),
+        ("unet/config.json", "sample_size", True, "a whole number from 1 on, or a list of two"),
+        ("unet/config.json", "sample_size", 0, "a whole number from 1 on, or a list of two"),
+        ("unet/config.json", "in_channels", [4], "a whole number from 1 on"),
+        ("vae/config.json", "block_out_channels", 5, "a list of whole numbers from 1 on"),
+        ("vae/config.json", "block_out_channels", ["a"], "a list of whole numbers from 1 on"),
+        ("vae/config.json", "patch_size", None, "a whole number from 1 on"),
+        ("text_encoder/config.json", "num_hidden_layers", None, "a whole number from 1 on"),
+        ("text_encoder/config.json", "hidden_size", "x", "a whole number from 1 on"),
+        ("scheduler/scheduler_config.json", "trained_betas", 7, "a list"),
+        ("scheduler/scheduler_config.json", "_class_name", [4], "a text"),
+        ("smd.json", "native_size", 7, "a list of two numbers"),
+        ("smd.json", "native_size", None, "a list of two numbers"),
+        ("smd.json", "vocabulary", "fox", "a mapping"),
+        ("smd.json", "vocabulary", {"objects": "fox"}, "a list of texts"),
+        ("smd.json", "learnt", {"timesteps": [1]}, "a list of two numbers"),
+        ("smd.json", "learnt", {"smallest_px": None}, "a whole number from 1 on"),
+    ],
+)
+def test_odd_settings_are_told_in_a_sentence(
+    file: str, key: str, value: object, what: str, tmp_path: Path, smd: Smd
+) -> None:
+    path = Path(shutil.copytree(TINY, tmp_path / "m")) / file
+    settings = json.loads(path.read_text()) if path.exists() else {}
+    path.write_text(json.dumps({**settings, key: value}))
+    (tmp_path / "s.yaml").write_text("model: ./m\nbackground: sea\n")
+    told = smd(["check", str(tmp_path / "s.yaml")])
+    [inner] = value if isinstance(value, dict) else [key]
+    found = json.dumps(value[inner] if isinstance(value, dict) else value)
+    assert told.code == 2
+    assert told.err.splitlines()[0].endswith(f": {inner} must be {what}, not {found}")
+    assert Path(file).name in told.err
+
+
+def test_settings_that_say_nothing_are_as_usual(tmp_path: Path, smd: Smd) -> None:
+    for name, key in (("unet", "sample_size"), ("scheduler", "trained_betas")):
+        folder = tmp_path / name
+        path = Path(shutil.copytree(TINY, folder)) / name
+        path /= "scheduler_config.json" if name == "scheduler" else "config.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), key: None}))
+        (tmp_path / "s.yaml").write_text(f"model: ./{name}\nbackground: sea\n")
+        assert smd(["check", str(tmp_path / "s.yaml")]).code == 0

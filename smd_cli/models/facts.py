@@ -34,6 +34,7 @@ from smd_cli.models.names import address_hint
 from smd_cli.models.presets import PRESETS, STARTER, Preset
 from smd_cli.models.ref import LoraRef, ModelRef
 from smd_cli.models.schedulers import SD_BETAS, refuse_scheduler, with_betas
+from smd_cli.models.settings import refuse_odd
 from smd_cli.units import MAX_SIDE_PX
 
 __all__ = [
@@ -286,7 +287,7 @@ def _native_size(
     own: Mapping[str, Any], unet: Mapping[str, Any], preset: Preset, factor: int
 ) -> tuple[int, int]:
     """The canvas (W, H) that a model was trained on: as stated, or by its UNet's sample size."""
-    sample = unet.get("sample_size", 64)
+    sample = unet.get("sample_size") or 64
     height, width = (sample, sample) if isinstance(sample, int) else sample
     usual = preset.native_size or (width * factor, height * factor)
     native_width, native_height = own.get("native_size", usual)
@@ -303,7 +304,11 @@ def _implied_sampler(unet: Mapping[str, Any], trailing: bool) -> Mapping[str, An
 
 def _part(folder: Path | None, path: str) -> dict[str, Any]:
     """A JSON file of a model folder; an empty mapping where there is none."""
-    return _read_json(folder / path) if folder else {}
+    if folder is None:
+        return {}
+    settings = _read_json(folder / path)
+    refuse_odd(folder, path, settings)
+    return settings
 
 
 def latent_factor(vae_config: Mapping[str, Any]) -> int:
