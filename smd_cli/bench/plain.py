@@ -65,15 +65,7 @@ def compile_painting(
     )
     brushes = scene.active
     if weights is None:
-        weights = published_weights(
-            torch.from_numpy(paint).to(device),
-            [brush.alpha for brush in brushes],
-            [brush.blur_px for brush in brushes],
-            table.sigmas,
-            factor=backbone.factor,
-            mask_type=sampler.mask_type,
-            cover=sampler.cover,
-        )
+        weights = weights_of(scene, painted, backbone, table)
     background = _plain_latent(below.color, (height, width), backbone)
     shape, slots = background.shape, table.slots
     noise = seeded_noise(scene, painted.brushes, paint, shape, slots, backbone.factor)
@@ -93,6 +85,20 @@ def compile_painting(
         bootstrap=sampler.bootstrap,
         scale=1.0 if backbone.embeds_guidance else scale,
         guided=sampler.guidance.type == "full" and not backbone.embeds_guidance,
+    )
+
+
+def weights_of(scene: Scene, painted: PaintedScene, backbone: Backbone, table: StepTable) -> Tensor:
+    """The weights (P, T, 1, h, w) of a scene by the published mask rules."""
+    paint = padded_paint(painted.brushes, painted.size, backbone.multiple)
+    return published_weights(
+        torch.from_numpy(paint).to(backbone.device),
+        [brush.alpha for brush in scene.active],
+        [brush.blur_px for brush in scene.active],
+        table.sigmas,
+        factor=backbone.factor,
+        mask_type=scene.sampler.mask_type,
+        cover=scene.sampler.cover,
     )
 
 
@@ -120,7 +126,7 @@ def _told(
 
 @torch.inference_mode()
 def stream(now: Callable[[], Painting], backbone: Backbone, frames: int) -> Iterator[Tensor]:
-    """Frames' latents (C, h, w), one a call after the first T - 1: frames + T - 1 calls of T·P rows.
+    """Frames' latents (C, h, w), one a call after the first T - 1: each call has T·P rows.
 
     `now` is asked for the painting before every call; its slots and size stay.
     """
@@ -227,9 +233,7 @@ def _averaged(painting: Painting, x0: Tensor, weights: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def pixels_of(
-    latents: Tensor, backbone: Backbone, size: tuple[int, int]
-) -> npt.NDArray[np.uint8]:
+def pixels_of(latents: Tensor, backbone: Backbone, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
     """Decode latents (C, h, w) to pixels (H, W, 3) of a canvas of `size` (W, H)."""
     width, height = size
     decoded = backbone.decode_latents(latents[None])[0, :, :height, :width]
