@@ -730,8 +730,24 @@ def test_a_canvas_from_a_file_has_its_limits(tmp_path: Path) -> None:
     assert str(caught.value) == (
         "s.yaml:10:5: error: the canvas takes the size of 'm.png', 80x48, but its sides must be "
         "64..8192 px\n      mask: x\n      ^\n"
-        "hint: set the canvas in the scene, as in size: 512x512"
+        "hint: set the canvas in the scene, as in size: 512x512; at: [x, y] places the mask "
+        "unscaled and leaves its size out"
     )
+
+
+def test_either_way_out_of_a_small_mask_works(tmp_path: Path) -> None:
+    image = mask_file(tmp_path / "m.png", (80, 48))
+    at = (Length(3), Length(4))
+    assert canvas_size(scene_of([replace(image, at=at)])) == (512, 512)
+    assert canvas_size(scene_of([image], size=(512, 512))) == (512, 512)
+
+
+def test_a_small_background_cannot_be_placed(tmp_path: Path) -> None:
+    path = saved(tmp_path / "b.png", np.zeros((9, 9, 3), np.uint8))
+    with pytest.raises(SceneError, match="sides must be") as caught:
+        canvas_size(scene_of(background=Background(image=path, image_written="b.png")))
+    [problem] = caught.value.problems
+    assert problem.hint == "set the canvas in the scene, as in size: 512x512"
 
 
 def test_a_background_picture_fills_the_canvas(tmp_path: Path) -> None:

@@ -182,3 +182,67 @@ def test_a_key_that_is_always_refused_is_not_offered() -> None:
 def test_an_address_is_no_path(text: str, hint: str) -> None:
     assert hint in only(f"{text}\nbackground: sea\n").hint
     assert "download it" in only("background: {prompt: x, image: 'https://x.org/a.png'}").hint
+
+
+@pytest.mark.parametrize(
+    ("brush", "hints"),
+    [
+        ("{%s, alpha: 0,5}", ["write alpha: 0.5, or [0, 5] if a list is meant"]),
+        ("{alpha: 0,5, %s}", ["write alpha: 0.5, or [0, 5] if a list is meant"]),
+        ("{%s, blur: -3,5, alpha: 0,5}", ["write blur: -3.5, or", "write alpha: 0.5, or"]),
+        ("{%s, alpha: 0,25}", ["write alpha: 0.25, or"]),
+        ("{%s, seed: 1,000}", ["a list stands in brackets"]),
+        ("{%s, seed: 1, 5}", ["quote the text: a comma ends it"]),
+        ("{%s, name: fox, 5}", ["quote the text: a comma ends it"]),
+        ("{%s,\n   alpha: 0,5}", ["write alpha: 0.5"]),
+    ],
+)
+def test_a_decimal_comma_in_braces(brush: str, hints: list[str]) -> None:
+    found = problems(f"background: sky\nbrushes: [{brush % f'prompt: a fox, {MASK}'}]\n")
+    told = [p.hint for p in found if "key" in p.message]
+    assert len(told) == len(hints), found
+    assert all(hint in one for hint, one in zip(hints, told, strict=True)), told
+
+
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("alpha: 0,5", "write 0.5"),
+        ("blur: 3,5", "write 3.5"),
+        ("strength: 1,0", "write 1.0"),
+        ("seed: 1,000", "a number takes no comma: write 1000, or a point before decimals"),
+        ("seed: 1,5", ""),
+        ("seed: 12:30", ""),
+        ("alpha: 0:30", ""),
+    ],
+)
+def test_a_decimal_comma_in_a_block(line: str, hint: str) -> None:
+    found = only(f"background: sky\nbrushes:\n  - prompt: a fox\n    {MASK}\n    {line}\n")
+    assert found.hint == hint
+
+
+@pytest.mark.parametrize(
+    ("rect", "hint"),
+    [
+        ("[0,5, 0, 50, 50]", "write 0.5"),
+        ("[0, 0, 50%, 12,25]", "write 12.25"),
+        ("['0,5%', 0, 50, 50]", "write 0.5%"),
+        ("[0,5,0,50,50]", ""),
+        ("[0, 5, 0, 50, 50]", ""),
+    ],
+)
+def test_a_decimal_comma_in_a_list(rect: str, hint: str) -> None:
+    found = only(f"background: sky\nbrushes: [{{prompt: a, mask: {{rect: {rect}}}}}]\n")
+    assert found.hint == hint
+
+
+@pytest.mark.parametrize("size", ["256,192", "256 192", "256*192", "256:192", "256, 192"])
+def test_a_size_with_another_sign(size: str) -> None:
+    assert only(f"size: {size}\nbackground: sky\n").hint == "write 256x192"
+
+
+def test_what_an_alias_repeats_is_no_text_with_a_comma() -> None:
+    merged = problems(f'defaults: &f {{alpha: 0.5}}\nbrushes: [{{"<<": *f, prompt: a, {MASK}}}]\n')
+    assert [p.hint for p in merged] == ["write << without quotes to merge a mapping in"]
+    slip = problems(f"seed: &s 3\nbackground: x\nbrushes: [{{sede: *s, prompt: a, {MASK}}}]\n")
+    assert [p.hint for p in slip] == ["did you mean seed?"]

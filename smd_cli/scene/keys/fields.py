@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,7 +12,7 @@ from PIL import ImageColor
 
 from smd_cli.models.names import address_hint
 from smd_cli.scene.keys.sections import Notes, Reader, closest, reject, wrong
-from smd_cli.scene.text.flaws import quoting
+from smd_cli.scene.text.flaws import decimal_comma, quoting, thousands
 from smd_cli.scene.text.nodes import Node
 from smd_cli.scene.types import Length, Point
 from smd_cli.units import MAX_SIDE_PX, MIN_SIDE_PX, shown
@@ -23,6 +24,7 @@ Color = tuple[int, int, int]
 MAX_SEED = 2**63 - 1
 _FARTHEST = 100_000
 _SIZE = re.compile(r"\s*([0-9]{1,9})\s*[xX×]\s*([0-9]{1,9})\s*")
+_PAIR = re.compile(r"([1-9][0-9]{1,3})\s*[,;*:/ ]\s*([1-9][0-9]{1,3})")
 _SHARE = re.compile(r"([-+]?[0-9]{1,9}(?:\.[0-9]{1,9})?)\s*%")
 _OF_LORAS = ("lora", "a value of lora", "path")  # which may name a file of the hub
 _HEX_COLOR = re.compile(r"#[0-9a-fA-F]{6}")
@@ -36,7 +38,7 @@ def number(low: float, high: float | None = None) -> Reader[float]:
     def read(node: Node) -> float:
         value = node.value
         if isinstance(value, bool) or not isinstance(value, int | float):
-            reject(node, what)
+            reject(node, what, decimal_comma(node.written))
         if not low <= value <= (math.inf if high is None else high) or math.isinf(value):
             reject(node, what)
         return float(value)
@@ -50,7 +52,7 @@ def whole(low: int, high: int, also: str = "") -> Reader[int]:
     def read(node: Node) -> int:
         value = node.value
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            reject(node, f"a whole number from {low} to {high}{also}")
+            reject(node, f"a whole number from {low} to {high}{also}", thousands(node.written))
         return value
 
     return read
@@ -105,10 +107,27 @@ def one_of(*words: Word) -> Reader[Word]:
 def listed(node: Node, read: Reader[T], what: str, counts: range | None = None) -> tuple[T, ...]:
     """A list with as many items as `counts` allows, each read by `read`."""
     if not isinstance(node.value, tuple) or (counts and len(node.value) not in counts):
-        glued = len(node.items) == 1 and " " in str(node.items[0].value)
-        reject(node, what, "put commas between the values" if glued else "")
+        reject(node, what, _miscounted(node, counts))
     with Notes() as notes:
         return notes.each(node.value, read)
+
+
+def _miscounted(node: Node, counts: range | None) -> str:
+    """A hint for a list with another number of items than `counts` allows."""
+    items = node.items
+    if len(items) == 1 and " " in str(items[0].value):
+        return "put commas between the values"
+    glued = [pair for pair in pairwise(items) if _is_glued(*pair)]
+    if not (counts and glued) or len(glued) + 1 == len(items) or len(items) < counts.stop:
+        return ""
+    return decimal_comma(",".join(item.written for item in glued[0]))
+
+
+def _is_glued(item: Node, following: Node) -> bool:
+    """Whether nothing but a comma stands between two items of a list."""
+    if item.span is None or following.span is None:
+        return False
+    return item.span[1] + 1 == following.span[0]
 
 
 def size(node: Node) -> tuple[int, int]:
@@ -121,7 +140,8 @@ def size(node: Node) -> tuple[int, int]:
     match = _SIZE.fullmatch(node.value) if isinstance(node.value, str) else None
     sides = [int(side) for side in match.groups()] if match else []
     if not sides or not all(MIN_SIDE_PX <= side <= MAX_SIDE_PX for side in sides):
-        reject(node, what)
+        pair = _PAIR.fullmatch(node.text or "")
+        reject(node, what, f"write {pair[1]}x{pair[2]}" if pair else "")
     return sides[0], sides[1]
 
 
@@ -140,7 +160,8 @@ def length(node: Node) -> Length:
     what = "a number of pixels or a share such as 25%"
     if isinstance(node.value, str):
         match = _SHARE.fullmatch(node.value)
-        found = Length(float(match[1]) / 100, "share") if match else reject(node, what)
+        hint = decimal_comma(node.value)
+        found = Length(float(match[1]) / 100, "share") if match else reject(node, what, hint)
     elif isinstance(node.value, bool) or not isinstance(node.value, int | float):
         reject(node, what)
     else:

@@ -19,7 +19,6 @@ P = ParamSpec("P")
 Reader = Callable[[Node], T]  # raises SceneError with every problem of its node
 
 _MAX_HINTED = 10  # unknown keys of one section that are compared with the known ones
-_COMMA = "quote the text: a comma ends it inside braces"
 
 
 def wrong(node: Node, message: str, hint: str = "") -> SceneError:
@@ -44,7 +43,7 @@ def _slip(node: Node) -> str:
     if node.value is not None:
         return ""
     if node.bare:
-        return _COMMA
+        return node.bare
     if node.written == "~":
         return "a ~ alone is YAML's word for nothing: quote it, or write ~/ and a path"
     place = node.place
@@ -222,7 +221,9 @@ class Section(Notes):
         if glued or child.bare:
             pair = re.match(r"(\w+)[ =]+(.{1,40})", key)
             known = pair and pair[1] in self._asked
-            return f"write {pair[1]}: {pair[2]}" if pair and known else glued or _COMMA
+            return f"write {pair[1]}: {pair[2]}" if pair and known else glued or child.bare
+        if key == "<<":
+            return "write << without quotes to merge a mapping in"
         if meant:
             return f"did you mean {meant}?"
         return elsewhere(key, self._asked) or f"the keys here are: {', '.join(self._asked)}"

@@ -11,6 +11,8 @@ from smd_cli.scene.paint.pictures import PictureError, Size, dimensions, picture
 from smd_cli.scene.types import Brush, ImageMask, MaskPart, SceneFile
 from smd_cli.units import MAX_SIDE_PX, MIN_SIDE_PX
 
+_SET = "set the canvas in the scene, as in size: 512x512"
+
 
 @dataclass(frozen=True)
 class Canvas:
@@ -52,7 +54,7 @@ def find_canvas(scene_file: SceneFile) -> Canvas:
             size = picture_size(below.image, below.image_written)
         except PictureError as broken:
             raise SceneError([Problem(place, broken.message, broken.hint)]) from broken
-        return Canvas(_legal(_Candidate(size, below.image_written, place)))
+        return Canvas(_legal(_Candidate(size, below.image_written, place), _SET))
     candidates = _candidates(scene_file)
     if not candidates:
         return Canvas(read_defaults(scene.model).native_size)
@@ -96,7 +98,7 @@ def _of_masks(candidates: list[_Candidate]) -> Canvas:
     largest = max(candidates, key=lambda c: c.size[0] * c.size[1])
     chosen = first if _same_shape(first.size, largest.size) else largest
     other = next((c for c in candidates if c.size != chosen.size), None)
-    size = _legal(chosen)
+    size = _legal(chosen, f"{_SET}; at: [x, y] places the mask unscaled and leaves its size out")
     if other is None:
         return Canvas(size, of_mask=True)
     message = f"the canvas takes the size of {quote(chosen.written)}, {dimensions(size)}, but "
@@ -110,12 +112,11 @@ def _same_shape(size: Size, other: Size) -> bool:
     return abs(size[0] * other[1] - size[1] * other[0]) <= max(*size, *other)
 
 
-def _legal(candidate: _Candidate) -> Size:
-    """The size of a picture where it can be the canvas'."""
+def _legal(candidate: _Candidate, hint: str) -> Size:
+    """The size of a picture where it can be the canvas'; the hint says what else there is to do."""
     size = candidate.size
     if all(MIN_SIDE_PX <= side <= MAX_SIDE_PX for side in size):
         return size
     message = f"the canvas takes the size of {quote(candidate.written)}, {dimensions(size)}, but "
     message += f"its sides must be {MIN_SIDE_PX}..{MAX_SIDE_PX} px"
-    hint = "set the canvas in the scene, as in size: 512x512"
     raise SceneError([Problem(candidate.place, message, hint)])

@@ -35,6 +35,11 @@ _ODD = {
 }
 
 
+_COMMA = "quote the text: a comma ends it inside braces"
+_DECIMAL = re.compile(r"([-+]?[0-9]+),([0-9]+)([ ]*%?)")
+_THOUSANDS = re.compile(r"[-+]?[1-9][0-9]{0,2}(,[0-9]{3})+")
+
+
 class UnreadableError(Exception):
     """The text is no YAML that we take; `index` is the character where it goes wrong."""
 
@@ -58,6 +63,32 @@ def glued_colon(text: str) -> str:
         return ""
     key, _, value = text.strip(" \t-").partition(":")
     return f"put a blank (a space) after the colon: {key}: {value[:40]}".rstrip()
+
+
+def decimal_comma(text: str) -> str:
+    """A hint for ``0,5``, which is no number; an empty string for any other text."""
+    found = _DECIMAL.fullmatch(text)
+    return thousands(text) or (f"write {found[1]}.{found[2]}{found[3]}" if found else "")
+
+
+def thousands(text: str) -> str:
+    """A hint for ``1,000``, which may be a thousand or one; an empty string for any other text."""
+    if not _THOUSANDS.fullmatch(text):
+        return ""
+    return f"a number takes no comma: write {text.replace(',', '')}, or a point before decimals"
+
+
+def no_colon(name: str, value: str, key: str) -> str:
+    """A hint for a key that stands in braces without a colon.
+
+    `value` stands right before its comma, and is that of the key `name`; both may be empty.
+    """
+    number = decimal_comma(f"{value},{key}")
+    if not number:
+        return _COMMA
+    if not name or thousands(f"{value},{key}"):
+        return "a comma ends a number inside braces; a list stands in brackets: [1, 2]"
+    return f"{number.replace('write ', f'write {name}: ')}, or [{value}, {key}] if a list is meant"
 
 
 def quoting(character: str) -> str:

@@ -14,7 +14,7 @@ import yaml
 
 from smd_cli.errors import KeyPath, Place, Problem, SceneError
 from smd_cli.scene.text import yaml12
-from smd_cli.scene.text.flaws import UnreadableError, quoting
+from smd_cli.scene.text.flaws import UnreadableError, no_colon, quoting
 from smd_cli.units import shown, visible
 
 _MAX_SHOWN = 160  # signs of a source line that are shown beside its message
@@ -28,6 +28,7 @@ class Flaw(Enum):
 
 BROKEN: Final = Flaw.BROKEN
 Scalar: TypeAlias = str | int | float | bool | None
+_Pair: TypeAlias = tuple[yaml.Node, yaml.Node]
 Value: TypeAlias = "Scalar | tuple[Node, ...] | Mapping[str, Node] | Flaw"
 
 
@@ -36,10 +37,10 @@ class Node:
     """A value and where it stands.
 
     `label` is how messages call it (its key), `key` the place of its key, `written` a scalar as
-    written. `bare`: its key stands in braces without a colon. From an option come `base`, the
-    folder that relative paths start from (None: the scene's), and `typed`, the text as typed,
-    which counts where a text is wanted. `span` tells from where to where a scalar stands in its
-    text, quotes included; None for all else.
+    written. `bare`: what to do about a key that stands in braces without a colon, empty for all
+    others. From an option come `base`, the folder that relative paths start from (None: the
+    scene's), and `typed`, the text as typed, which counts where a text is wanted. `span` tells from
+    where to where a scalar stands in its text, quotes included; None for all else.
     """
 
     label: str
@@ -49,7 +50,7 @@ class Node:
     written: str = ""
     base: Path | None = None
     typed: str | None = None
-    bare: bool = False
+    bare: str = ""
     span: tuple[int, int] | None = None
 
     @property
@@ -166,6 +167,21 @@ def _span(raw: yaml.ScalarNode) -> tuple[int, int]:
     return raw.start_mark.index, raw.end_mark.index
 
 
+def _bare(key: yaml.ScalarNode, value: yaml.Node, before: _Pair | None) -> str:
+    """A hint for a key that stands in braces without a colon; empty for any other.
+
+    `before`: the key that stands before it, with its value. What an alias repeats stands elsewhere.
+    """
+    is_empty = isinstance(value, yaml.ScalarNode) and not isinstance(value, yaml12.Aliased)
+    if not is_empty or value.start_mark.index > key.end_mark.index:
+        return ""
+    last = before[1] if before else None
+    if isinstance(last, yaml.ScalarNode) and last.end_mark.index + 1 == key.start_mark.index:
+        name = before[0].value if before and last.value else ""
+        return no_colon(str(name), last.value, key.value)
+    return no_colon("", "", key.value)
+
+
 def _item(label: str) -> str:
     """How an item of the list `label` is called; so are the items of its items."""
     return label if label.startswith("a value of ") else f"a value of {label}"
@@ -178,7 +194,7 @@ class _Builder:
         self._place, self._base = place, base
         self.problems: list[Problem] = []
 
-    def node(self, raw: yaml.Node, label: str, key: Place | None, bare: bool = False) -> Node:
+    def node(self, raw: yaml.Node, label: str, key: Place | None, bare: str = "") -> Node:
         """`raw` as a Node; what has a key and is no plain value stands where its key does."""
         start = self._place(raw.start_mark.index)
         block_list = isinstance(raw, yaml.SequenceNode) and not raw.flow_style
@@ -213,6 +229,7 @@ class _Builder:
         """The keys of a mapping; those that ``<<`` merges in stand below its own."""
         children: dict[str, Node] = {}
         merges: list[tuple[Place, yaml.Node]] = []
+        before: _Pair | None = None
         for raw_key, raw_value in raw.value:
             place = self._place(raw_key.start_mark.index)
             if not isinstance(raw_key, yaml.ScalarNode) or raw_key.tag not in yaml12.SCALARS:
@@ -220,10 +237,12 @@ class _Builder:
             elif raw_key.value == "<<" and not raw_key.style:
                 merges.append((place, raw_value))
             elif raw_key.value in children:
-                self._twice(raw_key.value, place, children[raw_key.value].key)
+                bare = _bare(raw_key, raw_value, before)
+                self._twice(raw_key.value, place, children[raw_key.value].key, bare)
             else:
-                bare = raw_value.start_mark.index <= raw_key.end_mark.index
+                bare = _bare(raw_key, raw_value, before)
                 children[raw_key.value] = self.node(raw_value, raw_key.value, place, bare)
+            before = raw_key, raw_value
         for place, merged in merges[:1]:
             below = self._merged(merged).items()
             children = {key: replace(node, key=place) for key, node in below} | children
@@ -243,8 +262,9 @@ class _Builder:
                 self._broken(self._place(part.start_mark.index), message, "<<: *anchor")
         return together
 
-    def _twice(self, key: str, place: Place, first: Place) -> None:
-        self._broken(place, f"the key {shown(key)} is written twice (first in line {first.line})")
+    def _twice(self, key: str, place: Place, first: Place, hint: str) -> None:
+        message = f"the key {shown(key)} is written twice (first in line {first.line})"
+        self._broken(place, message, hint)
 
     def _broken(self, place: Place, message: str, hint: str = "") -> Flaw:
         self.problems.append(Problem(place, message, hint))
