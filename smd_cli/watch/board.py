@@ -45,9 +45,10 @@ class State:
     `shown`, `frame`, `seed` and `seconds` (from the save to the picture) are the shown picture's,
     `wanted`, `next_seed`, `change` (the files that were saved last) and `warnings` the newest
     version's. `fresh`: the picture shows the newest version, whole; `preview`: it is an estimate on
-    the way. `rate`: frames a second; `trouble`: what is wrong with the files now, or "". `busy`:
-    what nothing else can be done beside, or ""; `notice`: the answer to what was asked for last,
-    `notices` how many there were. `background`: what the brushes lie on, as the legend says it.
+    the way. `rate`: frames a second; `trouble`: what is wrong now, or ""; `beside`: it stops no
+    picture. `busy`: what nothing else can be done beside, or ""; `notice`: the answer to what was
+    asked for last, `notices` how many there were. `background`: what the brushes lie on, as the
+    legend says it.
     """
 
     scene: str = ""
@@ -66,6 +67,7 @@ class State:
     seconds: float | None = None
     change: str = ""
     trouble: str = ""
+    beside: bool = False
     warnings: tuple[Warned, ...] = ()
     background: tuple[str, ...] = ()
     busy: str = ""

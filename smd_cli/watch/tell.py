@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 RATE_SHARE = 0.3
 """How much the newest frame counts in the running frame rate."""
+
+NO_TROUBLE: Mapping[str, Any] = {"trouble": "", "beside": False}
+"""What the board is told where nothing is wrong any more."""
 
 
 class Teller:
@@ -47,7 +50,7 @@ class Teller:
             background=background_lines(job.scene_file.scene.background),
             change=version.change,
             fresh=False,
-            trouble="",
+            **NO_TROUBLE,
         )
         self._reporter.change(version.number, version.change)
         self._said = announce(job, self._reporter, self._said)
@@ -59,20 +62,28 @@ class Teller:
     def trouble(self, wrong: SmdError) -> None:
         """Something is wrong that may be mended while we wait; the same is told once."""
         known = str(wrong) == self._board.state.trouble
-        self._board.tell(trouble=str(wrong), fresh=False)
+        self._board.tell(trouble=str(wrong), beside=False, fresh=False)
         if not known:
             self._reporter.trouble(wrong, stale=self._board.state.shown > 0)
 
     def aside(self, wrong: SmdError) -> None:
-        """Something beside the picture went wrong: it is as fresh as before."""
-        self._board.tell(trouble=str(wrong))
+        """Something beside the picture went wrong: it is as fresh as before.
+
+        It takes the place of no trouble that stops pictures.
+        """
+        state = self._board.state
+        if state.trouble and not state.beside:
+            self.answer(wrong.message)
+            self._reporter.error(wrong)
+            return
+        self._board.tell(trouble=str(wrong), beside=True)
         self._reporter.aside(wrong)
 
     def mended(self, *, told: bool) -> None:
         """The files are again those of the newest version; `told`: that they were not was said."""
         state = self._board.state
         fresh = state.shown == state.wanted and self._whole
-        self._board.tell(trouble="", fresh=fresh)
+        self._board.tell(fresh=fresh, **NO_TROUBLE)
         if told:
             picture = "the picture is fresh again" if fresh else "the picture follows"
             self._reporter.note(f"the files are as they were: {picture}")
@@ -111,7 +122,7 @@ class Teller:
         self, version: Version, frame: int, pixels: Pixels, *, fresh: bool, mixed: bool
     ) -> None:
         """A frame is whole; `mixed`: it is of an older version in part."""
-        facts = self._facts(version, frame) | ({"trouble": ""} if fresh else {})
+        facts = self._facts(version, frame) | (dict(NO_TROUBLE) if fresh else {})
         if version.change and version.number != self._shown_version:
             facts |= {"seconds": time.monotonic() - version.since}
         self._shown_version, self._whole = version.number, not mixed

@@ -102,9 +102,28 @@ def test_a_picture_that_cannot_be_kept_stops_nothing() -> None:
     Path("kept").write_text("a file in the way")
     with Following(Manner(keep="kept")) as live:
         state = live.until(lambda s: "kept" in s.trouble)
-        assert state.shown == 1
+        assert (state.shown, state.beside) == (1, True)
         save(disc(50), Path("masks/fox.png"))
         live.until(lambda s: s.shown == 2)
+
+
+def test_what_stops_pictures_stays_told_when_one_cannot_be_kept(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Path("s-kept").write_text("a file in the way")
+    with Following(Manner()) as live:
+        live.fresh(1)
+        text = Path("s.yaml").read_text()
+        Path("s.yaml").write_text("brushes: [")
+        live.until(lambda s: "s.yaml:1" in s.trouble and not s.beside)
+        live.ask(Command.KEEP)
+        state = live.until(lambda s: s.notices == 1)
+        assert "s-kept" in state.notice
+        assert "s.yaml:1" in state.trouble
+        assert not state.beside
+        Path("s.yaml").write_text(text)
+        live.until(lambda s: s.fresh and not s.trouble)
+    assert "s-kept" in capsys.readouterr().err
 
 
 def frames_of(film: str) -> int:

@@ -157,6 +157,12 @@ def test_the_legend_tells_names_prompts_and_colours(board: Board, tab: Tab) -> N
         ({"fresh": False, "wanted": 2}, "STALE", "on its way"),
         ({"fresh": False, "trouble": "s.yaml:3:5: error: no"}, "STALE", "last good"),
         ({"fresh": False, "preview": True, "wanted": 2}, "PREVIEW", "estimate"),
+        ({"trouble": "s.yaml:3:5: error: no", "beside": True}, "FRESH", "saved last"),
+        (
+            {"trouble": "s.yaml:3:5: error: no", "beside": True, "fresh": False, "wanted": 2},
+            "STALE",
+            "on its way",
+        ),
     ],
 )
 def test_the_mark_is_clear(
@@ -173,6 +179,22 @@ def test_the_mark_is_clear(
     assert shown == ("trouble" in facts)
     if shown:
         assert "s.yaml:3:5: error: no" in tab.text("#trouble")
+        goes_on = "The pictures go on, but this went wrong"
+        heading = tab.evaluate("document.querySelector('#trouble h2').textContent")
+        assert heading == (goes_on if "beside" in facts else "This stops a new picture")
+
+
+def test_trouble_beside_the_first_picture_lets_it_come(browser: Browser) -> None:
+    board = Board()
+    with PageServer(board, 0) as page:
+        tab = browser.open(page.url)
+        board.tell(trouble="no room", beside=True, wanted=1)
+        tab.until("document.getElementById('wrong').textContent === 'no room'")
+        assert "on its way" in tab.text("#stage")
+        assert "no picture yet" in tab.text("#why")
+        board.tell(trouble="no room", beside=False)
+        tab.until("document.getElementById('why').textContent === 'for a mended file'")
+        tab.close()
 
 
 @pytest.mark.parametrize(
