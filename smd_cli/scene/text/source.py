@@ -92,12 +92,12 @@ def _undecodable(content: bytes, encoding: str, at: int, file: str) -> SceneErro
 
 
 def _neighbour(path: Path) -> str:
-    """A hint: the scene file beside it with the most similar name."""
+    """A hint: the scene file beside it with a similar name, or the only one that there is."""
     try:
         names = [p.name for p in path.parent.iterdir() if p.suffix.lower() in {".yaml", ".yml"}]
     except OSError:
         return ""
-    close = closest_name(path.name, names)
+    close = closest_name(path.name, names) or (names[0] if len(names) == 1 else "")
     return f"did you mean {path.parent / close}?" if close else ""
 
 
