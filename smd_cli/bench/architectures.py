@@ -56,6 +56,7 @@ def random_backbone(name: str, device: torch.device, dtype: torch.dtype, low: bo
     texts = tuple(modules[part] for part in family.text_parts)
     place((*texts, modules["unet"]), vae, device, low)
     defaults = read_defaults(model)
+    native_px = max(defaults.native_size)
     return ADAPTERS[family](
         Parts(
             unet=modules["unet"],
@@ -63,6 +64,8 @@ def random_backbone(name: str, device: torch.device, dtype: torch.dtype, low: bo
             text_encoders=texts,
             vae=vae,
             factor=latent_factor(vae.config),
+            window_px=defaults.window_px or native_px,
+            native_px=native_px,
             scheduler=defaults.scheduler,
             consistency=defaults.consistency,
             zero_empty=bool(
