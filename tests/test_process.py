@@ -12,7 +12,7 @@ import pytest
 def test_the_peak_is_this_process_own() -> None:
     """Not that of the program that started it, and no less than it took."""
     code = (
-        "from smd_cli.process import peak_bytes; bare = peak_bytes(); "
+        "from smd_cli.report.process import peak_bytes; bare = peak_bytes(); "
         "taken = b'x' * 100_000_000; del taken; print(bare, peak_bytes())"
     )
     ballast = b"x" * 200_000_000

@@ -71,6 +71,7 @@ sampler:
   guidance: {type: self, scale: 1.4, delta: 0.5}
   noise: walk
   preaverage: true
+  windows: 192
 output: {fps: 12, loop: true, quality: 90}
 """
 SCENES = (EVERY_KEY, *(path.read_text("utf-8") for path in sorted(FOLDER.glob("*.yaml"))))

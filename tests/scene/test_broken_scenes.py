@@ -849,8 +849,8 @@ def test_files_that_are_no_scenes() -> None:
         ),
         (
             {"native_size": 5},
-            "scene.yaml:2:8: error: the model folder own has odd settings: cannot unpack "
-            "non-iterable int object\n  model: own\n         ^",
+            "scene.yaml:2:8: error: the model file {}: native_size must be a list of two numbers, "
+            "not 5\n  model: own\n         ^",
         ),
     ],
 )
