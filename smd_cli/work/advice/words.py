@@ -39,7 +39,7 @@ def unknown_words(
     if not words:
         return
     name = scene.model.name
-    if not re.search(_any_of(words), prompt, re.IGNORECASE):
+    if not any(known for _, known in _split(prompt, words)):
         message = f"the model {name} knows no word of {quote(shortened(prompt))}"
         hint = _closest(prompt, words) or _some(words, name)
         yield Problem(scene_file.place(*path), message, hint)
@@ -57,10 +57,18 @@ def unknown_words(
             yield Problem(scene_file.place(*at), message, hint)
 
 
-def _any_of(words: Sequence[str]) -> str:
-    """A pattern for any of these words, those of two words before their parts."""
-    longest_first = sorted(words, key=len, reverse=True)
-    return rf"\b(?:{'|'.join(map(re.escape, longest_first))})\b"
+def _split(text: str, known: Sequence[str]) -> Iterator[tuple[str, bool]]:
+    """The words of a text with whether they are known, those of two words before their parts."""
+    names = {tuple(name.lower().split()) for name in known}
+    longest = max(map(len, names))
+    for phrase in re.split(r"[^\w\s]+", text):
+        words = phrase.split()
+        while words:
+            sizes = range(min(longest, len(words)), 0, -1)
+            lowered = tuple(word.lower() for word in words[:longest])
+            size = next((n for n in sizes if lowered[:n] in names), 0)
+            yield " ".join(words[: size or 1]), size > 0
+            words = words[size or 1 :]
 
 
 def _left_out(text: str, known: Sequence[str]) -> list[str]:
@@ -68,8 +76,8 @@ def _left_out(text: str, known: Sequence[str]) -> list[str]:
     for foreign in foreign_syntax(text):
         end = foreign.start + len(foreign.words)
         text = text[: foreign.start] + " " * len(foreign.words) + text[end:]
-    rest = re.sub(_any_of(known), " ", text, flags=re.IGNORECASE)
-    words = dict.fromkeys(_WORD.findall(rest))
+    rest = (word for word, is_known in _split(text, known) if not is_known)
+    words = dict.fromkeys(part for word in rest for part in _WORD.findall(word))
     return [word for word in words if word.lower() not in _JOINING]
 
 
