@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from dense import boxed
 from engine import vectors
 
 from smd_cli.backbone.loading.load import load_backbone
@@ -83,7 +84,7 @@ def read(path: Path) -> tuple[dict[str, Any], Arrays]:
 def compiled(config: dict[str, Any], held: Arrays, backbone: Backbone) -> Plan:
     scene = scene_of(config)
     painted = [
-        Painted(brush, paint, ())
+        Painted(brush, boxed(paint), ())
         for brush, paint in zip(scene.brushes, held["masks_in"][1:, 0], strict=True)
     ]
     return Planner(backbone).plan(scene, painted, (config["width"], config["height"]))

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import ROOT, Smd
+from dense import dense
 from PIL import Image
 
 from smd_cli.scene.paint.painted import paint_scene
@@ -73,7 +74,7 @@ def test_every_scene_in_the_readme_paints_what_it_says(
     pixels = np.asarray(Image.open("s.png").convert("RGB"), dtype=np.float32) / np.float32(255)
     painted = paint_scene(load_scene("s.yaml")).brushes
     objects = [p for p in painted if any(p.brush.prompt.endswith(word) for word in OBJECTS)]
-    boxes = [with_margin(bounding_box(p.paint >= 0.5)) for p in objects]
+    boxes = [with_margin(bounding_box(dense(p.paint) >= 0.5)) for p in objects]
     with torch.inference_mode():
         words, _ = load_judge(JUDGE)(judge_input([crop(pixels, box) for box in boxes]))
     seen = [CLASSES[int(i)] for i in words[:, :NOTHING].argmax(1)]

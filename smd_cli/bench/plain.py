@@ -19,9 +19,10 @@ from torch import Tensor
 
 from smd_cli.bench.published import published_weights
 from smd_cli.engine.contract import Backbone, Conditioning, Rows
-from smd_cli.engine.layers import padded_paint
+from smd_cli.engine.layers import padded_size
 from smd_cli.engine.plan import seeded_noise
 from smd_cli.engine.schedule import StepTable, table_for
+from smd_cli.scene.paint.boxes import FULL, whole
 from smd_cli.scene.paint.painted import PaintedScene
 from smd_cli.scene.types import Bootstrap, Scene
 
@@ -58,8 +59,7 @@ def compile_painting(
     `weights` (P, T, 1, h, w) take the place of those by the published mask rules.
     """
     sampler, below, device = scene.sampler, scene.background, backbone.device
-    paint = padded_paint(painted.brushes, painted.size, backbone.multiple)
-    height, width = paint.shape[1:]
+    width, height = padded_size(painted.size, backbone.multiple)
     table = table_for(
         sampler, lambda steps, taus: backbone.step_table(steps, taus, (width, height))
     )
@@ -68,7 +68,7 @@ def compile_painting(
         weights = weights_of(scene, painted, backbone, table)
     background = _plain_latent(below.color, (height, width), backbone)
     shape, slots = background.shape, table.slots
-    noise = seeded_noise(scene, painted.brushes, paint, shape, slots, backbone.factor)
+    noise = seeded_noise(scene, painted.brushes, shape, slots, backbone.factor)
     strengths = [1.0, *(brush.strength for brush in brushes)]
     scale = 1.0 if sampler.guidance.type == "none" else sampler.guidance.scale
     prompts = [below.prompt or "", *(brush.prompt for brush in brushes)]
@@ -90,9 +90,13 @@ def compile_painting(
 
 def weights_of(scene: Scene, painted: PaintedScene, backbone: Backbone, table: StepTable) -> Tensor:
     """The weights (P, T, 1, h, w) of a scene by the published mask rules."""
-    paint = padded_paint(painted.brushes, painted.size, backbone.multiple)
+    width, height = painted.size
+    levels = [brush.paint.read(whole(painted.size)) for brush in painted.brushes]
+    paint = np.stack(levels) if levels else np.zeros((0, height, width), dtype=np.uint8)
+    edge = [(0, 0), (0, -height % backbone.multiple), (0, -width % backbone.multiple)]
+    shares = np.pad(paint, edge, mode="edge") / np.float32(FULL)
     return published_weights(
-        torch.from_numpy(paint).to(backbone.device),
+        torch.from_numpy(shares).to(backbone.device),
         [brush.alpha for brush in scene.active],
         [brush.blur_px for brush in scene.active],
         table.sigmas,

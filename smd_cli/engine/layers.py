@@ -1,106 +1,162 @@
-"""From painted brushes to their weights, without torch: what `plan` and `smd check` share."""
+"""From painted brushes to their weights, without torch: what `plan` and `smd check` share.
+
+Layers are gone through from the last to the first, with what lies on top remembered: the work grows
+with what is painted.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
-from smd_cli.engine.masks import (
-    Array,
-    Patch,
-    blur_patch,
-    blur_radius,
-    brush_weights,
-    pad_paint,
-    quantise,
-)
+from smd_cli.engine.masks import Array, blur_radius, quantise
 from smd_cli.engine.schedule import StepTable
+from smd_cli.engine.softening import Patch, Rules, bare_peak, soften
+from smd_cli.scene.kept import Kept
+from smd_cli.scene.paint.boxes import FULL, Levels, Paint, cell_pixels
+from smd_cli.scene.paint.errors import Size
 from smd_cli.scene.paint.painted import Painted
 from smd_cli.scene.types import Sampler
 
 
-def padded_paint(painted: Sequence[Painted], size: tuple[int, int], multiple: int) -> Array:
-    """All paint as (P, H, W) for a canvas of `size` (W, H), padded to what the model takes."""
-    width, height = size
-    empty = np.zeros((0, height, width), dtype=np.float32)
-    stacked = np.stack([p.paint for p in painted]) if painted else empty
-    return pad_paint(stacked, multiple)
+class SoftMasks:
+    """What has been worked out of a scene's masks, by all that it depends on.
+
+    `laid`: the masks as they lie; `peaks`: how strong they would be otherwise.
+    """
+
+    def __init__(self) -> None:
+        self.laid: Kept[Patch] = Kept()
+        self.peaks: Kept[np.float32] = Kept()
+
+
+def padded_size(size: Size, multiple: int) -> Size:
+    """A canvas' (width, height) rounded up to what a model takes; its edge goes on there."""
+    width, height = (side + -side % multiple for side in size)
+    return width, height
+
+
+def rules_of(
+    painted: Sequence[Painted], size: Size, sampler: Sampler, factor: int, multiple: int
+) -> Rules:
+    """How a scene's brushes become soft masks on a canvas that is padded to `multiple`."""
+    width, height = padded_size(size, multiple)
+    published = sampler.preset == "paper"
+    most = max((p.brush.blur_px for p in painted), default=0.0)
+    return Rules(
+        size=size,
+        factor=factor,
+        grid=(height // factor, width // factor),
+        cover=sampler.cover,
+        published=published,
+        radius_px=blur_radius(most) if published else None,
+    )
+
+
+class Pile:
+    """Layers laid from the top down on a canvas: `top` (H, W) is the largest paint of any."""
+
+    def __init__(self, size: Size) -> None:
+        self.top: Levels = np.zeros(size[::-1], dtype=np.uint8)
+
+    def add(self, paint: Paint) -> None:
+        """Lay the next layer below."""
+        for window, levels in paint.placed:
+            if levels.strides == (0, 0) and levels[0, 0] == FULL:
+                self.top[window] = FULL
+            else:
+                np.maximum(self.top[window], levels, out=self.top[window])
+
+    @property
+    def share(self) -> float:
+        """How much of the canvas is painted, 0..1."""
+        return int(self.top.sum(dtype=np.uint64)) / (FULL * self.top.size)
+
+    def bare(self, rules: Rules) -> npt.NDArray[np.bool_]:
+        """Which cells of the latent grid have no paint at all at their pixel."""
+        rows, columns = cell_pixels(rules.factor, rules.grid, rules.size)
+        return np.asarray(self.top[np.ix_(rows, columns)] == 0)
+
+
+@dataclass(frozen=True, eq=False)
+class Laid:
+    """A brush under those that lie on it: `pile` is what they paint, `over` those that meet it.
+
+    Both are to be asked before the next brush is laid.
+    """
+
+    painted: Painted
+    pile: Pile
+    over: tuple[Painted, ...]
+    rules: Rules
+    kept: SoftMasks
+
+    def soft(self) -> Patch:
+        """Its mask, covered and blurred, before alpha."""
+        paint, std_px = self.painted.paint, self.painted.brush.blur_px
+        key = (paint, self._paint_over, std_px, self.rules)
+        return self.kept.laid.of(key, lambda: soften(paint, self.pile.top, std_px, self.rules))
+
+    @property
+    def _paint_over(self) -> tuple[Paint, ...]:
+        return tuple(painted.paint for painted in self.over)
+
+    def uncovered_peak(self) -> np.float32:
+        """The largest value of its mask if nothing lay on it."""
+        paint, std_px = self.painted.paint, self.painted.brush.blur_px
+        key = ("bare", paint, std_px, self.rules)
+        return self.kept.peaks.of(key, lambda: bare_peak(paint, std_px, self.rules))
+
+    def sharp_peak(self) -> np.float32:
+        """The largest value of its mask if it were not blurred."""
+        paint = self.painted.paint
+        key = ("sharp", paint, self._paint_over, self.rules)
+        return self.kept.peaks.of(key, lambda: soften(paint, self.pile.top, 0.0, self.rules).peak)
+
+
+def downwards(
+    painted: Sequence[Painted], pile: Pile, rules: Rules, kept: SoftMasks
+) -> Iterator[Laid]:
+    """Brushes in painter's order, from the last to the first, laid on an empty pile.
+
+    Of the soft masks those are kept that were asked for.
+    """
+    laid: list[Painted] = []
+    with kept.laid.round():
+        for layer in reversed(painted):
+            over = tuple(other for other in laid if other.paint.meets(layer.paint))
+            yield Laid(layer, pile, over, rules, kept)
+            pile.add(layer.paint)
+            laid.append(layer)
 
 
 def layer_weights(
-    painted: Sequence[Painted], paint: Array, sampler: Sampler, table: StepTable, factor: int
-) -> Array:
-    """The weights (P, T, h, w) of brushes whose `paint` (P, H, W) is padded already."""
-    return brush_weights(
-        paint,
-        [p.brush.alpha for p in painted],
-        [p.brush.blur_px for p in painted],
-        table,
-        factor=factor,
-        mask_type=sampler.mask_type,
-        cover=sampler.cover,
-        published=sampler.preset == "paper",
-    )
-
-
-def pad_patch(patch: Patch, size: tuple[int, int], multiple: int) -> Patch:
-    """A patch of a canvas of `size` (W, H) as `padded_paint` would hold it: grown at the edges."""
-    sides = zip(patch.window, reversed(size), strict=True)
-    more = [-length % multiple if side.stop == length else 0 for side, length in sides]
-    if not any(more):
-        return patch
-    rows, columns = (
-        slice(side.start, side.stop + extra) for side, extra in zip(patch.window, more, strict=True)
-    )
-    return Patch(np.pad(patch.paint, [(0, extra) for extra in more], mode="edge"), (rows, columns))
-
-
-@dataclass(frozen=True)
-class SlotCounter:
-    """Counts the slots in which a layer has any weight, on a padded canvas (H, W).
-
-    `radius_px`: as for `gaussian_blur`; `published`: as for `quantise`.
-    """
-
-    canvas: tuple[int, int]
-    radius_px: int | None
-    table: StepTable
-    mask_type: str
-    factor: int
-    published: bool = False
-
-    def count(self, patch: Patch, alpha: float, blur_px: float) -> int:
-        """In how many slots a layer acts of which `patch` is left."""
-        return int((self.weights(patch, alpha, blur_px) > 0).sum())
-
-    def weights(self, patch: Patch, alpha: float, blur_px: float) -> Array:
-        """The largest weight (T,) that a layer has in every slot: it grows with the mask, so that
-        the peak of what `patch` leaves tells.
-        """
-        soft = blur_patch(patch, self.canvas, blur_px, self.radius_px, self.factor)
-        peak = np.full((1, 1), soft.paint.max(initial=0) * np.float32(alpha), dtype=np.float32)
-        found = quantise(peak, self.table, self.mask_type, published=self.published)
-        largest: Array = found[:, 0, 0]
-        return largest
-
-
-def slot_counter(
     painted: Sequence[Painted],
-    size: tuple[int, int],
-    sampler: Sampler,
+    pile: Pile,
+    rules: Rules,
     table: StepTable,
-    factor: int,
-) -> SlotCounter:
-    """The counter whose slots are those where `layer_weights` of these layers are more than 0."""
-    most = max((p.brush.blur_px for p in painted), default=0.0)
-    published = sampler.preset == "paper"
-    return SlotCounter(
-        canvas=(size[1] + -size[1] % factor, size[0] + -size[0] % factor),
-        radius_px=blur_radius(most) if published else None,
-        table=table,
-        mask_type=sampler.mask_type,
-        factor=factor,
-        published=published,
-    )
+    mask_type: str,
+    kept: SoftMasks,
+) -> Array:
+    """The weights (P, T, h, w) of brushes laid on an empty pile; each is worked out in its box."""
+    weights = np.zeros((len(painted), table.slots, *rules.grid), dtype=np.float32)
+    for own, laid in zip(weights[::-1], downwards(painted, pile, rules, kept), strict=True):
+        patch = laid.soft()
+        mask = patch.values * np.float32(laid.painted.brush.alpha)
+        rows, columns = patch.window
+        own[:, rows, columns] = quantise(mask, table, mask_type, published=rules.published)
+    return weights
+
+
+def largest_weights(
+    peak: np.float32, alpha: float, table: StepTable, mask_type: str, rules: Rules
+) -> Array:
+    """The largest weight (T,) of a soft mask in every slot: it grows with the mask, so that the
+    peak tells.
+    """
+    mask = np.full((1, 1), peak * np.float32(alpha), dtype=np.float32)
+    weights: Array = quantise(mask, table, mask_type, published=rules.published)[:, 0, 0]
+    return weights

@@ -6,6 +6,7 @@ prompt and no picture · T denoising slots · C, h, w latent channels and size �
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -19,12 +20,14 @@ from torch import Tensor
 
 from smd_cli.engine import masks
 from smd_cli.engine.contract import Backbone, Conditioning
-from smd_cli.engine.layers import layer_weights, padded_paint
+from smd_cli.engine.layers import Pile, SoftMasks, layer_weights, padded_size, rules_of
 from smd_cli.engine.noise import SeededNoise
 from smd_cli.engine.regions import noised
 from smd_cli.engine.schedule import FloatArray, StepTable, table_for
 from smd_cli.engine.step import At, Coefficients, Step, make_step
 from smd_cli.engine.windows import Legal, Window, windows_of
+from smd_cli.scene.kept import Kept
+from smd_cli.scene.paint.boxes import HALF
 from smd_cli.scene.paint.painted import Painted
 from smd_cli.scene.types import Brush, Guidance, Sampler, Scene
 
@@ -155,10 +158,12 @@ class Planner:
     Its plans are tensors alone: they hold no backbone, so that one can leave while they stay.
     """
 
-    def __init__(self, backbone: Backbone) -> None:
+    def __init__(self, backbone: Backbone, soft_masks: SoftMasks | None = None) -> None:
+        """`soft_masks` are shared with whoever works them out as well."""
         self.backbone = backbone
+        self._soft = SoftMasks() if soft_masks is None else soft_masks
         self._prompts: dict[tuple[str, int], Conditioning] = {}
-        self._latents: dict[bytes, Tensor] = {}
+        self._latents: Kept[Tensor] = Kept()
 
     @torch.inference_mode()
     def plan(
@@ -171,20 +176,19 @@ class Planner:
         """Compile a scene whose masks and background picture (H, W, 3) are painted at `size`."""
         backbone, device, sampler = self.backbone, self.backbone.device, scene.sampler
         guidance = Guidance() if backbone.embeds_guidance else sampler.guidance
-        paint = padded_paint(painted, size, backbone.multiple)
-        padded = (paint.shape[2], paint.shape[1])
+        padded = padded_size(size, backbone.multiple)
         table = table_for(sampler, lambda steps, taus: backbone.step_table(steps, taus, padded))
         generated = generates_background(scene)
-        weights = self._weights(scene, painted, paint, table, generated)
+        weights = self._weights(scene, painted, size, table, generated)
         legal = None if guidance.type == "initialize" else self._legal(sampler)
-        plain, white = self._backgrounds(scene, paint.shape[1:], picture)
+        plain, white = self._backgrounds(scene, padded, picture)
         slots = min(sampler.bootstrap.steps, table.slots)
         stream = sampler.method == "stream"
         renoises = stream and not sampler.preaverage
         centred = slots if stream else 0
         returns = slots if generated and sampler.bootstrap.leak > 0 else 0
         conditioning, negative = self._conditioning(scene, generated, guidance)
-        noise = seeded_noise(scene, painted, paint, plain.shape, table.slots, backbone.factor)
+        noise = seeded_noise(scene, painted, plain.shape, table.slots, backbone.factor)
         return Plan(
             table=table,
             weights=weights.to(device),
@@ -208,16 +212,17 @@ class Planner:
         self,
         scene: Scene,
         painted: Sequence[Painted],
-        paint: masks.Array,
+        size: tuple[int, int],
         table: StepTable,
         generated: bool,
     ) -> Tensor:
         """Weights (P, T, 1, h, w) of all generated brushes, the background's first."""
-        sampler, factor = scene.sampler, self.backbone.factor
-        weights = layer_weights(painted, paint, sampler, table, factor)
+        sampler, backbone, pile = scene.sampler, self.backbone, Pile(size)
+        rules = rules_of(painted, size, sampler, backbone.factor, backbone.multiple)
+        weights = layer_weights(painted, pile, rules, table, sampler.mask_type, self._soft)
         if generated:
-            own = masks.to_latent_grid(paint, factor) if sampler.preset == "paper" else None
-            weights = np.concatenate([masks.background_weight(weights, own)[None], weights])
+            bare = pile.bare(rules) if rules.published else None
+            weights = np.concatenate([masks.background_weight(weights, bare)[None], weights])
         return torch.from_numpy(weights)[:, :, None]
 
     def _legal(self, sampler: Sampler) -> Legal | None:
@@ -226,26 +231,30 @@ class Planner:
         return Legal.of(asked, model.window_px, model.native_px, model.factor, model.multiple)
 
     def _backgrounds(
-        self, scene: Scene, canvas: tuple[int, ...], picture: npt.NDArray[np.uint8] | None
+        self, scene: Scene, padded: tuple[int, int], picture: npt.NDArray[np.uint8] | None
     ) -> tuple[Tensor, Tensor]:
-        """Latents (C, h, w) of the background and of plain white, on the padded canvas (H, W)."""
-        height, width = canvas
-        white = np.full((height, width, 3), WHITE, dtype=np.uint8)
-        if picture is not None:
-            below = ((0, height - picture.shape[0]), (0, width - picture.shape[1]), (0, 0))
-            plain = np.pad(picture, below, mode="edge")
-        else:
-            plain = np.full_like(white, scene.background.color)
-        kept = self._latents
-        self._latents = {}
-        return self._encoded(plain, kept), self._encoded(white, kept)
+        """Latents (C, h, w) of the background and of plain white, on the padded (width, height)."""
+        with self._latents.round():
+            white = self._plain(WHITE, padded)
+            if picture is None:
+                return self._plain(scene.background.color, padded), white
+            key = (hashlib.sha256(picture.tobytes()).digest(), picture.shape, padded)
+            return self._latents.of(key, lambda: self._pictured(picture, padded)), white
 
-    def _encoded(self, picture: npt.NDArray[np.uint8], kept: dict[bytes, Tensor]) -> Tensor:
-        key = repr(picture.shape).encode() + picture.tobytes()
-        if key not in self._latents:
-            found = kept.get(key)
-            self._latents[key] = self._latent(picture) if found is None else found
-        return self._latents[key]
+    def _plain(self, color: tuple[int, int, int], size: tuple[int, int]) -> Tensor:
+        """The latents of a canvas (width, height) of one colour."""
+        width, height = size
+
+        def encode() -> Tensor:
+            return self._latent(np.full((height, width, 3), color, dtype=np.uint8))
+
+        return self._latents.of((color, size), encode)
+
+    def _pictured(self, picture: npt.NDArray[np.uint8], padded: tuple[int, int]) -> Tensor:
+        """The latents of a picture (H, W, 3), its edge going on to the padded (width, height)."""
+        width, height = padded
+        below = ((0, height - picture.shape[0]), (0, width - picture.shape[1]), (0, 0))
+        return self._latent(np.pad(picture, below, mode="edge"))
 
     def _latent(self, picture: npt.NDArray[np.uint8]) -> Tensor:
         """Latents (C, h, w) of pixels (H, W, 3)."""
@@ -337,19 +346,17 @@ def generates_background(scene: Scene) -> bool:
 def seeded_noise(
     scene: Scene,
     painted: Sequence[Painted],
-    paint: masks.Array,
     shape: Sequence[int],
     slots: int,
     factor: int,
 ) -> SeededNoise:
     """The scene's noise; a brush with a seed draws its own where its paint is ≥ 0.5."""
-    grid = masks.to_latent_grid(paint, factor)
+    channels, height, width = shape
     regions = tuple(
-        (torch.from_numpy(layer >= 0.5), p.brush.seed)
-        for p, layer in zip(painted, grid, strict=True)
+        (torch.from_numpy(p.paint.cells(factor, (height, width)) >= HALF), p.brush.seed)
+        for p in painted
         if p.brush.seed is not None
     )
-    channels, height, width = shape
     return SeededNoise(
         seed=scene.seed,
         shape=(channels, height, width),

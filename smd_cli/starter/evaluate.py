@@ -27,6 +27,7 @@ from smd_cli.engine.contract import Backbone
 from smd_cli.engine.plan import Planner
 from smd_cli.engine.stream import picture, single
 from smd_cli.models.facts import STARTER, read_defaults, resolve_model
+from smd_cli.scene.paint.boxes import HALF, whole
 from smd_cli.scene.paint.painted import paint_scene
 from smd_cli.scene.parse import load_scene
 from smd_cli.scene.types import Sampler
@@ -78,7 +79,7 @@ class Evaluator:
         pixels = self.render(wish, changes or {})
         seconds = time.perf_counter() - begun
         own = paint_scene(load_scene("-", stdin=io.BytesIO(wish.text({}).encode())))
-        paint = [p.paint >= 0.5 for p in own.brushes]
+        paint = [p.paint.read(whole(own.size)) >= HALF for p in own.brushes]
         boxes = tuple(with_margin(bounding_box(p)) for p in paint)
         taken = np.logical_or.reduce(paint)
         elsewhere = tuple(

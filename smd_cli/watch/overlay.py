@@ -8,8 +8,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from smd_cli.scene.paint.painted import Array, Painted, PaintedScene, Size
+from smd_cli.scene.paint.boxes import FULL, Paint, whole
+from smd_cli.scene.paint.painted import Painted, PaintedScene, Size
 
+Array = npt.NDArray[np.float32]
 Rgb = tuple[int, int, int]
 
 PALETTE: tuple[Rgb, ...] = (
@@ -115,10 +117,12 @@ def _grown(line: Array) -> Array:
     return grown
 
 
-def _scaled(paint: Array, size: Size) -> Array:
+def _scaled(paint: Paint, size: Size) -> Array:
     """Paint at another (width, height), in 0..1."""
-    resized = Image.fromarray(paint).resize(size, Image.Resampling.BICUBIC)
-    return np.asarray(resized).clip(0, 1)
+    canvas = Image.fromarray(paint.read(whole(paint.size)))
+    resized = canvas.resize(size, Image.Resampling.BICUBIC)
+    shares: Array = np.asarray(resized) / np.float32(FULL)
+    return shares
 
 
 def _places(brushes: tuple[Painted, ...], size: Size) -> list[tuple[float, float] | None]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from smd_cli.engine.layers import SoftMasks
 from smd_cli.engine.schedule import StepTable, planned_table, refuse_noise_alone
 from smd_cli.errors import KeyPath, Problem, SceneError, UsageError
 from smd_cli.models.facts import ModelDefaults, read_defaults
@@ -97,10 +98,14 @@ class Report:
         }
 
 
-def check_scene(scene_file: SceneFile, painted: PaintedScene | None = None) -> Report:
+def check_scene(
+    scene_file: SceneFile,
+    painted: PaintedScene | None = None,
+    soft_masks: SoftMasks | None = None,
+) -> Report:
     """Follow a scene's masks through the step table. Raises SceneError.
 
-    `painted` spares painting the scene once more.
+    `painted` spares painting the scene once more, `soft_masks` what was worked out before.
     """
     scene = scene_file.scene
     painted = painted or read_pictures(scene_file)
@@ -109,7 +114,7 @@ def check_scene(scene_file: SceneFile, painted: PaintedScene | None = None) -> R
     sampler = scene.sampler
     table = planned_table(sampler, defaults.scheduler, consistency=defaults.consistency)
     _refuse_noise_alone(scene_file, table)
-    layers = see_layers(painted, sampler, table, defaults.factor)
+    layers = see_layers(painted, sampler, table, defaults.factor, soft_masks)
     return Report(
         file=scene_file.file,
         size=painted.size,

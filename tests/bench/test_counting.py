@@ -10,6 +10,7 @@ import torch
 from asked import whole_rows
 from torch import Tensor
 
+from smd_cli.backbone.memory import release
 from smd_cli.bench.counting import Counter, counted
 from smd_cli.bench.machine import Peak, matrix_rate
 from smd_cli.engine.contract import Backbone, Conditioning, Rows
@@ -75,6 +76,7 @@ def test_the_peak_is_that_since_the_beginning() -> None:
     held = torch.ones(size, dtype=torch.uint8)
     high, later = first.bytes, Peak(cpu)
     del held
+    release(cpu)
     assert high
     assert later.bytes
     low = Peak(cpu).bytes

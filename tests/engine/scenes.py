@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from dense import boxed
 
 from smd_cli.engine.contract import Backbone
 from smd_cli.engine.plan import Plan, Planner
@@ -52,7 +53,7 @@ def plan(
     size: tuple[int, int] = SMALL,
     picture: npt.NDArray[np.uint8] | None = None,
 ) -> Plan:
-    painted = [Painted(b, m, ()) for b, m in zip(wanted.active, paint, strict=True)]
+    painted = [Painted(b, boxed(m), ()) for b, m in zip(wanted.active, paint, strict=True)]
     return Planner(backbone).plan(wanted, painted, size, picture)
 
 

@@ -6,14 +6,24 @@ from typing import Any
 
 import numpy as np
 import pytest
+from dense import boxed
 
-from smd_cli.engine.layers import layer_weights, pad_patch, padded_paint, slot_counter
-from smd_cli.engine.masks import cover_lower, cut_out
+from smd_cli.engine import layers as engine_layers
+from smd_cli.engine.layers import (
+    Pile,
+    SoftMasks,
+    downwards,
+    largest_weights,
+    layer_weights,
+    rules_of,
+)
 from smd_cli.engine.schedule import step_table
+from smd_cli.engine.softening import Patch, Rules, bare_peak, soften
+from smd_cli.scene.paint.boxes import Paint
 from smd_cli.scene.paint.painted import Painted
 from smd_cli.scene.types import Sampler
 
-from .scenes import brush
+from .scenes import box, brush
 
 SIZE, FACTOR = (60, 45), 8
 
@@ -31,7 +41,7 @@ def random_layers(seed: int) -> list[Painted]:
             "alpha": float(rng.choice([1.0, 0.98, 0.6])),
             "blur_px": float(rng.choice([0, 3])),
         }
-        layers.append(Painted(brush(number, **changes), paint, ()))
+        layers.append(Painted(brush(number, **changes), boxed(paint), ()))
     return layers
 
 
@@ -44,16 +54,55 @@ def test_slots_are_those_of_the_weights(preset: Any, mask_type: Any, zero_snr: b
     seen = set()
     for seed in range(12):
         layers = random_layers(seed)
-        weights = layer_weights(layers, padded_paint(layers, SIZE, FACTOR), sampler, table, FACTOR)
-        counter = slot_counter(layers, SIZE, sampler, table, FACTOR)
-        patches = [pad_patch(cut_out(p.paint), SIZE, FACTOR) for p in layers]
-        published = preset == "paper"
-        left = cover_lower(patches, counter.canvas, sampler.cover, published=published)
-        counts = [
-            counter.count(patch, p.brush.alpha, p.brush.blur_px)
-            for patch, p in zip(left, reversed(layers), strict=True)
+        rules = rules_of(layers, SIZE, sampler, FACTOR, FACTOR)
+        weights = layer_weights(layers, Pile(SIZE), rules, table, mask_type, SoftMasks())
+        largest = [
+            largest_weights(laid.soft().peak, laid.painted.brush.alpha, table, mask_type, rules)
+            for laid in downwards(layers, Pile(SIZE), rules, SoftMasks())
         ]
-        wanted = weights.any(axis=(2, 3)).sum(axis=1).tolist()
-        assert counts[::-1] == wanted
-        seen |= {*wanted}
+        assert np.array_equal(np.stack(largest[::-1]), weights.max(axis=(2, 3)))
+        seen |= {*(weights > 0).any(axis=(2, 3)).sum(axis=1).tolist()}
     assert len(seen) > 2
+
+
+def test_a_bare_peak_is_that_of_the_mask_alone() -> None:
+    """Whether flat paint tells it or the whole mask has to be blurred."""
+    rng = np.random.default_rng(0)
+    for side, std_px in [(40, 2.0), (40, 0.0), (12, 4.0), (40, 5.0)]:
+        paint = np.zeros((45, 60))
+        paint[3 : 3 + side, 5 : 5 + side] = 0.8
+        for noisy in (False, True):
+            mask = boxed(np.clip(paint * (rng.random(paint.shape) if noisy else 1), 0, 1))
+            rules = Rules(SIZE, FACTOR, (6, 8), 0.3)
+            nothing = np.zeros((45, 60), dtype=np.uint8)
+            assert bare_peak(mask, std_px, rules) == soften(mask, nothing, std_px, rules).peak
+
+
+def test_what_did_not_change_is_not_softened_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+
+    def counted(paint: Paint, *rest: Any) -> Patch:
+        made.append(paint)
+        return soften(paint, *rest)
+
+    monkeypatch.setattr(engine_layers, "soften", counted)
+    table, sampler, kept = step_table({}, steps=5), Sampler(), SoftMasks()
+
+    def plan(layers: list[Painted]) -> Any:
+        rules = rules_of(layers, SIZE, sampler, FACTOR, FACTOR)
+        return layer_weights(layers, Pile(SIZE), rules, table, "continuous", kept)
+
+    low, high, apart = (
+        Painted(brush(n), boxed(box(*at, SIZE)), ())
+        for n, at in enumerate([(0, 0, 20, 20), (10, 10, 30, 30), (40, 30, 60, 45)], 1)
+    )
+    first = plan([low, high, apart])
+    assert (plan([low, high, apart]) == first).all()
+    assert len(made) == 3
+    moved = Painted(high.brush, boxed(box(11, 11, 31, 31, SIZE)), ())
+    plan([low, moved, apart])
+    assert made[3:] == [moved.paint, low.paint]
+    assert len(kept.laid) == 3
+    fresh = plan([low, high, apart])
+    assert (fresh == first).all()
+    assert made[5:] == [high.paint, low.paint]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from dense import boxed
 
 from smd_cli.engine.contract import Conditioning
 from smd_cli.engine.plan import Planner
@@ -255,7 +256,7 @@ def test_noise_has_unit_variance_with_seeded_brushes(fake: FakeBackbone) -> None
 def test_what_did_not_change_is_not_encoded_again() -> None:
     fake, fresh = FakeBackbone(), FakeBackbone()
     planner = Planner(fake)
-    painted = [Painted(b, m, ()) for b, m in zip(two_brushes(), (LEFT, RIGHT), strict=True)]
+    painted = [Painted(b, boxed(m), ()) for b, m in zip(two_brushes(), (LEFT, RIGHT), strict=True)]
     wanted = scene(*two_brushes(), background="hill", guidance=Guidance("full"))
     planner.plan(wanted, painted, SMALL)
     assert sorted(fake.encoded) == ["", "dog", "fox", "hen", "hill", "owl"]
@@ -269,6 +270,25 @@ def test_what_did_not_change_is_not_encoded_again() -> None:
     assert equal(made.conditioning, anew.conditioning)
     assert torch.equal(made.background, anew.background)
     assert torch.equal(made.plains, anew.plains)
+
+
+def test_each_background_is_encoded_once_per_size() -> None:
+    fake = FakeBackbone()
+    planner = Planner(fake)
+
+    def encoded(below: Background, size: tuple[int, int] = SMALL, picture: Any = None) -> int:
+        before = fake.pictures
+        planner.plan(scene(background=below), [], size, picture)
+        return fake.pictures - before
+
+    assert encoded(Background(color=(255, 255, 255))) == 1  # it is white itself
+    assert encoded(Background(color=(9, 9, 9))) == 1
+    assert encoded(Background(color=(9, 9, 9))) == 0
+    assert encoded(IN_A_PICTURE, picture=PICTURE) == 1
+    assert encoded(IN_A_PICTURE, picture=PICTURE.copy()) == 0
+    assert encoded(IN_A_PICTURE, picture=255 - PICTURE) == 1
+    assert encoded(IN_A_PICTURE, picture=PICTURE) == 1  # only what the last plan used is kept
+    assert encoded(Background(color=(9, 9, 9)), (64, 48)) == 2
 
 
 class LongReader(FakeBackbone):
@@ -287,7 +307,7 @@ def test_all_rows_are_as_long_as_the_longest_prompt() -> None:
     """Whichever prompt that is, and whatever was planned before."""
     fake = LongReader()
     planner = Planner(fake)
-    painted = [Painted(b, m, ()) for b, m in zip(two_brushes(), (LEFT, RIGHT), strict=True)]
+    painted = [Painted(b, boxed(m), ()) for b, m in zip(two_brushes(), (LEFT, RIGHT), strict=True)]
     long = scene(*two_brushes(), background="hill", guidance=Guidance("full"))
     negative = Background("hill", negative="a long list of flaws")
     for wanted, length in [(long, 4), (replace(long, background=negative), 20), (long, 4)]:

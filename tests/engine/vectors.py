@@ -154,5 +154,5 @@ def _paint(count: int, height: int, width: int) -> naive.Array:
     paint = np.zeros((count, height, width))
     for p in range(count):
         top, left = 5 + 9 * p, 3 + 7 * p
-        paint[p, top : top + 28, left : left + 30] = 1 - 0.004 * (p % 2)
+        paint[p, top : top + 28, left : left + 30] = 1 - (p % 2) / 255
     return paint

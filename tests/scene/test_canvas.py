@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from dense import dense
 from picture_files import mask_of
 from PIL import Image
 
@@ -36,7 +37,7 @@ def scene(*masks: str, size: str = "") -> str:
 
 
 def painted(mask: str, size: str = "80x64") -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    return paint_scene(load_scene(scene(mask, size=size))).brushes[0].paint
+    return dense(paint_scene(load_scene(scene(mask, size=size))).brushes[0].paint)
 
 
 def problems(*masks: str, size: str = "80x64") -> list[str]:

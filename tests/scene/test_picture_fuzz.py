@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from dense import dense
 from picture_files import mask_of, psd, tiff
 from PIL import Image, features
 
@@ -91,7 +92,7 @@ def test_no_mutation_of_a_picture_gets_through_as_anything_but_a_sentence(
         tracemalloc.start()
         for read in (
             lambda p: picture_size(p, p.name),
-            lambda p: read_mask(p, p.name, SIZE, fit="stretch").paint,
+            lambda p: dense(read_mask(p, p.name, SIZE, fit="stretch").paint),
             lambda p: read_colours(p, p.name, SIZE),
         ):
             told = sentence(read, path)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from dense import dense
 from picture_files import mask_of, psd
 
 from smd_cli.scene.paint.pictures import PictureError, read_colours, read_mask
@@ -31,7 +32,7 @@ def test_the_first_extra_channel_is_transparency(
     path = psd(tmp_path / "m.psd", channels, mode, depth=depth, packed=packed, wide=wide, layers=-1)
     mask = read_mask(path, "m.psd", SIZE)
     assert mask.channel == "alpha"
-    assert (mask.paint * 255 == MASK).all()
+    assert (dense(mask.paint) * 255 == MASK).all()
     assert mask.notes == ()
 
 
@@ -41,13 +42,13 @@ def test_without_an_extra_channel_white_is_painted(tmp_path: Path, depth: int) -
         path = psd(tmp_path / "m.psd", [MASK] * count, mode, depth=depth)
         mask = read_mask(path, "m.psd", SIZE)
         assert mask.channel == "luma"
-        assert (mask.paint * 255 == MASK).all()
+        assert (dense(mask.paint) * 255 == MASK).all()
 
 
 def test_a_set_bit_is_black(tmp_path: Path) -> None:
     for packed in (False, True):
         path = psd(tmp_path / "m.psd", [MASK], 0, depth=1, packed=packed)
-        assert (read_mask(path, "m.psd", SIZE).paint * 255 == MASK).all()
+        assert (dense(read_mask(path, "m.psd", SIZE).paint) * 255 == MASK).all()
 
 
 def test_a_transparent_index(tmp_path: Path) -> None:
@@ -56,7 +57,7 @@ def test_a_transparent_index(tmp_path: Path) -> None:
     path = psd(tmp_path / "m.psd", [MASK], 2, palette=palette, resources=clear)
     assert read_mask(path, "m.psd", SIZE).channel == "alpha"
     path = psd(tmp_path / "m.psd", [MASK], 2, palette=palette)
-    assert (read_mask(path, "m.psd", SIZE).paint * 255 == MASK).all()
+    assert (dense(read_mask(path, "m.psd", SIZE).paint) * 255 == MASK).all()
 
 
 @pytest.mark.parametrize("layers", [None, 3])

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from dense import dense
 
 from smd_cli.models.facts import STARTER
 from smd_cli.scene.paint.painted import paint_scene
@@ -42,7 +43,7 @@ def test_scenes_are_fixed_by_their_number_and_keep_to_the_rules() -> None:
             assert wish.material.word in COLOURABLE
         painted = paint_scene(load_scene("-", stdin=io.BytesIO(wish.text({}).encode())))
         assert painted.size == (256, 256)
-        own = [float(p.paint.mean()) for p in painted.brushes]
+        own = [float(dense(p.paint).mean()) for p in painted.brushes]
         assert sum(own) < 0.62
         shares += own
     assert set(counts) == {1, 2, 3, 4}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from dense import boxed
 
 from smd_cli.scene.paint.painted import Painted, PaintedScene
 from smd_cli.scene.types import Brush
@@ -18,7 +19,9 @@ def scene(*boxes: Box, size: tuple[int, int] = (256, 256), weight: float = 1.0) 
     def painted(number: int, box: Box) -> Painted:
         paint = np.zeros((size[1], size[0]), np.float32)
         paint[box[1] : box[3], box[0] : box[2]] = weight
-        return Painted(Brush(number, f"prompt {number}", (), name=f"name {number}"), paint, ())
+        return Painted(
+            Brush(number, f"prompt {number}", (), name=f"name {number}"), boxed(paint), ()
+        )
 
     return PaintedScene(size, tuple(painted(n, box) for n, box in enumerate(boxes, 1)), None)
 

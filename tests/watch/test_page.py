@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from dense import boxed as laid_out
 from PIL import Image
 
 from smd_cli.output.stills import Pixels
@@ -33,11 +34,13 @@ def flat(colour: tuple[int, int, int], size: tuple[int, int] = (256, 256)) -> Pi
     return np.full((size[1], size[0], 3), colour, np.uint8)
 
 
-def painted(prompt: str = "a fox", name: str = "fox") -> PaintedScene:
-    """A scene with one brush on its left half."""
+def painted(prompt: str = "a fox", name: str = "fox", left: int = 0) -> PaintedScene:
+    """A scene with one brush on its left half, or further to the right."""
     paint = np.zeros((256, 256), np.float32)
-    paint[:, :128] = 1
-    return PaintedScene((256, 256), (Painted(Brush(1, prompt, (), name=name), paint, ()),), None)
+    paint[:, left : left + 128] = 1
+    return PaintedScene(
+        (256, 256), (Painted(Brush(1, prompt, (), name=name), laid_out(paint), ()),), None
+    )
 
 
 @pytest.fixture
@@ -131,8 +134,7 @@ def test_the_overlay_comes_and_goes(board: Board, tab: Tab) -> None:
     assert all(min(a, b) <= s <= max(a, b) for s, a, b in zip(pale, RED, ORANGE, strict=True))
     assert near(colour_at(tab, 0.75, 0.1), RED)
     assert tab.text("#tags") == "fox"
-    moved = painted("an owl", "owl")
-    moved.brushes[0].paint[:] = moved.brushes[0].paint[:, ::-1]
+    moved = painted("an owl", "owl", left=128)
     board.tell(painted=moved)
     until(lambda: not near(colour_at(tab, 0.75, 0.1), RED))
     assert near(colour_at(tab, 0.25, 0.1), RED)
@@ -321,7 +323,9 @@ def boxed(*boxes: tuple[int, int, int, int], size: tuple[int, int] = (256, 256))
     def brush(number: int, box: tuple[int, int, int, int]) -> Painted:
         paint = np.zeros((size[1], size[0]), np.float32)
         paint[box[1] : box[3], box[0] : box[2]] = 1
-        return Painted(Brush(number, "a fox", (), name=f"the fox of number {number}"), paint, ())
+        return Painted(
+            Brush(number, "a fox", (), name=f"the fox of number {number}"), laid_out(paint), ()
+        )
 
     return PaintedScene(size, tuple(brush(n, b) for n, b in enumerate(boxes, 1)), None)
 

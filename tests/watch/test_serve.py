@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from dense import boxed
 from PIL import Image
 
 from smd_cli.errors import UsageError
@@ -49,7 +50,9 @@ def painted(prompt: str = "a fox") -> PaintedScene:
     """A scene with one brush on its left half."""
     paint = np.zeros((64, 64), np.float32)
     paint[:, :32] = 1
-    return PaintedScene((64, 64), (Painted(Brush(1, prompt, (), name="fox"), paint, ()),), None)
+    return PaintedScene(
+        (64, 64), (Painted(Brush(1, prompt, (), name="fox"), boxed(paint), ()),), None
+    )
 
 
 @pytest.fixture

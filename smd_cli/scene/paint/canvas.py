@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from smd_cli.errors import KeyPath, Place, Problem, SceneError, capped
 from smd_cli.models.facts import read_defaults
-from smd_cli.scene.paint.pictures import PictureError, Size, dimensions, picture_size, quote
+from smd_cli.scene.paint.files import PaintSource
+from smd_cli.scene.paint.pictures import PictureError, Size, dimensions, quote
 from smd_cli.scene.types import Brush, ImageMask, MaskPart, SceneFile
 from smd_cli.units import MAX_SIDE_PX, MIN_SIDE_PX
 
@@ -38,7 +39,7 @@ def parts_of(brush: Brush) -> Iterator[tuple[KeyPath, MaskPart]]:
         yield ("brushes", brush.number - 1, "mask", number), part
 
 
-def find_canvas(scene_file: SceneFile) -> Canvas:
+def find_canvas(scene_file: SceneFile, source: PaintSource) -> Canvas:
     """The canvas of a scene.
 
     The scene's own size, else the background image's, else a mask file's (a muted brush counts too:
@@ -51,17 +52,17 @@ def find_canvas(scene_file: SceneFile) -> Canvas:
     if below.image is not None:
         place = scene_file.place("background", "image")
         try:
-            size = picture_size(below.image, below.image_written)
+            size = source.size(below.image, below.image_written)
         except PictureError as broken:
             raise SceneError([Problem(place, broken.message, broken.hint)]) from broken
         return Canvas(_legal(_Candidate(size, below.image_written, place), _SET))
-    candidates = _candidates(scene_file)
+    candidates = _candidates(scene_file, source)
     if not candidates:
         return Canvas(read_defaults(scene.model).native_size)
     return _of_masks(candidates)
 
 
-def _candidates(scene_file: SceneFile) -> list[_Candidate]:
+def _candidates(scene_file: SceneFile, source: PaintSource) -> list[_Candidate]:
     """The masks that decide, in the order of the file; a muted brush's broken file is passed over.
 
     Masks that are fitted decide only among themselves, and one that is placed never. Where the
@@ -77,7 +78,7 @@ def _candidates(scene_file: SceneFile) -> list[_Candidate]:
                 continue
             place = scene_file.place(*at)
             try:
-                size = sizes.get(part.path) or picture_size(part.path, part.written)
+                size = sizes.get(part.path) or source.size(part.path, part.written)
             except PictureError as broken:
                 if brush.enabled and (problems or not (free or fitted)):
                     problems.append(Problem(place, broken.message, broken.hint))

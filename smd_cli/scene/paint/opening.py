@@ -36,20 +36,20 @@ logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
 @contextmanager
-def opened(path: Path, written: str, *, pixels: bool = True) -> Iterator[Source]:
+def opened(
+    path: Path, written: str, content: bytes | None = None, *, pixels: bool = True
+) -> Iterator[Source]:
     """The picture behind a path; whatever its decoder says becomes one sentence.
 
-    Without `pixels` its header alone can be asked for.
+    Without `pixels` its header alone can be asked for. `content`, where it has been read already,
+    is what counts of the file.
     """
-    _refuse_file(path, written)
+    if not content:
+        _refuse_file(path, written)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with (
-                path.open("rb", buffering=0) as raw,
-                _Bounded(raw) as file,
-                _source(file, written, pixels) as source,
-            ):
+            with _file(path, content) as file, _source(file, written, pixels) as source:
                 refuse_huge(source.size[0] * source.size[1], written)
                 yield source
     except PictureError:
@@ -65,6 +65,15 @@ def opened(path: Path, written: str, *, pixels: bool = True) -> Iterator[Source]
     except Exception as broken:  # decoders raise anything on damaged data
         message = f"{quote(written)} is damaged: it cannot be read to its end"
         raise PictureError(message, "save or copy the file again") from broken
+
+
+@contextmanager
+def _file(path: Path, content: bytes | None) -> Iterator[BinaryIO]:
+    if content is not None:
+        yield io.BytesIO(content)
+        return
+    with path.open("rb", buffering=0) as raw, _Bounded(raw) as file:
+        yield file
 
 
 class _Bounded(io.BufferedReader):

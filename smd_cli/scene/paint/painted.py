@@ -10,7 +10,9 @@ import numpy.typing as npt
 
 from smd_cli.errors import KeyPath, Problem, SceneError, capped
 from smd_cli.models.facts import read_defaults
+from smd_cli.scene.paint.boxes import Paint, bare
 from smd_cli.scene.paint.canvas import Canvas, find_canvas, parts_of
+from smd_cli.scene.paint.files import PaintSource
 from smd_cli.scene.paint.pictures import (
     MaskImage,
     Note,
@@ -18,14 +20,11 @@ from smd_cli.scene.paint.pictures import (
     Size,
     dimensions,
     quote,
-    read_colours,
-    read_mask,
 )
-from smd_cli.scene.paint.shapes import add_shape, describe_shape, shape_box, touches
+from smd_cli.scene.paint.shapes import describe_shape, shape_box, touches
 from smd_cli.scene.types import Brush, Channel, ImageMask, MaskPart, SceneFile
 
 __all__ = [
-    "Array",
     "Painted",
     "PaintedScene",
     "Size",
@@ -35,21 +34,19 @@ __all__ = [
     "paint_scene",
 ]
 
-Array = npt.NDArray[np.float32]
-
 _MEANS = {"alpha": ("opaque", "transparent"), "luma": ("white", "black")}
 
 
 @dataclass(frozen=True, eq=False)
 class Painted:
-    """A brush with its paint, (H, W) in 0..1 at canvas size: the union of the mask's parts.
+    """A brush with its paint on the canvas: the union of the mask's parts.
 
     `sources` describes every part: ``masks/fox.png (alpha: opaque = painted)``; `channels` tells by
     which channel of its image it was read, None for a shape; `warnings` are about its images.
     """
 
     brush: Brush
-    paint: Array
+    paint: Paint
     sources: tuple[str, ...]
     channels: tuple[Channel | None, ...] = ()
     warnings: tuple[Problem, ...] = ()
@@ -69,19 +66,23 @@ class PaintedScene:
     warnings: tuple[Problem, ...] = ()
 
 
-def paint_scene(scene_file: SceneFile) -> PaintedScene:
-    """Read all masks and the background picture. Raises one SceneError with all problems."""
-    canvas = find_canvas(scene_file)
+def paint_scene(scene_file: SceneFile, source: PaintSource | None = None) -> PaintedScene:
+    """Read all masks and the background picture. Raises one SceneError with all problems.
+
+    A `source` that has painted an earlier state of the scene paints what changed.
+    """
+    source = source or PaintSource()
+    canvas = find_canvas(scene_file, source)
     problems: list[Problem] = []
     warnings: list[Problem] = [*canvas.warnings]
     brushes: tuple[Painted, ...] = ()
     picture = None
     try:
-        picture = _background(scene_file, canvas.size, warnings)
+        picture = _background(scene_file, canvas.size, source, warnings)
     except SceneError as wrong:
         problems += wrong.problems
     try:
-        brushes = _brushes(scene_file, canvas)
+        brushes = _brushes(scene_file, canvas, source)
     except SceneError as wrong:
         problems += wrong.problems
     if problems:
@@ -92,7 +93,7 @@ def paint_scene(scene_file: SceneFile) -> PaintedScene:
 
 def canvas_size(scene_file: SceneFile) -> Size:
     """The canvas as (width, height) in pixels."""
-    return find_canvas(scene_file).size
+    return find_canvas(scene_file, PaintSource()).size
 
 
 def paint_brushes(scene_file: SceneFile, size: Size) -> tuple[Painted, ...]:
@@ -100,15 +101,15 @@ def paint_brushes(scene_file: SceneFile, size: Size) -> tuple[Painted, ...]:
 
     Raises one SceneError with the problems of all masks.
     """
-    return _brushes(scene_file, Canvas(size))
+    return _brushes(scene_file, Canvas(size), PaintSource())
 
 
-def _brushes(scene_file: SceneFile, canvas: Canvas) -> tuple[Painted, ...]:
+def _brushes(scene_file: SceneFile, canvas: Canvas, source: PaintSource) -> tuple[Painted, ...]:
     factor = read_defaults(scene_file.scene.model).factor
     problems: list[Problem] = []
     painted = []
     for brush in scene_file.scene.active:
-        layer = _Layer(scene_file, canvas, factor)
+        layer = _Layer(scene_file, canvas, source, factor)
         for at, part in parts_of(brush):
             try:
                 layer.add(part, at)
@@ -126,9 +127,12 @@ class _Layer:
     `slack_px`: how far an image's aspect ratio may differ on the canvas.
     """
 
-    def __init__(self, scene_file: SceneFile, canvas: Canvas, slack_px: int) -> None:
+    def __init__(
+        self, scene_file: SceneFile, canvas: Canvas, source: PaintSource, slack_px: int
+    ) -> None:
         self._scene_file, self._canvas, self._slack_px = scene_file, canvas, slack_px
-        self._paint: Array | None = None
+        self._source = source
+        self._paint: Paint | None = None
         self._sources: list[str] = []
         self._channels: list[Channel | None] = []
         self._warnings: list[Problem] = []
@@ -141,32 +145,23 @@ class _Layer:
         described, size = describe_shape(part), self._canvas.size
         if not touches(shape_box(part, size), size):
             raise PictureError(f"the {described} lies wholly outside the {dimensions(size)} canvas")
-        self._paint = add_shape(part, self._blank() if self._paint is None else self._paint)
+        self._join(self._source.shape(part, size))
         self._sources.append(described + (", inverted" if part.invert else ""))
         self._channels.append(None)
 
     def painted(self, brush: Brush) -> Painted:
         """What has been painted."""
-        paint = self._blank() if self._paint is None else self._paint
+        paint = bare(self._canvas.size) if self._paint is None else self._paint
         parts = (tuple(self._sources), tuple(self._channels), tuple(self._warnings))
         return Painted(brush, paint, *parts)
 
-    def _blank(self) -> Array:
-        return np.zeros(self._canvas.size[::-1], dtype=np.float32)
+    def _join(self, paint: Paint) -> None:
+        old = self._paint
+        self._paint = paint if old is None else self._source.joined(old, paint)
 
     def _add_image(self, part: ImageMask, at: KeyPath) -> None:
-        mask = read_mask(
-            part.path,
-            part.written,
-            self._canvas.size,
-            channel=part.channel,
-            invert=part.invert,
-            fit=part.fit,
-            at=part.at,
-            slack_px=self._slack_px,
-        )
-        old = self._paint
-        self._paint = mask.paint if old is None else np.maximum(old, mask.paint, out=old)
+        mask = self._source.mask(part, self._canvas.size, self._slack_px)
+        self._join(mask.paint)
         self._sources.append(_described(part, mask, self._canvas.size))
         self._channels.append(mask.channel)
         notes = (*mask.notes, *_trimmed(part, mask, self._canvas))
@@ -217,29 +212,22 @@ def background_picture(scene_file: SceneFile, size: Size) -> npt.NDArray[np.uint
 
     Transparent pixels show the background's colour. Raises SceneError.
     """
-    return _background(scene_file, size, [])
+    return _background(scene_file, size, PaintSource(), [])
 
 
 def _background(
-    scene_file: SceneFile, size: Size, warnings: list[Problem]
+    scene_file: SceneFile, size: Size, source: PaintSource, warnings: list[Problem]
 ) -> npt.NDArray[np.uint8] | None:
     """The same; what is hardly meant joins the warnings."""
     background = scene_file.scene.background
     if background.image is None:
         return None
     place, written = scene_file.place("background", "image"), background.image_written
-
-    def tell(note: Note) -> None:
-        warnings.append(Problem(place, f"{quote(written)} {note.message}", note.hint, "warning"))
-
+    slack_px = read_defaults(scene_file.scene.model).factor
     try:
-        return read_colours(
-            background.image,
-            written,
-            size,
-            under=background.color,
-            slack_px=read_defaults(scene_file.scene.model).factor,
-            tell=tell,
-        )
+        colours, notes = source.colours(background, background.image, size, slack_px)
     except PictureError as wrong:
         raise SceneError([Problem(place, wrong.message, wrong.hint)]) from wrong
+    for note in notes:
+        warnings.append(Problem(place, f"{quote(written)} {note.message}", note.hint, "warning"))
+    return colours

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from smd_cli.scene.paint.boxes import Paint
 from smd_cli.scene.paint.errors import Note, PictureError, Size, dimensions, quote
 from smd_cli.scene.paint.opening import opened
 from smd_cli.scene.paint.pixels import Pixels, Source, eight_bit, plain
@@ -33,8 +34,6 @@ __all__ = [
     "read_mask",
 ]
 
-Array = npt.NDArray[np.float32]
-
 _FAINT = 8  # levels of 255: transparency that varies by less counts as the same everywhere
 _SOLID = 0.9  # share of the canvas: a mask that paints more was hardly meant so
 
@@ -47,21 +46,21 @@ _SELECTION = Note(
 
 @dataclass(frozen=True, eq=False)
 class MaskImage:
-    """What a mask file paints: (H, W) in 0..1, from which channel, and the file's own size.
+    """What a mask file paints on the canvas, from which channel, and the file's own size.
 
     `trimmed`: whether what is opaque reaches all four edges, as in a layer cropped on export.
     """
 
-    paint: Array
+    paint: Paint
     channel: Channel
     size: Size
     trimmed: bool = False
     notes: tuple[Note, ...] = ()
 
 
-def picture_size(path: Path, written: str) -> Size:
+def picture_size(path: Path, written: str, content: bytes | None = None) -> Size:
     """Width and height of an image file as seen upright, from its header alone."""
-    with opened(path, written, pixels=False) as source:
+    with opened(path, written, content, pixels=False) as source:
         return upright(source.size, source.turn)
 
 
@@ -75,14 +74,16 @@ def read_mask(
     fit: Fit | None = None,
     at: Point | None = None,
     slack_px: int = 8,
+    content: bytes | None = None,
 ) -> MaskImage:
     """Read one channel of an image as paint for a canvas of (width, height).
 
     `channel` None takes alpha where it varies (opaque = painted), else luma (white = painted).
     `fit` None stretches, but only by up to `slack_px` on the canvas. What `contain` leaves free at
-    the sides stays unpainted. `at` places the image unscaled instead. Raises PictureError.
+    the sides stays unpainted. `at` places the image unscaled instead. `content` is what is in the
+    file, where it has been read already. Raises PictureError.
     """
-    with opened(path, written) as source:
+    with opened(path, written, content) as source:
         size = upright(source.size, source.turn)
         if fit is None and at is None:
             refuse_other_shape(size, canvas, slack_px, written)
@@ -102,7 +103,7 @@ def read_mask(
     return MaskImage(paint, used, size, trimmed, notes)
 
 
-def _placed(layer: Image.Image, canvas: Size, at: Point, invert: bool, written: str) -> Array:
+def _placed(layer: Image.Image, canvas: Size, at: Point, invert: bool, written: str) -> Paint:
     corner = (round(at[0].pixels(canvas[0])), round(at[1].pixels(canvas[1])))
     paint = placed(layer, canvas, corner, invert)
     if paint is None:
@@ -119,13 +120,15 @@ def read_colours(
     under: tuple[int, int, int] = (255, 255, 255),
     slack_px: int = 8,
     tell: Callable[[Note], object] = lambda _: None,
+    content: bytes | None = None,
 ) -> npt.NDArray[np.uint8]:
     """Read an image as colours (H, W, 3) of 0..255 in sRGB that fill the canvas.
 
     What is transparent shows the colour `under` it. Its aspect ratio may differ from the canvas'
-    by up to `slack_px` there. `tell` gets what is hardly meant. Raises PictureError.
+    by up to `slack_px` there. `tell` gets what is hardly meant; `content` is as for
+    `read_mask`. Raises PictureError.
     """
-    with opened(path, written) as source:
+    with opened(path, written, content) as source:
         size, turn = upright(source.size, source.turn), source.turn
         refuse_other_shape(size, canvas, slack_px, written, fits=False)
         notes = _several(source)
@@ -164,7 +167,7 @@ def _layer(pixels: Pixels, channel: Channel, written: str) -> Image.Image:
             raise PictureError(f"{quote(written)} has no alpha channel", hint)
         return pixels.alpha
     colours = _seen(pixels)
-    if colours.mode == "F":
+    if colours.mode == "F" or (channel, colours.mode) == ("luma", "L"):
         return colours
     if channel == "luma":
         return colours.convert("L")
@@ -217,12 +220,12 @@ def _range(picture: Image.Image) -> tuple[float, float]:
     return low, high
 
 
-def _oversized(paint: Array, channel: Channel, chosen: bool, pixels: Pixels) -> tuple[Note, ...]:
+def _oversized(paint: Paint, channel: Channel, chosen: bool, pixels: Pixels) -> tuple[Note, ...]:
     """That a layer is opaque nearly everywhere, though it draws something.
 
     `chosen`: the scene says the channel; opaque colours are meant then.
     """
-    share = float(paint.mean())
+    share = paint.share
     if share <= _SOLID or channel != "alpha" or chosen or not _varies(pixels):
         return ()
     message = f"paints {share * 100:.0f} % of the canvas, though its colours vary: opaque = painted"

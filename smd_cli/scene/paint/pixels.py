@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from smd_cli.scene.paint.errors import Size
@@ -49,9 +50,18 @@ class Source(Protocol):
 
 def eight_bit(picture: Image.Image) -> Image.Image:
     """Mode F (0..1) as mode L (0..255); any other picture as it is."""
-    if picture.mode != "F":
-        return picture
-    return Image.fromarray(np.rint(np.asarray(picture) * 255).astype(np.uint8))
+    return Image.fromarray(levels_of(picture)) if picture.mode == "F" else picture
+
+
+def levels_of(layer: Image.Image) -> npt.NDArray[np.uint8]:
+    """One channel, in mode L or F (0..1), as levels (H, W) of 0..255."""
+    values = np.asarray(layer)
+    if layer.mode != "F":
+        return values
+    levels = np.empty(values.shape, dtype=np.uint8)
+    for row, line in zip(levels, values, strict=True):  # no second picture of four bytes a pixel
+        row[:] = np.rint(np.clip(line, 0, 1) * 255)
+    return levels
 
 
 def plain(colours: Image.Image) -> Image.Image:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
+from smd_cli.scene.paint.boxes import FULL, Paint, laid
 from smd_cli.scene.paint.errors import PictureError, Size, dimensions, quote
+from smd_cli.scene.paint.pixels import levels_of
 from smd_cli.scene.types import Fit
-
-Array = npt.NDArray[np.float32]
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -62,20 +60,19 @@ def scaled(size: Size, canvas: Size, fit: Fit | None) -> Size:
     return (max(1, round(size[0] * ratio)), max(1, round(size[1] * ratio)))
 
 
-def fitted(layer: Image.Image, canvas: Size, fit: Fit | None, invert: bool) -> Array:
-    """Scale one channel to the canvas: (H, W) in 0..1."""
+def fitted(layer: Image.Image, canvas: Size, fit: Fit | None, invert: bool) -> Paint:
+    """One channel scaled to the canvas; what `contain` leaves free stays bare."""
     size = scaled(layer.size, canvas, fit) if fit == "contain" else canvas
     box = _middle(layer.size, canvas) if fit == "cover" else (0.0, 0.0, *layer.size)
     if box != (0, 0, *size):
         layer = layer.resize(size, _filter((box[2] - box[0], box[3] - box[1]), size), box=box)
-    paint = _shares(layer, invert)
-    left, top = (canvas[0] - size[0]) // 2, (canvas[1] - size[1]) // 2
-    right, bottom = canvas[0] - size[0] - left, canvas[1] - size[1] - top
-    return np.pad(paint, ((top, bottom), (left, right))) if size != canvas else paint
+    corner = ((canvas[0] - size[0]) // 2, (canvas[1] - size[1]) // 2)
+    levels = levels_of(layer)
+    return laid(FULL - levels if invert else levels, corner, canvas)
 
 
-def placed(layer: Image.Image, canvas: Size, corner: tuple[int, int], invert: bool) -> Array | None:
-    """One channel unscaled, its top left corner at (x, y): (H, W) in 0..1, cut at the canvas.
+def placed(layer: Image.Image, canvas: Size, corner: tuple[int, int], invert: bool) -> Paint | None:
+    """One channel unscaled, its top left corner at (x, y), cut at the canvas.
 
     Around it nothing is painted, or everything where inverted. None where all of it lies outside.
     """
@@ -84,19 +81,8 @@ def placed(layer: Image.Image, canvas: Size, corner: tuple[int, int], invert: bo
     if left >= right or top >= bottom:
         return None
     inside = layer.crop((left - corner[0], top - corner[1], right - corner[0], bottom - corner[1]))
-    paint = np.full((canvas[1], canvas[0]), float(invert), dtype=np.float32)
-    paint[top:bottom, left:right] = _shares(inside, invert)
-    return paint
-
-
-def _shares(layer: Image.Image, invert: bool) -> Array:
-    """A channel's values as 0..1, or as what is left to 1."""
-    full = np.float32(1 if layer.mode == "F" else 255)
-    paint: Array = np.asarray(layer, dtype=np.float32) / full
-    if invert:
-        np.subtract(1, paint, out=paint)
-    np.clip(paint, 0, 1, out=paint)
-    return paint
+    paint = laid(levels_of(inside), (left, top), canvas)
+    return paint.inverted if invert else paint
 
 
 def _middle(size: Size, canvas: Size) -> tuple[float, float, float, float]:

@@ -1,30 +1,30 @@
 """Shapes as paint: rectangles, ellipses and polygons with antialiased edges.
 
 Canvas coordinates: x to the right, y down, pixel (i, j) covers [i, i+1) x [j, j+1). A pixel's paint
-is the share of it that the shape covers.
+is the share of it that the shape covers, to the nearest of 255 levels.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import numpy.typing as npt
 
+from smd_cli.scene.paint.boxes import FULL, Paint, Tile, Window, gathered, stretches, tiles_of
 from smd_cli.scene.types import EllipseMask, Length, PolygonMask, RectMask
 
-Array = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.float64]
 Gains = npt.NDArray[np.int32]
 Whole = npt.NDArray[np.int64]
 Box = tuple[float, float, float, float]
-Window = tuple[slice, slice]
-"""Rows and columns of pixels."""
 
 _ROWS = 16  # scan lines a pixel
 _CROSSINGS = 2**16  # of edges and scan lines, held at once
+_MOST_CROSSINGS = 2**26  # in all: about a second
 _FINE = 256  # steps a pixel along a scan line: sums stay whole numbers, and bare is exactly 0
+_WHOLE = _FINE * _ROWS  # what a pixel gains where it is covered
 
 
 def shape_box(shape: RectMask | EllipseMask | PolygonMask, size: tuple[int, int]) -> Box:
@@ -41,19 +41,20 @@ def touches(box: Box, size: tuple[int, int]) -> bool:
     return box[0] < size[0] and box[1] < size[1] and box[2] > 0 and box[3] > 0
 
 
-def add_shape(shape: RectMask | EllipseMask | PolygonMask, paint: Array) -> Array:
-    """Join a shape to the paint of a canvas (H, W) by the maximum, in place; gives that paint.
-
-    Only the shape's own box is touched, but for an inverted shape, which paints the rest.
-    """
-    size = (paint.shape[1], paint.shape[0])
-    box, drawn = _drawn(shape, size)
-    if shape.invert:
-        covered = np.zeros_like(paint)
-        covered[box] = drawn
-        return np.maximum(paint, 1 - covered, out=paint)
-    np.maximum(paint[box], drawn, out=paint[box])
-    return paint
+def draw_shape(shape: RectMask | EllipseMask | PolygonMask, size: tuple[int, int]) -> Paint:
+    """The paint of a shape on a canvas of (width, height), drawn tile by tile in its own box."""
+    left, top, right, bottom = box = shape_box(shape, size)
+    columns = slice(_within(math.floor(left), size[0]), _within(math.ceil(right), size[0]))
+    rows = slice(_within(math.floor(top), size[1]), _within(math.ceil(bottom), size[1]))
+    window = (rows, columns)
+    if isinstance(shape, RectMask):
+        tiles = _rect(box, window)
+    elif isinstance(shape, EllipseMask):
+        tiles = _spans(lambda band: _ellipse(box, (band, columns)), window)
+    else:
+        tiles = _spans(_Polygon(*_corners(shape, size), window).gains, window)
+    paint = gathered(tiles, window, size)
+    return paint.inverted if shape.invert else paint
 
 
 def describe_shape(shape: RectMask | EllipseMask | PolygonMask) -> str:
@@ -76,39 +77,31 @@ def _corners(shape: PolygonMask, size: tuple[int, int]) -> tuple[Floats, Floats]
     )
 
 
-def _drawn(
-    shape: RectMask | EllipseMask | PolygonMask, size: tuple[int, int]
-) -> tuple[Window, Array]:
-    """The pixels of the canvas that a shape may touch, and its paint there."""
-    left, top, right, bottom = shape_box(shape, size)
-    columns = slice(_within(math.floor(left), size[0]), _within(math.ceil(right), size[0]))
-    rows = slice(_within(math.floor(top), size[1]), _within(math.ceil(bottom), size[1]))
-    window = (rows, columns)
-    if isinstance(shape, RectMask):
-        return window, np.outer(_overlap(top, bottom, rows), _overlap(left, right, columns))
-    if isinstance(shape, EllipseMask):
-        return window, _ellipse((left, top, right, bottom), window)
-    return window, _polygon(*_corners(shape, size), window)
-
-
 def _within(pixel: int, side: int) -> int:
     return min(max(pixel, 0), side)
 
 
-def _overlap(low: float, high: float, pixels: slice) -> Array:
+def _rect(box: Box, window: Window) -> Iterator[Tile]:
+    left, top, right, bottom = box
+    for rows, columns in tiles_of(window):
+        down, across = _overlap(top, bottom, rows), _overlap(left, right, columns)
+        yield (rows, columns), np.rint(np.outer(down, across) * FULL).astype(np.uint8)
+
+
+def _overlap(low: float, high: float, pixels: slice) -> Floats:
     """How much of every pixel lies between low and high."""
     starts = np.arange(pixels.start, pixels.stop, dtype=np.float64)
-    overlap = np.minimum(starts + 1, high) - np.maximum(starts, low)
-    return np.asarray(np.clip(overlap, 0, 1), dtype=np.float32)
+    overlap: Floats = np.clip(np.minimum(starts + 1, high) - np.maximum(starts, low), 0, 1)
+    return overlap
 
 
-def _scan_lines(rows: slice) -> Floats:
-    """The y of every scan line in rows of pixels."""
-    return (np.arange(rows.start * _ROWS, rows.stop * _ROWS) + 0.5) / _ROWS
+def _scan_lines(rows: slice, count: int) -> Floats:
+    """The y of every scan line in rows of pixels, so many in each."""
+    return (np.arange(rows.start * count, rows.stop * count) + 0.5) / count
 
 
-def _ellipse(box: Box, window: Window) -> Array:
-    lines = _scan_lines(window[0])
+def _ellipse(box: Box, window: Window) -> Gains:
+    lines = _scan_lines(window[0], _ROWS)
     centre_x, centre_y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
     height = (lines - centre_y) / max((box[3] - box[1]) / 2, 1e-9)
     met = np.flatnonzero(np.abs(height) < 1)
@@ -116,25 +109,67 @@ def _ellipse(box: Box, window: Window) -> Array:
     gains = _blank_gains(window)
     for edge, sign in ((centre_x - reach, 1), (centre_x + reach, -1)):
         _gain(gains, met // _ROWS, _fine(edge, window[1]), np.full(len(met), sign))
-    return _painted(gains)
+    return gains
 
 
-def _polygon(xs: Floats, ys: Floats, window: Window) -> Array:
-    """Fill every scan line where the polygon winds around it (a pentagram has no hole).
+class _Polygon:
+    """Fills every scan line where the polygon winds around it (a pentagram has no hole).
 
     Edges cross each line an even number of times, with windings that add up to 0: sorted by line
     and x, one running sum tells for every crossing whether the way to the next one lies inside.
-    Rows are done in bands of so many crossings as memory is meant to hold.
+    Rows are done in bands of so many crossings as memory is meant to hold, and on fewer scan lines
+    where edges without end leave no time for more.
     """
-    gains = _blank_gains(window)
-    edges = np.stack([xs, ys, np.roll(xs, -1), np.roll(ys, -1)])
-    lines = _scan_lines(window[0])
-    ends = np.sort(np.searchsorted(lines, edges[[1, 3]]), axis=0)  # the lines that an edge meets
-    for band in _bands(ends, len(lines)):
-        met = np.flatnonzero((ends[0] < band[1]) & (ends[1] > band[0]))
-        low, high = np.clip(ends[:, met], *band)
-        _wind(gains, edges[:, met], low - band[0], high - low, band, window)
-    return _painted(gains)
+
+    def __init__(self, xs: Floats, ys: Floats, window: Window) -> None:
+        self._edges = np.stack([xs, ys, np.roll(xs, -1), np.roll(ys, -1)])
+        self._window, self._rows = window, _ROWS
+        rows = np.clip(self._edges[[1, 3]], window[0].start, window[0].stop)
+        crossings = float(np.abs(rows[1] - rows[0]).sum())
+        while self._rows > 1 and crossings * self._rows > _MOST_CROSSINGS:
+            self._rows //= 2
+
+    def gains(self, rows: slice) -> Gains:
+        """What spans begin and end in some rows of pixels."""
+        gains = _blank_gains((rows, self._window[1]))
+        lines = _scan_lines(rows, self._rows)
+        ends = np.sort(np.searchsorted(lines, self._edges[[1, 3]]), axis=0)  # lines an edge meets
+        for band in _bands(ends, len(lines)):
+            met = np.flatnonzero((ends[0] < band[1]) & (ends[1] > band[0]))
+            low, high = np.clip(ends[:, met], *band)
+            self._wind(gains, lines, self._edges[:, met], low - band[0], high - low, band)
+        return gains
+
+    def _wind(
+        self,
+        gains: Gains,
+        lines: Floats,
+        edges: Floats,
+        low: Whole,
+        counts: Whole,
+        band: tuple[int, int],
+    ) -> None:
+        """Add what edges enclose on a band of lines: each meets `counts` of them from `low` on.
+
+        Crossings are sorted as one number each: line, place, and which way the edge goes.
+        """
+        columns = self._window[1]
+        places = (columns.stop - columns.start) * _FINE + 1
+        kind = np.int32 if (band[1] - band[0]) * places * 2 < 2**31 else np.int64
+        line = np.arange(counts.sum(), dtype=kind)
+        line += np.repeat((low - np.cumsum(counts) + counts).astype(kind), counts)
+        at = _crossings(edges, lines[band[0] : band[1]][line], counts)
+        keys = line * kind(places)
+        keys += _fine(at, columns)
+        keys <<= 1
+        keys |= np.repeat(edges[3] > edges[1], counts)
+        keys.sort()
+        inside = np.cumsum((keys & 1) * 2 - 1, dtype=kind) != 0
+        before = np.concatenate([[False], inside])[:-1]
+        for changed, sign in ((inside & ~before, 1), (before & ~inside, -1)):
+            line, fine = np.divmod(keys[changed].astype(np.int64) >> 1, places)
+            weight = np.full(len(line), sign * (_ROWS // self._rows))
+            _gain(gains, (line + band[0]) // self._rows, fine, weight)
 
 
 def _bands(ends: Whole, count: int) -> Iterator[tuple[int, int]]:
@@ -149,34 +184,10 @@ def _bands(ends: Whole, count: int) -> Iterator[tuple[int, int]]:
         first = last
 
 
-def _wind(
-    gains: Gains, edges: Floats, low: Whole, counts: Whole, band: tuple[int, int], window: Window
-) -> None:
-    """Add what edges enclose on scan lines of a band: each meets `counts` lines from its `low` on.
-
-    Crossings are sorted as one number each: line, place, and which way the edge goes.
-    """
-    places = (window[1].stop - window[1].start) * _FINE + 1
-    kind = np.int32 if (band[1] - band[0]) * places * 2 < 2**31 else np.int64
-    line = np.arange(counts.sum(), dtype=kind)
-    line += np.repeat((low - np.cumsum(counts) + counts).astype(kind), counts)
-    at = _crossings(edges, line + (window[0].start * _ROWS + band[0] + 0.5), counts)
-    keys = line * kind(places)
-    keys += _fine(at, window[1])
-    keys <<= 1
-    keys |= np.repeat(edges[3] > edges[1], counts)
-    keys.sort()
-    inside = np.cumsum((keys & 1) * 2 - 1, dtype=kind) != 0
-    before = np.concatenate([[False], inside])[:-1]
-    for changed, sign in ((inside & ~before, 1), (before & ~inside, -1)):
-        line, fine = np.divmod(keys[changed].astype(np.int64) >> 1, places)
-        _gain(gains, (line + band[0]) // _ROWS, fine, np.full(len(line), sign))
-
-
 def _crossings(edges: Floats, lines: Floats, counts: Whole) -> Floats:
-    """The x at which edges cross scan lines; each of them meets `counts` of the `lines`."""
+    """The x at which edges cross scan lines, y; each of them meets `counts` of the `lines`."""
     x, y, next_x, next_y = edges
-    at = lines / _ROWS
+    at = lines
     at -= np.repeat(y, counts)
     at /= np.repeat(np.where(next_y == y, 1.0, next_y - y), counts)
     at *= np.repeat(next_x - x, counts)
@@ -198,19 +209,31 @@ def _fine(at: Floats, columns: slice) -> npt.NDArray[np.int32]:
 
 
 def _gain(gains: Gains, rows: Whole, fine: Gains | Whole, sign: Whole) -> None:
-    """Begin (1) or end (-1) spans of scan lines at places along rows of pixels.
+    """Begin (> 0) or end (< 0) spans of scan lines at places along rows of pixels.
 
     A span begins where its first pixel gains what lies right of the place, and ends likewise;
     running sums along each row do the rest, in whole numbers.
     """
     pixel, past = np.divmod(fine, _FINE)
-    np.add.at(gains, (rows, pixel), sign * (_FINE - past))
-    np.add.at(gains, (rows, pixel + 1), sign * past)
+    at, line = rows * gains.shape[1] + pixel, gains.reshape(-1)  # one index is quick
+    np.add.at(line, at, (sign * (_FINE - past)).astype(np.int32))
+    np.add.at(line, at + 1, (sign * past).astype(np.int32))
 
 
-def _painted(gains: Gains) -> Array:
-    """Every pixel's share of its scan lines that spans cover."""
-    np.cumsum(gains, axis=1, out=gains)
-    paint: Array = gains[:, :-2].astype(np.float32)
-    paint /= _FINE * _ROWS
-    return paint
+def _spans(gains_of: Callable[[slice], Gains], window: Window) -> Iterator[Tile]:
+    """Every pixel's share of its scan lines that spans cover; where none begins or ends on a tile,
+    it goes on as it was on its left.
+    """
+    for rows in stretches(window[0]):
+        gains = gains_of(rows)
+        past = np.zeros((rows.stop - rows.start, 1), dtype=np.int32)
+        for columns in stretches(window[1]):
+            own = gains[:, columns.start - window[1].start : columns.stop - window[1].start]
+            shares = past
+            if own.any():
+                own[:, :1] += past
+                shares = np.cumsum(own, axis=1, dtype=np.int32)
+                past = shares[:, -1:]
+            levels = (shares * FULL + _WHOLE // 2) // _WHOLE
+            shape = (rows.stop - rows.start, columns.stop - columns.start)
+            yield (rows, columns), np.broadcast_to(levels.astype(np.uint8), shape)

@@ -1,0 +1,148 @@
+"""From a brush's box of paint to its soft mask on the latent grid: covered, blurred, resized.
+
+A mask is worked out in blocks, around its paint alone; where all is the same, for one pixel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from smd_cli.engine.masks import Array, blur_radius, covered, gaussian_blur, gaussian_kernel
+from smd_cli.scene.paint.boxes import Levels, Paint, Window
+from smd_cli.scene.paint.errors import Size
+
+_BLOCK_PX = 512
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What makes all paint of a scene soft alike.
+
+    `size` (width, height) of the canvas; `factor`: its pixels per latent cell; `grid`: rows and
+    columns of cells, those included that the model wants beyond the canvas, whose edge goes on
+    there. `cover` and `published`: as for `covered`; `radius_px`: one kernel radius for all.
+    """
+
+    size: Size
+    factor: int
+    grid: tuple[int, int]
+    cover: float
+    published: bool = False
+    radius_px: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Patch:
+    """A mask on the latent grid, without the bare cells around it: `values` (h, w) in 0..1 lie at
+    `window`.
+    """
+
+    values: Array
+    window: Window
+
+    @property
+    def peak(self) -> np.float32:
+        """The largest value."""
+        peak: np.float32 = self.values.max(initial=0)
+        return peak
+
+
+def soften(paint: Paint, above: Levels, std_px: float, rules: Rules) -> Patch:
+    """Steps 1, 2 and 5 for a brush under the largest later paint, `above` (H, W).
+
+    What is further off than the kernel reaches stays bare.
+    """
+    kernel = gaussian_kernel(std_px, rules.radius_px)
+    reach = blur_radius(std_px) if rules.radius_px is None else rules.radius_px
+    rows, columns = (
+        _cells(side, length, count, reach if std_px > 0 else 0, rules.factor)
+        for side, length, count in zip(paint.window, reversed(rules.size), rules.grid, strict=True)
+    )
+    values = np.zeros((rows.stop - rows.start, columns.stop - columns.start), dtype=np.float32)
+    flat: dict[tuple[int, int], Array] = {}
+    for down in _blocks(rows, rules.factor):
+        for right in _blocks(columns, rules.factor):
+            view = _View.of((down, right), len(kernel) // 2, rules)
+            levels, top = paint.read(view.window), above[view.window]
+            peak = int(levels.max())
+            if not peak:
+                continue
+            if levels.min() == peak and top.min() == top.max():
+                key = (peak, int(top[0, 0]))
+                if key not in flat:
+                    flat[key] = _flat(*key, kernel, rules)
+                soft = flat[key]
+            else:
+                left = covered(levels, top, rules.cover, published=rules.published)
+                soft = gaussian_blur(view.widened(left), kernel, rules.factor)
+            inner = slice(down.start - rows.start, down.stop - rows.start)
+            values[inner, right.start - columns.start : right.stop - columns.start] = soft
+    return Patch(values, (rows, columns))
+
+
+def bare_peak(paint: Paint, std_px: float, rules: Rules) -> np.float32:
+    """The largest value of a soft mask on which nothing lies.
+
+    Where the strongest paint is flat as far as the kernel reaches, no other is larger.
+    """
+    kernel, peak = gaussian_kernel(std_px, rules.radius_px), paint.peak
+    room = len(kernel) + rules.factor
+    for levels in paint.tiles.values():
+        if levels.strides == (0, 0) and levels[0, 0] == peak and min(levels.shape) >= room:
+            value: np.float32 = _flat(peak, 0, kernel, rules)[0, 0]
+            return value
+    nothing = np.broadcast_to(np.uint8(0), paint.size[::-1])
+    return soften(paint, nothing, std_px, rules).peak
+
+
+def _cells(side: slice, length: int, count: int, reach: int, factor: int) -> slice:
+    """The cells along a side that paint on it may reach, the canvas' edge going on beyond it."""
+    if side.start == side.stop:
+        return slice(0, 0)
+    last = count if side.stop == length else min(count, -(-(side.stop + reach) // factor))
+    return slice(max(0, side.start - reach) // factor, last)
+
+
+def _blocks(cells: slice, factor: int) -> Iterator[slice]:
+    step = max(1, _BLOCK_PX // factor)
+    for start in range(cells.start, cells.stop, step):
+        yield slice(start, min(start + step, cells.stop))
+
+
+def _flat(level: int, top: int, kernel: Array, rules: Rules) -> Array:
+    """One pixel of a blur where nothing changes as far as the kernel reaches."""
+    shape = (len(kernel), len(kernel))
+    levels, above = (np.full(shape, one, dtype=np.uint8) for one in (level, top))
+    left = covered(levels, above, rules.cover, published=rules.published)
+    return gaussian_blur(left, kernel)
+
+
+@dataclass(frozen=True)
+class _View:
+    """The pixels that a block of cells depends on: those at `window`, and its edges beyond the
+    canvas as often as `beyond` says.
+    """
+
+    window: Window
+    beyond: tuple[tuple[int, int], tuple[int, int]]
+
+    @classmethod
+    def of(cls, cells: Window, radius: int, rules: Rules) -> _View:
+        """The view for a block."""
+        sides, beyond = [], []
+        for block, length in zip(cells, reversed(rules.size), strict=True):
+            first = block.start * rules.factor - radius
+            last = (block.stop - 1) * rules.factor + radius + 1
+            start = min(max(first, 0), length - 1)
+            stop = max(min(last, length), start + 1)
+            before = max(0, -first)
+            sides.append(slice(start, stop))
+            beyond.append((before, last - first - before - (stop - start)))
+        return cls((sides[0], sides[1]), (beyond[0], beyond[1]))
+
+    def widened(self, paint: Array) -> Array:
+        """The paint of the window with its edges."""
+        return np.pad(paint, self.beyond, mode="edge") if np.any(self.beyond) else paint

@@ -1,0 +1,113 @@
+"""Where paint comes from: picture files and shapes, each made once while it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from smd_cli.scene.kept import Kept
+from smd_cli.scene.paint.boxes import Paint
+from smd_cli.scene.paint.errors import Note, Size
+from smd_cli.scene.paint.pictures import MaskImage, picture_size, read_colours, read_mask
+from smd_cli.scene.paint.shapes import draw_shape
+from smd_cli.scene.types import Background, EllipseMask, ImageMask, PolygonMask, RectMask
+
+
+@dataclass(frozen=True)
+class FileContent:
+    """What is in a file: its bytes, and a digest by which they are known again."""
+
+    data: bytes
+    digest: bytes
+
+
+Contents = Mapping[Path, FileContent]
+"""Files that have been read; all others are read from the disk when they are needed."""
+
+Colours = npt.NDArray[np.uint8]
+
+
+class PaintSource:
+    """Masks, shapes and backgrounds by what they are made of.
+
+    What is in a file is known by its digest: what did not change between two rounds is the same
+    object in both, and no picture is decoded twice. Raises PictureError, as its readers do.
+    """
+
+    def __init__(self) -> None:
+        self._contents: Contents = {}
+        self._masks: Kept[MaskImage] = Kept()
+        self._paints: Kept[Paint] = Kept()
+        self._colours: Kept[tuple[Colours, tuple[Note, ...]]] = Kept()
+
+    @contextmanager
+    def round(self, contents: Contents) -> Iterator[None]:
+        """Paint a scene within this, from these files; where it fails, what was kept stays."""
+        self._contents = contents
+        try:
+            with self._masks.round(), self._paints.round(), self._colours.round():
+                yield
+        finally:
+            self._contents = {}
+
+    def size(self, path: Path, written: str) -> Size:
+        """Width and height of a picture as seen upright."""
+        return picture_size(path, written, self._data(path))
+
+    def mask(self, part: ImageMask, canvas: Size, slack_px: int) -> MaskImage:
+        """The paint of an image on the canvas: see `read_mask`."""
+
+        def read() -> MaskImage:
+            return read_mask(
+                part.path,
+                part.written,
+                canvas,
+                channel=part.channel,
+                invert=part.invert,
+                fit=part.fit,
+                at=part.at,
+                slack_px=slack_px,
+                content=self._data(part.path),
+            )
+
+        return self._masks.of((part, self._digest(part.path), canvas, slack_px), read)
+
+    def shape(self, shape: RectMask | EllipseMask | PolygonMask, canvas: Size) -> Paint:
+        """The paint of a shape on the canvas."""
+        return self._paints.of((shape, canvas), lambda: draw_shape(shape, canvas))
+
+    def joined(self, one: Paint, other: Paint) -> Paint:
+        """The most of both."""
+        return self._paints.of((one, other), lambda: one.joined(other))
+
+    def colours(
+        self, below: Background, path: Path, canvas: Size, slack_px: int
+    ) -> tuple[Colours, tuple[Note, ...]]:
+        """The background's picture on the canvas, with what is hardly meant: see `read_colours`."""
+
+        def read() -> tuple[Colours, tuple[Note, ...]]:
+            notes: list[Note] = []
+            found = read_colours(
+                path,
+                below.image_written,
+                canvas,
+                under=below.color,
+                slack_px=slack_px,
+                tell=notes.append,
+                content=self._data(path),
+            )
+            return found, tuple(notes)
+
+        key = (path, below.image_written, below.color, self._digest(path), canvas, slack_px)
+        return self._colours.of(key, read)
+
+    def _data(self, path: Path) -> bytes | None:
+        return self._contents[path].data if path in self._contents else None
+
+    def _digest(self, path: Path) -> bytes | None:
+        return self._contents[path].digest if path in self._contents else None
