@@ -8,6 +8,7 @@ from pathlib import Path
 from smd_cli.errors import MAX_PROBLEMS, Problem, SceneError, capped
 from smd_cli.scene.keys.fields import resolved
 from smd_cli.scene.named import named_pictures
+from smd_cli.scene.paint.files import PaintSource
 from smd_cli.scene.paint.painted import PaintedScene, paint_scene
 from smd_cli.scene.paint.pictures import PictureError, picture_size
 from smd_cli.scene.text.nodes import Node
@@ -35,10 +36,10 @@ def _unread(named: Iterable[tuple[Node, Node]], folder: Path) -> Iterator[Proble
             yield Problem(at.place, wrong.message, wrong.hint)
 
 
-def read_pictures(scene_file: SceneFile) -> PaintedScene:
-    """Read all masks and the background picture. Raises one SceneError with all problems."""
+def read_pictures(scene_file: SceneFile, source: PaintSource | None = None) -> PaintedScene:
+    """As `paint_scene`; its one SceneError tells of everything that cannot be read."""
     try:
-        return paint_scene(scene_file)
+        return paint_scene(scene_file, source)
     except SceneError as wrong:
         if scene_file.root is None or len(wrong.problems) > MAX_PROBLEMS:
             raise

@@ -5,13 +5,12 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from smd_cli.errors import SceneError, SmdError
 from smd_cli.scene.overrides import Override
-from smd_cli.watch.sources import Contents, Digests, Reader, Reading, digest
+from smd_cli.watch.sources import Contents, Digests, Reader, Reading, Stamps, stamps
 from smd_cli.watch.tell import Teller
 from smd_cli.watch.watcher import Watcher
 from smd_cli.work.job import Job
@@ -28,10 +27,6 @@ WRITING_S = 10.0
 
 SLOW_RETRY_S = 1.0
 """How often files are looked at though nobody told of a save: none is missed for longer."""
-
-Stamps = Mapping[Path, tuple[int, int, int, int] | None]
-"""Each file's times (ns) of content and rights, size (bytes) and number; None where there is none.
-"""
 
 SEEDS = 2**32
 
@@ -107,7 +102,7 @@ class Follower:
             self._teller.mended(told=told)
 
     def _follow(self, files: tuple[Path, ...]) -> None:
-        self._files, self._stamps = files, _stamps(files)
+        self._files, self._stamps = files, stamps(files)
         self._watcher.follow(files)
 
     def _due(self) -> bool:
@@ -120,7 +115,7 @@ class Follower:
         if now - self._looked_at < SLOW_RETRY_S:
             return False
         self._looked_at = now
-        return self._lost_place or _stamps(self._files) != self._stamps
+        return self._lost_place or stamps(self._files) != self._stamps
 
     @property
     def _lost_place(self) -> bool:
@@ -146,7 +141,7 @@ class Follower:
         good = self.version
         if good is None or not self.settled or self._request is not good.request:
             return False
-        return digest(self._files) == good.digests
+        return self._reader.look(self._files) == good.digests
 
     def _trouble(self, found: Reading) -> None:
         """Tell what is wrong, once, when it has been so for a while.
@@ -183,20 +178,6 @@ def _delay(changed: list[Path], now: float) -> float:
             continue
     delay = now - max(saved, default=now)
     return delay if 0 <= delay < PATIENCE_S else 0.0
-
-
-def _stamps(files: Collection[Path]) -> Stamps:
-    """What tells that a file was saved, or may be read again, without reading it."""
-    found: dict[Path, tuple[int, int, int, int] | None] = {}
-    for path in files:
-        try:
-            status = path.stat()
-        except (OSError, ValueError):
-            found[path] = None
-        else:
-            times = status.st_mtime_ns, status.st_ctime_ns
-            found[path] = (*times, status.st_size, status.st_ino)
-    return found
 
 
 def pause_s(follower: Follower) -> float:

@@ -349,8 +349,10 @@ def follow(
             Watcher(board.wake, polling=manner.polling, say=reporter.note)
         )
         watcher.changed.set()
-        follower = Follower(Reader(manner, teller.preparing), request, watcher, teller)
-        studio = Studio(models or Models(manner.machine, reporter))
+        models = models or Models(manner.machine, reporter)
+        reader = Reader(manner, teller.preparing, models.soft_masks)
+        follower = Follower(reader, request, watcher, teller)
+        studio = Studio(models)
         keeper = Keeper(manner.keep)
         session = Session(follower, studio, board, teller, keeper, recorder, manner)
         try:

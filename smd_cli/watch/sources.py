@@ -9,11 +9,14 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from smd_cli.engine.layers import SoftMasks
 from smd_cli.errors import Problem, SceneError, SmdError
 from smd_cli.models.cache import Download
 from smd_cli.models.facts import unread
 from smd_cli.scene.files import read_pictures
+from smd_cli.scene.paint.files import FileContent, PaintSource
 from smd_cli.scene.paint.painted import PaintedScene
+from smd_cli.scene.text.source import source_of
 from smd_cli.scene.types import Channel, ImageMask, MaskPart, SceneFile
 from smd_cli.watch.command import Manner, names_model, no_save_mends, watch_targets
 from smd_cli.work.job import Job, job_of
@@ -24,6 +27,10 @@ HUB_RETRY_S = 30.0
 
 Digests = Mapping[Path, bytes | None]
 """Each file's digest; None where there is no file that can be read."""
+
+Stamps = Mapping[Path, tuple[int, int, int, int] | None]
+"""Each file's times (ns) of content and rights, size (bytes) and number; None where there is none.
+"""
 
 Contents = Mapping[Path, bytes]
 """What is in each file that can be read."""
@@ -66,24 +73,36 @@ class Reader:
         self,
         manner: Manner = Manner(),  # noqa: B008 - it is frozen
         asking: Callable[[str], AbstractContextManager[None]] = lambda _: nullcontext(),
+        soft_masks: SoftMasks | None = None,
     ) -> None:
-        """`asking` is entered, with a model's name, while the hub is asked what it is like."""
+        """`asking` is entered, with a model's name, while the hub is asked what it is like.
+
+        `soft_masks` are shared with whoever works them out as well.
+        """
         self._manner, self._asking = manner, asking
+        self._soft = SoftMasks() if soft_masks is None else soft_masks
+        self._paint_source, self._files = PaintSource(), _Files()
         self._unanswered: _Unanswered | None = None
         self._rules: dict[Path, Channel] = {}
         self._drawn: int | None = None
 
+    def look(self, paths: Collection[Path]) -> Digests:
+        """The digests of files as they are now; the next reading takes them as they were then."""
+        self._files = _Files()
+        return self._files.digests(paths)
+
     def read(self, request: Request, known: Collection[Path] = ()) -> Reading:
-        """Read all files.
+        """Read all files, each once; those that were looked at just now are not read again.
 
         `known` are files of an earlier reading: they count on where the scene itself cannot be
         read.
         """
+        found, self._files = self._files, _Files()
         [source] = request.scenes
-        scene = _contents([Path(source)])
-        digests = {**digest(known), **_digests([Path(source)], scene)}
+        digests = found.digests([*known, Path(source)])
+        content = found.contents.get(Path(source))
         try:
-            file = load(source, request)
+            file = load(source_of(source, content.data) if content else source, request)
         except SmdError as wrong:
             return Reading(digests, wrong=wrong, for_good=no_save_mends(wrong))
         try:
@@ -91,17 +110,18 @@ class Reader:
         except SmdError as wrong:
             return Reading(digests, wrong=wrong, for_good=names_model(request))
         files = [Path(source), *file.scene.pictures]
-        contents = {**_contents(files), **scene}
-        digests = _digests(files, contents)
+        digests = found.digests(files)
         try:
-            painted, warnings = self._paint(file)
-            job = job_of(file, painted, watch_targets(file, request, self._manner))
+            with self._paint_source.round(found.contents):
+                painted, warnings = self._paint(file)
+            targets = watch_targets(file, request, self._manner)
+            job = job_of(file, painted, targets, self._soft)
         except SmdError as wrong:
             return Reading(digests, wrong=wrong, for_good=not isinstance(wrong, SceneError))
-        if digest(files) != digests:
+        if found.changed(files):
             return Reading(digests)
         job = replace(job, warnings=(*job.warnings, *warnings))
-        return Reading(digests, job, contents=contents)
+        return Reading(digests, job, contents=found.data(files))
 
     def _informed(self, file: SceneFile, request: Request) -> SceneFile:
         """The scene as its model wants it; a hub that did not answer is left alone for a while."""
@@ -126,12 +146,14 @@ class Reader:
 
     def _paint(self, file: SceneFile) -> tuple[PaintedScene, list[Problem]]:
         """The scene's paint, by the rules that its masks had before."""
-        painted = read_pictures(file)
+        painted = read_pictures(file, self._paint_source)
         found = dict(_channels(painted))
         rules = {path: self._rules.get(path, channel) for path, channel in found.items()}
         turned = sorted(path for path in found if rules[path] != found[path])
         try:
-            painted = read_pictures(_held(file, rules)) if turned else painted
+            if turned:
+                held = _held(file, {path: rules[path] for path in turned})
+                painted = read_pictures(held, self._paint_source)
         except SceneError:  # the channel is gone: it is another kind of mask now
             rules = found
         self._rules = rules
@@ -174,22 +196,44 @@ def _warning(file: SceneFile, path: Path, used: Channel, found: Channel) -> Prob
     return Problem(parts[0], message, hint, severity="warning")
 
 
-def digest(paths: Collection[Path]) -> dict[Path, bytes | None]:
-    """The digests of files."""
-    return _digests(paths, _contents(paths))
+class _Files:
+    """Files as they were when they were asked for first; each is read once."""
+
+    def __init__(self) -> None:
+        self.contents: dict[Path, FileContent] = {}
+        self._stamps: dict[Path, tuple[int, int, int, int] | None] = {}
+
+    def digests(self, paths: Collection[Path]) -> dict[Path, bytes | None]:
+        """The digests of files."""
+        self._read([path for path in paths if path not in self._stamps])
+        return {p: self.contents[p].digest if p in self.contents else None for p in paths}
+
+    def data(self, paths: Collection[Path]) -> dict[Path, bytes]:
+        """What is in each file that could be read."""
+        return {path: self.contents[path].data for path in paths if path in self.contents}
+
+    def changed(self, paths: Collection[Path]) -> bool:
+        """Whether a file was saved since it was read."""
+        return stamps(paths) != {path: self._stamps[path] for path in paths}
+
+    def _read(self, paths: Collection[Path]) -> None:
+        self._stamps.update(stamps(paths))
+        for path in paths:
+            with suppress(OSError, ValueError):
+                if path.is_file():  # a pipe would be waited for
+                    data = path.read_bytes()
+                    self.contents[path] = FileContent(data, hashlib.sha256(data).digest())
 
 
-def _digests(paths: Collection[Path], contents: Contents) -> dict[Path, bytes | None]:
-    return {
-        path: hashlib.sha256(contents[path]).digest() if path in contents else None
-        for path in paths
-    }
-
-
-def _contents(paths: Collection[Path]) -> dict[Path, bytes]:
-    found = {}
-    for path in paths:
-        with suppress(OSError, ValueError):
-            if path.is_file():  # a pipe would be waited for
-                found[path] = path.read_bytes()
+def stamps(files: Collection[Path]) -> Stamps:
+    """What tells that a file was saved, or may be read again, without reading it."""
+    found: dict[Path, tuple[int, int, int, int] | None] = {}
+    for path in files:
+        try:
+            status = path.stat()
+        except (OSError, ValueError):
+            found[path] = None
+        else:
+            times = status.st_mtime_ns, status.st_ctime_ns
+            found[path] = (*times, status.st_size, status.st_ino)
     return found

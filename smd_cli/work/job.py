@@ -7,6 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from smd_cli import __version__
+from smd_cli.engine.layers import SoftMasks
 from smd_cli.errors import Problem, capped
 from smd_cli.output.conflicts import leftovers, refuse_existing, refuse_inputs, refuse_same_file
 from smd_cli.output.targets import Target, plan_targets
@@ -72,19 +73,32 @@ def _job(file: SceneFile, painted: PaintedScene, request: Request) -> Job:
     return replace(job, notes=(*job.notes, *older))
 
 
-def job_of(file: SceneFile, painted: PaintedScene, targets: tuple[Target, ...]) -> Job:
+def job_of(
+    file: SceneFile,
+    painted: PaintedScene,
+    targets: tuple[Target, ...],
+    soft_masks: SoftMasks | None = None,
+) -> Job:
     """A painted scene with its targets, and what there is to say about both.
+
+    `soft_masks` are shared with the planner.
 
     Raises UsageError for a target that is one of the files that the scene is made of, whichever
     frames may come.
     """
     refuse_inputs(targets, inputs_of(file), endless=True)
-    return _job_to(file, painted, targets)
+    return _job_to(file, painted, targets, soft_masks)
 
 
-def _job_to(file: SceneFile, painted: PaintedScene, targets: tuple[Target, ...]) -> Job:
+def _job_to(
+    file: SceneFile,
+    painted: PaintedScene,
+    targets: tuple[Target, ...],
+    soft_masks: SoftMasks | None = None,
+) -> Job:
     said = notes(targets, painted.size, file.scene.output)
-    return Job(file, painted, targets, check_scene(file, painted).warnings, tuple(said))
+    checked = check_scene(file, painted, soft_masks)
+    return Job(file, painted, targets, checked.warnings, tuple(said))
 
 
 def announce(job: Job, reporter: Reporter, said: Collection[str] = ()) -> set[str]:

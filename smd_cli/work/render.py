@@ -11,6 +11,7 @@ import torch
 
 from smd_cli.backbone.loading.load import DTYPES, load_backbone, pick_dtype
 from smd_cli.backbone.memory import gpu_peak_bytes, is_full, release
+from smd_cli.engine.layers import SoftMasks
 from smd_cli.engine.plan import Plan, Planner
 from smd_cli.engine.stream import Frame, picture, single, stream
 from smd_cli.errors import SmdError
@@ -34,10 +35,13 @@ class Models:
 
     It stays for the next job that asks for it. Where another is asked for, it leaves before that
     one is loaded: two may not fit. Callers hold what they get no longer than a job.
+
+    `soft_masks`: what its planners keep of a scene's masks, for whoever checks the scene as well.
     """
 
     def __init__(self, machine: Machine, reporter: Reporter) -> None:
         self._machine, self._reporter = machine, reporter
+        self.soft_masks = SoftMasks()
         self._held: tuple[ModelRef, Planner] | None = None
         self._dtypes: dict[torch.device, torch.dtype] = {}
 
@@ -67,7 +71,8 @@ class Models:
     def _loaded(self, model: ModelRef) -> Planner:
         on = self._machine
         with self._reporter.loading(model.name):
-            return Planner(load_backbone(model, on.device, on.dtype, low_memory=on.low_memory))
+            backbone = load_backbone(model, on.device, on.dtype, low_memory=on.low_memory)
+        return Planner(backbone, self.soft_masks)
 
     def told(self, backbone: Backbone) -> dict[str, str]:
         """The text chunk that tells where pictures are painted, if not as usual: cpu fp32."""

@@ -42,8 +42,13 @@ def read_source(source: str, stdin: IO[bytes] | None = None) -> Source:
     if source == STDIN:
         content = _from_stdin(stdin or sys.stdin.buffer)
         return Source("<stdin>", "stdin", Path(), _decoded(content, "<stdin>"))
+    return source_of(source, _content(Path(source), source))
+
+
+def source_of(source: str, content: bytes) -> Source:
+    """A scene file whose content has been read. Raises SceneError about the whole file."""
     path = Path(source)
-    return Source(source, path.stem, path.parent, _decoded(_content(path, source), source))
+    return Source(source, path.stem, path.parent, _decoded(content, source))
 
 
 def _from_stdin(stdin: IO[bytes]) -> bytes:
