@@ -1,10 +1,11 @@
-"""What a network is asked, counted: calls, rows, latent cells, floating-point operations."""
+"""What a model is asked, counted: calls, rows, latent cells, floating-point operations."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -12,29 +13,34 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from smd_cli.engine.contract import Backbone, Rows
 
+Asked = TypeVar("Asked", Rows, Tensor)
+Answer = tuple[Tensor, int]
+
 
 @dataclass
 class Tally:
     """Network calls, rows in them, `cells` the latent cells of all rows, and operations.
 
     A row's area is its height times its width in cells; a product with a sum counts as two.
+    `codec_flops` are the autoencoder's, `flops` the network's.
     """
 
     calls: int = 0
     rows: int = 0
     cells: int = 0
     flops: int = 0
+    codec_flops: int = 0
 
 
 class Counter:
-    """A backbone that counts what its network is asked, and is otherwise the one within.
+    """A backbone that counts what it is asked, and is otherwise the one within.
 
-    The operations of a row are counted once for every shape that rows have.
+    The operations of a row or a picture are counted once for every shape that they have.
     """
 
     def __init__(self, backbone: Backbone) -> None:
         self._backbone = backbone
-        self._row_flops: dict[object, int] = {}
+        self._known: dict[object, int] = {}
         self.tally = Tally()
 
     @property
@@ -51,23 +57,41 @@ class Counter:
 
     def predict(self, rows: Rows) -> Tensor:
         """The network's output, counted."""
-        if rows.key in self._row_flops:
-            output = self._backbone.predict(rows)
-        else:
-            output, flops = counted(self._backbone, rows)
-            self._row_flops[rows.key] = flops // len(rows)
+        output, flops = self._counted(rows.key, self._backbone.predict, rows)
         self.tally.calls += 1
         self.tally.rows += len(rows)
         self.tally.cells += len(rows) * math.prod(rows.x.shape[-2:])
-        self.tally.flops += len(rows) * self._row_flops[rows.key]
+        self.tally.flops += flops
         return output
 
+    def encode_image(self, image: Tensor) -> Tensor:
+        """The latents of pictures, counted."""
+        key = ("encode", image.shape[1:])
+        latents, flops = self._counted(key, self._backbone.encode_image, image)
+        self.tally.codec_flops += flops
+        return latents
 
-def counted(backbone: Backbone, rows: Rows) -> tuple[Tensor, int]:
-    """The network's output and the operations of its products, convolutions and attentions."""
+    def decode_latents(self, latents: Tensor) -> Tensor:
+        """The pictures of latents, counted."""
+        key = ("decode", latents.shape[1:])
+        pictures, flops = self._counted(key, self._backbone.decode_latents, latents)
+        self.tally.codec_flops += flops
+        return pictures
+
+    def _counted(self, key: object, work: Callable[[Asked], Tensor], asked: Asked) -> Answer:
+        """What comes of a question to the model, and the operations that it took."""
+        if key in self._known:
+            return work(asked), len(asked) * self._known[key]
+        output, flops = counted(work, asked)
+        self._known[key] = flops // len(asked)
+        return output, flops
+
+
+def counted(work: Callable[[Asked], Tensor], asked: Asked) -> Answer:
+    """What comes of some work, and the operations of its products, convolutions, attentions."""
     kernel = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
     with FlopCounterMode(display=False, custom_mapping={kernel: _attention}) as mode:
-        output = backbone.predict(rows)
+        output = work(asked)
     return output, mode.get_total_flops()
 
 

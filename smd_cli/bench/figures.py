@@ -30,6 +30,7 @@ class Effort:
     rows: int
     cells: int
     flops: int
+    codec_flops: int
     peak_bytes: int | None
 
 
@@ -63,7 +64,7 @@ class Side:
         """The medians of some runs of so many frames."""
         seconds = statistics.median(taking.seconds for taking in takings)
         between = [taking.frame_s for taking in takings if taking.frame_s is not None]
-        rate = effort.flops / seconds
+        rate = (effort.flops + effort.codec_flops) / seconds
         return Side(
             name=name,
             dtype=dtype,

@@ -6,12 +6,12 @@ import itertools
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import torch
 
 from smd_cli.backbone.memory import is_full
-from smd_cli.bench.counting import Counter
+from smd_cli.bench.counting import Counter, Tally
 from smd_cli.bench.figures import Effort, Figures, Ratio, Side, Taking
 from smd_cli.bench.machine import Peak
 from smd_cli.bench.options import OFF, OPTIONS, Setting
@@ -80,7 +80,7 @@ class _Run:
         self._subject, self._workload = subject, workload
         self.contender = contender
         self.takings: list[Taking] = []
-        self.effort = Effort(0, 0, 0, 0, None)
+        self.effort = Effort(**asdict(Tally()), peak_bytes=None)
         self.slots = self.views = 0
         setting = contender.setting
         sheet = subject.sheet(workload, setting.changes)
@@ -103,8 +103,7 @@ class _Run:
         peak = Peak(self.backbone.device)
         for _ in pictures:
             pass
-        told = counter.tally
-        self.effort = Effort(told.calls, told.rows, told.cells, told.flops, peak.bytes)
+        self.effort = Effort(**asdict(counter.tally), peak_bytes=peak.bytes)
 
     def take(self) -> None:
         """Once more, with a clock."""

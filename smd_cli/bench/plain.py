@@ -20,7 +20,7 @@ from torch import Tensor
 from smd_cli.bench.published import published_weights
 from smd_cli.engine.contract import Backbone, Conditioning, Rows
 from smd_cli.engine.layers import padded_size
-from smd_cli.engine.plan import seeded_noise
+from smd_cli.engine.plan import WHITE, seeded_noise
 from smd_cli.engine.schedule import StepTable, table_for
 from smd_cli.scene.paint.boxes import FULL, whole
 from smd_cli.scene.paint.painted import PaintedScene
@@ -66,7 +66,9 @@ def compile_painting(
     brushes = scene.active
     if weights is None:
         weights = weights_of(scene, painted, backbone, table)
-    background = _plain_latent(below.color, (height, width), backbone)
+    white = _plain_latent(WHITE, (height, width), backbone)
+    is_white = below.color == WHITE
+    background = white if is_white else _plain_latent(below.color, (height, width), backbone)
     shape, slots = background.shape, table.slots
     noise = seeded_noise(scene, painted.brushes, shape, slots, backbone.factor)
     strengths = [1.0, *(brush.strength for brush in brushes)]
@@ -79,7 +81,7 @@ def compile_painting(
         prompts=_told(prompts, strengths, backbone, scale),
         negatives=_told(negatives, strengths, backbone, scale),
         background=background,
-        white=_plain_latent((255, 255, 255), (height, width), backbone),
+        white=white,
         slot_noise=noise.slots().to(device),
         start_noise=lambda frame: noise.start(frame).to(device),
         bootstrap=sampler.bootstrap,

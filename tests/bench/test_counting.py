@@ -37,7 +37,8 @@ ATTENDING = cast(Backbone, Attending())
 def test_attention_is_two_products(dtype: torch.dtype) -> None:
     asked = rows(3, 6)
     told = Conditioning({"tokens": asked.conditioning["tokens"].to(dtype)})
-    _, flops = counted(ATTENDING, Rows(asked.x.to(dtype), asked.timesteps, told, asked.places))
+    typed = Rows(asked.x.to(dtype), asked.timesteps, told, asked.places)
+    _, flops = counted(ATTENDING.predict, typed)
     assert flops == 3 * (2 * 6 * 7 * 8 + 2 * 6 * 7 * 8)
 
 
@@ -45,8 +46,8 @@ def test_attention_is_two_products(dtype: torch.dtype) -> None:
 def test_a_network_s_operations_grow_with_the_rows(tiny: Backbone) -> None:
     told = tiny.encode_prompts(["a fox"])
     one = whole_rows(torch.zeros(1, 4, 8, 8), [5], told)
-    _, flops = counted(tiny, one)
-    _, threefold = counted(tiny, Rows.stack([one, one, one]))
+    _, flops = counted(tiny.predict, one)
+    _, threefold = counted(tiny.predict, Rows.stack([one, one, one]))
     assert 0 < 3 * flops == threefold
 
 
@@ -61,6 +62,20 @@ def test_rows_of_different_shapes_are_counted_by_their_own() -> None:
     assert told.flops == 4 * 8 * (3 * 6 * 7 + 4 * 3 * 7 + 6 * 14)
     counter.forget()
     assert counter.tally.calls == 0
+
+
+@torch.inference_mode()
+def test_the_autoencoder_s_operations_are_counted_apart(tiny: Backbone) -> None:
+    counter = Counter(tiny)
+    pictures, latents = torch.zeros(2, 3, 64, 64), torch.zeros(2, 4, 8, 8)
+    _, there = counted(tiny.encode_image, pictures)
+    _, back = counted(tiny.decode_latents, latents)
+    for _ in range(2):
+        assert torch.equal(counter.encode_image(pictures), tiny.encode_image(pictures))
+        assert torch.equal(counter.decode_latents(latents), tiny.decode_latents(latents))
+    assert there > 0
+    assert back > 0
+    assert (counter.tally.codec_flops, counter.tally.flops) == (2 * (there + back), 0)
 
 
 def test_a_counter_is_otherwise_the_backbone(tiny: Backbone) -> None:

@@ -32,8 +32,8 @@ FIGURES = Figures(
     pairs=3,
     matrix_rates={"fp32": 4e9},
     sides=(
-        side("smd", OURS, Effort(10, 120, 1200, 3_000_000_000, 712_000_000)),
-        side("plain", THEIRS, Effort(10, 200, 4800, 6_000_000_000, None)),
+        side("smd", OURS, Effort(10, 120, 1200, 2_000_000_000, 1_000_000_000, 712_000_000)),
+        side("plain", THEIRS, Effort(10, 200, 4800, 6_000_000_000, 0, None)),
     ),
     ratios=(RATIO,),
     gains=(Ratio("bf16", "smd", 0.5, 0.25, 1.0, None),),

@@ -83,10 +83,12 @@ def test_what_is_asked(
     a_row = efforts[0].flops / smd[1]
     assert a_row > 0
     assert efforts[1].flops == a_row * theirs[1]
+    assert efforts[0].codec_flops == efforts[1].codec_flops
     assert [(ratio.fast, ratio.slow) for ratio in figures.ratios] == [("smd", "plain")]
     assert figures.gains == ()
     for side in figures.sides:
-        assert side.share == side.effort.flops / side.seconds / 1e9
+        done = side.effort.flops + side.effort.codec_flops
+        assert side.share == done / side.seconds / 1e9
 
 
 @pytest.mark.parametrize("name", WORKLOADS)
@@ -187,19 +189,23 @@ def test_another_precision_is_held_against_the_published_one_too() -> None:
         ("plain", "bf16"),
         ("plain, published", "fp32"),
         (OFF.name, "fp32"),
+        ("windows", "fp32"),
+        ("bf16", "bf16"),
         ("one by one", "fp32"),
     ]
     assert [ratio.slow for ratio in figures.ratios] == ["plain", "plain, published"]
-    assert [(gain.fast, gain.slow) for gain in figures.gains] == [("one by one", OFF.name)]
+    names = [option.name for option in OPTIONS]
+    assert [(gain.fast, gain.slow) for gain in figures.gains] == [(n, OFF.name) for n in names]
     assert {*figures.matrix_rates} == {"bf16", "fp32"}
 
 
 def test_gains_are_held_against_ours_where_nothing_is_on(subject: Subject) -> None:
     figures = measured(subject, small("turbo", frames=1, brushes=()), gains=True)
     assert [(gain.fast, gain.slow) for gain in figures.gains] == [
-        (option.name, "smd") for option in OPTIONS
+        (option.name, OFF.name) for option in OPTIONS
     ]
-    assert [side.dtype for side in figures.sides] == ["fp32", "fp32", "bf16", "fp32"]
+    dtypes = ["fp32", "fp32", "fp32", "fp32", "bf16", "fp32"]
+    assert [side.dtype for side in figures.sides] == dtypes
 
 
 def test_an_option_changes_scene_machine_and_order() -> None:
@@ -213,6 +219,7 @@ def test_an_option_changes_scene_machine_and_order() -> None:
 def test_an_option_may_change_the_scene(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
     """A brush less is a row less; what turns it off again is not measured twice."""
     muted = Option("without the owl", ("brushes.3.enabled=false",))
+    monkeypatch.setattr("smd_cli.bench.measure.OFF", Option("off"))
     monkeypatch.setattr("smd_cli.bench.measure.OPTIONS", (muted, muted))
     figures = measured(subject, small("turbo", frames=1), gains=True)
     assert [side.name for side in figures.sides] == ["smd", "plain", "without the owl"]
