@@ -7,6 +7,7 @@ import re
 import select
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,8 @@ background: a meadow
 brushes: [{{name: fox, prompt: a fox, blur: 0, mask: {{rect: [8, 8, 40, 40]}}}}]
 sampler: {{steps: 2}}
 """
+
+PATIENCE_S = 120.0
 
 
 def on_a_terminal(folder: Path, *arguments: str) -> tuple[int, str]:
@@ -87,15 +90,22 @@ def watched_on_a_terminal(folder: Path, keys: list[tuple[str, bytes]]) -> tuple[
         preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
     )
     before = termios.tcgetattr(follower)
-    shown = ""
+    shown, end = "", time.monotonic() + PATIENCE_S
+
+    def read() -> str:
+        if time.monotonic() > end:
+            process.kill()
+            pytest.fail(f"waited in vain; shown was {plain(shown)[-2000:]}")
+        ready = select.select([leader], [], [], 0.1)[0]
+        return os.read(leader, 65536).decode() if ready else ""
+
     for text, key in keys:
         while text not in plain(shown):
-            shown += os.read(leader, 65536).decode()
+            shown += read()
         shown = ""
         os.write(leader, key)
     while process.poll() is None:
-        if select.select([leader], [], [], 0.1)[0]:
-            shown += os.read(leader, 65536).decode()
+        shown += read()
     assert termios.tcgetattr(follower)[3] == before[3]  # echo and lines are as before
     os.close(follower)
     os.close(leader)
