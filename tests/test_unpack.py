@@ -415,6 +415,19 @@ def test_a_rendered_picture_gives_its_scene(stem: str, smd: Smd) -> None:
     assert command[3:5] == ["--seed", "7"]
 
 
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("x" * 250, []), ("p.png", ["-o", "x" * 256]), ("p.png", ["-o", "ü" * 128])],
+)
+def test_a_folder_whose_name_is_too_long_is_refused(
+    name: str, options: list[str], smd: Smd
+) -> None:
+    picture({"smd:scene": SCENE}, "q.png").rename(name)
+    result = smd(["unpack", name, *options])
+    assert result.code == 2
+    assert "255 are allowed" in result.err
+
+
 @pytest.mark.parametrize("compressed", [False, True])
 def test_texts_that_other_programs_wrote_again(compressed: bool) -> None:
     info = PngInfo()

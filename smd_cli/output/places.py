@@ -8,6 +8,8 @@ import stat
 from pathlib import Path
 
 from smd_cli.errors import UsageError
+from smd_cli.output.unfinished import new_token, temporary_name
+from smd_cli.units import shown
 
 Identity = tuple[int, int]
 """Device and number of a file: equal for all its names, by links or by the letters' case."""
@@ -16,6 +18,7 @@ _OWN_STREAM = re.compile(
     r"/dev/(stdin|stdout|stderr|fd/\d+)|/proc/(self|thread-self|\d+)(/task/\d+)?/fd/\d+"
 )
 _MOST_LINKS = 40
+_LONGEST_NAME, _LONGEST_PATH = 255, 32_767  # of systems that tell nothing
 
 
 def status_of(path: Path | str) -> os.stat_result | None:
@@ -47,6 +50,41 @@ def is_file_or_nothing(path: Path) -> bool:
     except OSError:
         return True
     return status is None or (stat.S_ISREG(status.st_mode) and not is_open_stream(path))
+
+
+def refuse_long(path: Path, written: str, hint: str = "choose a shorter one") -> None:
+    """Raise `UsageError` where a name on the way to `path`, or the whole path, is too long.
+
+    The system counts bytes, and only when it meets the name; here that is known before any work.
+    """
+    most, most_in_all = _longest(path)
+    for part in path.parts:
+        if _length(part) > most:
+            message = f"{written}: the name {shown(part)} has {_length(part)} bytes"
+            raise UsageError(f"{message}, and {most} are allowed", hint)
+    real = os.path.realpath(path)
+    folder, name = os.path.split(real)
+    unfinished = os.path.join(folder, temporary_name(name, new_token()))  # noqa: PTH118
+    length = max(map(_length, (real, unfinished)))
+    if length >= most_in_all:
+        raise UsageError(
+            f"{written}: the path has {length} bytes, and fewer than {most_in_all} are allowed",
+            hint,
+        )
+
+
+def _length(name: str) -> int:
+    """How long a name is as the system counts."""
+    return len(name) if os.name == "nt" else len(os.fsencode(name))
+
+
+def _longest(path: Path) -> tuple[int, int]:
+    """How long a name may be where a path leads, and how long a whole path must not be."""
+    folder = next((str(place) for place in path.parents if os.path.exists(place)), ".")  # noqa: PTH110
+    try:
+        return os.pathconf(folder, "PC_NAME_MAX"), os.pathconf(folder, "PC_PATH_MAX")
+    except (AttributeError, OSError, ValueError):
+        return _LONGEST_NAME, _LONGEST_PATH
 
 
 def refuse_place(path: Path, written: str) -> bool:

@@ -18,7 +18,7 @@ from typing import Literal
 
 from smd_cli.errors import UsageError
 from smd_cli.output.conflicts import refuse_inputs, refuse_same_file, standing
-from smd_cli.output.places import is_file_or_nothing, refuse_place
+from smd_cli.output.places import is_file_or_nothing, refuse_long, refuse_place
 
 __all__ = ["Target", "plan_targets", "refuse_inputs", "refuse_same_file"]
 
@@ -254,6 +254,7 @@ def _check_place(target: Target) -> None:
     """Raise `UsageError` unless files can stand at the target's paths, or a stream is there."""
     if target.kind == "stdout":
         return
+    refuse_long(target.path(target.numbers[-1]), target.written)
     path = target.path(target.numbers[0])
     later = (place for index, place in standing(target) if index in target.numbers[1:])
     streams = [refuse_place(place, target.written) for place in (path, *later)]

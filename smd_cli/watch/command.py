@@ -12,6 +12,7 @@ from pathlib import Path
 
 from smd_cli.errors import Place, SceneError, SmdError, UsageError
 from smd_cli.output.conflicts import refuse_inputs, refuse_same_file
+from smd_cli.output.places import refuse_long
 from smd_cli.output.targets import Target, plan_targets
 from smd_cli.scene.types import SceneFile
 from smd_cli.work.inputs import inputs_of
@@ -35,12 +36,19 @@ class Manner:
     record: str | None = None
 
 
+def kept_name(title: str, number: int) -> str:
+    """The name of a scene's kept picture, counted from 1."""
+    return f"{title}-{number:04d}.png"
+
+
 def refuse_wrong(request: Request, manner: Manner) -> None:
     """Raise UsageError for a command that no save of a file can mend."""
     [source] = request.scenes
     _refuse_no_file(Path(source))
     if manner.keep:
         _refuse_no_folder(manner.keep)
+        kept = Path(manner.keep) / kept_name(Path(source).stem, 1)
+        refuse_long(kept, f"--keep {manner.keep}", "give the scene or the folder a shorter one")
     if manner.record:
         film_target(manner.record, source, seed=0)
     try:
@@ -151,7 +159,7 @@ def _refuse_no_folder(folder: str) -> None:
 
 def _refuse_shared(folder: str, name: str, targets: tuple[Target, ...]) -> None:
     """Raise UsageError where a sequence would count over the pictures that are kept."""
-    kept = os.path.realpath(Path(folder) / f"{name}-0001.png")
+    kept = os.path.realpath(Path(folder) / kept_name(name, 1))
     for target in targets:
         if target.kind == "sequence" and os.path.realpath(target.path(1)) == kept:
             raise UsageError(

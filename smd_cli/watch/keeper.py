@@ -16,7 +16,7 @@ from smd_cli.output.stills import Pixels, encode_still
 from smd_cli.output.targets import Target
 from smd_cli.output.writers import Outputs, open_outputs
 from smd_cli.scene.types import Scene
-from smd_cli.watch.command import film_target
+from smd_cli.watch.command import film_target, kept_name
 from smd_cli.watch.tell import Teller
 from smd_cli.work.bundle import bundle_chunks
 from smd_cli.work.job import Job
@@ -45,7 +45,7 @@ class Keeper:
         chunks = bundle_chunks(job.scene_file, contents, brushes)
         data = encode_still(pixels, "PNG", 100, {**text, **chunks})
         for number in count(1):
-            path = folder / f"{job.title}-{number:04d}.png"
+            path = folder / kept_name(job.title, number)
             if not os.path.lexists(path):
                 write_whole(path, data, clobber=False, make_folder=True)
                 return str(path), True

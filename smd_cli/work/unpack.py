@@ -18,6 +18,7 @@ from pathlib import Path
 
 from smd_cli.errors import SmdError, UsageError
 from smd_cli.output.atomic import sentences, write_whole
+from smd_cli.output.places import refuse_long
 from smd_cli.output.png_text import DamagedError, read_text
 from smd_cli.scene.text.source import MAX_BYTES
 from smd_cli.units import shown, visible
@@ -175,6 +176,7 @@ def _content(bundle: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
 
 def _refuse_place(folder: Path, path: Path) -> None:
     """Raise where something stands in a file's way, or a link would lead out of the folder."""
+    refuse_long(path, _name(folder))
     with sentences(_name(path)):
         if os.path.lexists(path):
             raise UsageError(f"{_name(path)} exists already", "choose another folder with -o")

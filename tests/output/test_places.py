@@ -198,3 +198,34 @@ def test_a_replaced_file_keeps_its_owner() -> None:
     os.chown("a.png", 12345, 23456)
     write("a.png", frames=[picture()])
     assert (Path("a.png").stat().st_uid, Path("a.png").stat().st_gid) == (12345, 23456)
+
+
+LONG = "x" * 250
+
+
+@pytest.mark.parametrize(
+    "out", ["new/", "{scene}-%04d.png", "new/{scene}.%04d.webp", f"{LONG}abcdef/"]
+)
+def test_a_name_that_is_too_long_is_refused_before_any_work(tmp_path: Path, out: str) -> None:
+    with pytest.raises(UsageError, match="255 are allowed") as caught:
+        plan_targets([f"{tmp_path}/{out}"], scene_name=LONG, seed=7, frames=3)
+    assert "bytes" in caught.value.message
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_name_is_counted_in_bytes_with_its_last_frame(tmp_path: Path) -> None:
+    name = "ü" * 122  # 244 bytes, and -0000.png
+    for scene, frames in ((name, 10_000), (name, 100_000), ("x" * 246, 10_000)):
+        [fits] = plan_targets([f"{tmp_path}/new/"], scene_name=scene, seed=7, frames=frames)
+        place = tmp_path / fits.path(frames - 1).name
+        place.touch()  # the system takes it
+        place.unlink()
+    for scene, frames in ((name, 1_000_001), (name + "ü", 10_001), ("x" * 246, 10_001)):
+        with pytest.raises(UsageError, match="255 are allowed"):
+            plan_targets([f"{tmp_path}/new/"], scene_name=scene, seed=7, frames=frames)
+
+
+def test_a_path_that_is_too_long_is_refused(tmp_path: Path) -> None:
+    deep = "/".join(["x" * 200] * 21)
+    with pytest.raises(UsageError, match=r"the path has .* 4096 are allowed"):
+        plan_targets([f"{tmp_path}/{deep}/"], scene_name="s", seed=7, frames=3)

@@ -56,6 +56,18 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+LONG = "x" * 250
+
+
+@pytest.mark.parametrize("manner", [Manner(keep="kept"), Manner(record="{scene}-film.gif")])
+def test_a_name_that_is_too_long_ends_it_at_once(manner: Manner) -> None:
+    Path("s.yaml").rename(f"{LONG}.yaml")
+    request = Request([f"{LONG}.yaml"], ["live.png"])
+    with pytest.raises(UsageError, match="255 are allowed"):
+        refuse_wrong(request, manner)
+    refuse_wrong(request, Manner())
+
+
 WRONG = [
     (["--set", "seed=x"], "--set seed=x: error: seed must be"),
     (["--set", "sampler.stps=3"], "unknown key 'stps'"),
