@@ -78,6 +78,7 @@ def _told(wrong: Exception) -> int:
     import typer
 
     from smd_cli.errors import SmdError
+    from smd_cli.units import visible
 
     if isinstance(wrong, typer.Abort):
         return _INTERRUPTED
@@ -89,10 +90,11 @@ def _told(wrong: Exception) -> int:
     if isinstance(wrong, complaint):
         context = getattr(wrong, "ctx", None)
         command = context.command_path if context else "smd"
-        print(f"error: {wrong.format_message()}\nhint: see {command} --help", file=sys.stderr)
+        said = visible(wrong.format_message(), breaks=True)
+        print(f"error: {said}\nhint: see {command} --help", file=sys.stderr)
         return _USAGE
     message, hint = _unforeseen(wrong)
-    print(f"error: {message}\nhint: {hint}", file=sys.stderr)
+    print(f"error: {visible(message, breaks=True)}\nhint: {hint}", file=sys.stderr)
     return _FAILED
 
 

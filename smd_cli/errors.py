@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Literal
 
+from smd_cli.units import visible
+
 MAX_SENTENCE = 500  # signs of a message or a hint
-MAX_PROBLEMS = 20  # of one scene that are told
+MAX_PROBLEMS = 20  # of one file that are told
 
 
 TOLD = ("told",)
@@ -43,7 +45,8 @@ class Place:
     skipped: int = 0
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        file = visible(self.file)
+        return f"{file}:{self.line}:{self.column}" if self.line else file
 
 
 @dataclass(frozen=True)
@@ -64,13 +67,13 @@ class Problem:
 
     def __str__(self) -> str:
         place = self.place
-        lines = [f"{place}: {self.severity}: {self.message}"]
+        lines = [f"{place}: {self.severity}: {visible(self.message)}"]
         if place.line and place.source.strip():
             lead = place.source[: place.column - 1 - place.skipped]
             blank = "".join(c if c == "\t" else " " for c in lead)
             lines += [f"  {place.source.rstrip()}", f"  {blank}^"]
         if self.hint:
-            lines.append(f"hint: {self.hint}")
+            lines.append(f"hint: {visible(self.hint)}")
         return "\n".join(lines)
 
 
@@ -92,7 +95,8 @@ class SmdError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        return f"error: {self.message}" + (f"\nhint: {self.hint}" if self.hint else "")
+        hint = f"\nhint: {visible(self.hint)}" if self.hint else ""
+        return f"error: {visible(self.message)}{hint}"
 
 
 class UsageError(SmdError):
@@ -102,22 +106,36 @@ class UsageError(SmdError):
 
 
 class SceneError(UsageError):
-    """The scene is wrong: every problem found, in the order of the file."""
+    """The scene is wrong: every problem found, in the order of the file.
+
+    As a text it tells the first of many.
+    """
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
         super().__init__(self.problems[0].message if self.problems else "")
 
     def __str__(self) -> str:
-        return "\n".join(str(problem) for problem in self.problems)
+        return "\n".join(map(str, capped(self.problems)))
 
 
-def capped(problems: Sequence[Problem], file: str) -> list[Problem]:
-    """The first problems (or warnings) of a scene, and instead of the others how many they are."""
-    if len(problems) <= MAX_PROBLEMS:
-        return [*problems]
-    rest, severity = len(problems) - MAX_PROBLEMS, problems[0].severity
+def capped(problems: Iterable[Problem]) -> Iterator[Problem]:
+    """The first problems (or warnings) of each file, and instead of its others how many they are.
+
+    For where they are told: whoever collects or raises problems keeps them all.
+    """
+    of_files: dict[str, list[Problem]] = {}
+    for problem in problems:
+        place = problem.place
+        is_option = not place.line and place.file.startswith("--")
+        of_files.setdefault("the options" if is_option else place.file, []).append(problem)
+    for file, found in of_files.items():
+        yield from found[:MAX_PROBLEMS]
+        if len(found) > MAX_PROBLEMS:
+            yield _rest(len(found) - MAX_PROBLEMS, file, found[0].severity)
+
+
+def _rest(count: int, file: str, severity: Literal["error", "warning"]) -> Problem:
     noun = "problem" if severity == "error" else severity
-    count = f"one more {noun} is" if rest == 1 else f"{rest} more {noun}s are"
-    left = Problem(Place(file), f"{count} not shown", severity=severity)
-    return [*problems[:MAX_PROBLEMS], left]
+    said = f"one more {noun} is" if count == 1 else f"{count} more {noun}s are"
+    return Problem(Place(file), f"{said} not shown", severity=severity)

@@ -9,7 +9,6 @@ import typer
 
 from smd_cli.cli.edge import edge, overrides_of
 from smd_cli.cli.options import Changes, Debug, Model, Only, Quiet, Scenes, Size, Without
-from smd_cli.errors import capped
 from smd_cli.report.reporter import Reporter
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -45,7 +44,6 @@ def check(
                 print(json.dumps(report.as_json(), ensure_ascii=False))
             elif not quiet:
                 print("\n".join(report.lines()))
-            for problem in capped(report.warnings, source):
-                reporter.warning(problem)
+            reporter.warnings(report.warnings)
 
         each(scenes, show)

@@ -64,8 +64,7 @@ def show_one(
     reporter = Reporter()
     with edge(reporter, debug or above.get("debug", False)):
         found = card(name, revision)
-        for warning in warnings_of(name, revision):
-            reporter.warning(warning)
+        reporter.warnings(warnings_of(name, revision))
         if as_json or above.get("as_json", False):
             print(json.dumps(found.as_json(), ensure_ascii=False))
         else:

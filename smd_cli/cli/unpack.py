@@ -36,6 +36,6 @@ def unpack(
     with edge(reporter, debug):
         unpacked = take_out(picture, out)
         for path in unpacked.paths:
-            print(path)
+            reporter.path(str(path))
         for note in unpacked.notes:
             reporter.note(note)

@@ -18,7 +18,7 @@ from smd_cli.models.cache import cache_folder, offline
 from smd_cli.models.hub import free_bytes
 from smd_cli.report.reporter import Reporter
 from smd_cli.scene.text.source import STDIN
-from smd_cli.units import shown_bytes, without_home
+from smd_cli.units import shown_bytes, visible, without_home
 
 PACKAGES = (
     "torch",
@@ -112,7 +112,7 @@ def line(finding: Finding) -> str:
         lines.append(f"{'error' if finding.essential else 'warning'}: {finding.fault}")
     if finding.hint:
         lines.append(f"hint: {finding.hint}")
-    return "\n".join(lines)
+    return "\n".join(map(visible, lines))
 
 
 def _package(name: str) -> Finding:

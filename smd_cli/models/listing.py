@@ -27,7 +27,7 @@ from smd_cli.models.cache import (
 )
 from smd_cli.models.hub import free_bytes
 from smd_cli.models.presets import PRESETS, Preset
-from smd_cli.units import shown_bytes, without_home
+from smd_cli.units import plain, shown_bytes, visible, without_home
 
 State = Literal["comes with smd", "here", "in part", "not here"]
 
@@ -50,7 +50,7 @@ class Listed:
     def row(self) -> tuple[str, str, str, str]:
         """Name, state, size, and what it is, as they are shown."""
         size = shown_bytes(self.bytes) if self.bytes else "-"
-        return self.name, self.state, size, self.kind or "-"
+        return plain(self.name), self.state, size, plain(self.kind) or "-"
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,8 @@ class Models:
     @property
     def footer(self) -> str:
         """Where downloads lie, and how much room there is."""
-        return f"hub cache: {without_home(self.cache)} ({shown_bytes(self.free_bytes)} free)"
+        cache = visible(without_home(self.cache))
+        return f"hub cache: {cache} ({shown_bytes(self.free_bytes)} free)"
 
 
 TITLES = ("model", "state", "size", "what")

@@ -8,14 +8,14 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any, TextIO
 
-from smd_cli.errors import Problem, SceneError, SmdError
+from smd_cli.errors import Problem, SceneError, SmdError, capped
 from smd_cli.report.streams import OutputError
-from smd_cli.units import shown_bytes
+from smd_cli.units import shown_bytes, visible
 
 _PLAIN_SECONDS = 10.0  # off a terminal: how often a long job says how far it is
 
@@ -89,26 +89,31 @@ class Reporter:
 
     def error(self, problem: SmdError) -> None:
         """Tell what ended the job; heard even where quiet."""
+        if isinstance(problem, SceneError):
+            self._tell(problem.problems, always=True)
+            return
         self._say(str(problem), always=True)
-        for found in problem.problems if isinstance(problem, SceneError) else ():
-            self._event("error", **_problem(found))
-        if not isinstance(problem, SceneError):
-            self._event("error", message=problem.message, hint=problem.hint)
+        self._event("error", message=problem.message, hint=problem.hint)
 
-    def warning(self, problem: Problem) -> None:
-        """Tell something that is legal but hardly meant."""
-        self._event("warning", **_problem(problem))
-        self._say(str(problem))
+    def warnings(self, problems: Iterable[Problem]) -> None:
+        """Tell what is legal but hardly meant."""
+        self._tell(problems)
+
+    def _tell(self, problems: Iterable[Problem], *, always: bool = False) -> None:
+        """Tell the first problems of many."""
+        for problem in capped(problems):
+            self._event(problem.severity, **_problem(problem))
+            self._say(str(problem), always=always)
 
     def note(self, sentence: str) -> None:
         """Tell one thing worth knowing."""
         self._event("note", message=sentence)
-        self._say(f"note: {sentence}")
+        self._say(visible(f"note: {sentence}"))
 
     def detail(self, sentence: str) -> None:
         """Tell what only `-v` wants to know."""
         if self._verbose:
-            self._say(sentence)
+            self._say(visible(sentence))
 
     def result(self, scene: str, path: str) -> None:
         """A file is whole: its path goes to stdout, or to stderr where a picture goes there."""
@@ -125,13 +130,13 @@ class Reporter:
         if self._bar:
             self._bar.frame(done)
         elif frames > 1 and time.monotonic() - self._said_at >= _PLAIN_SECONDS:
-            self._say(f"{scene}: {done} of {frames} frames")
+            self._say(f"{visible(scene)}: {done} of {frames} frames")
             self._said_at = time.monotonic()
 
     def shot(self, label: str, seconds: float, ratio: float, rows: int) -> None:
         """One column of a comparison."""
         self._event("variant", label=label, seconds=seconds, ratio=ratio, rows=rows)
-        self._say(f"{label}: {seconds:.2f} s, {ratio:.1f}x as fast, {rows} network rows")
+        self._say(f"{visible(label)}: {seconds:.2f} s, {ratio:.1f}x as fast, {rows} network rows")
 
     def serving(self, url: str) -> None:
         """There is a page to look at."""
@@ -150,19 +155,19 @@ class Reporter:
         """A picture is whole; `mute`: only JSON hears of it."""
         self._event("picture", **asdict(picture))
         if not (mute or self._screen):
-            self._say(str(picture))
+            self._say(visible(str(picture)))
             if self._tells_paths and not (self._json or self._paths_to.isatty()):
                 self._deliver(picture.path, self._paths_to)
 
     def kept(self, path: str) -> None:
         """A picture was saved under a name of its own."""
         self._event("kept", path=path)
-        self._say(f"kept: {path}")
+        self._say(f"kept: {visible(path)}")
 
     def recorded(self, path: str, frames: int) -> None:
         """A film of pictures is whole."""
         self._event("recorded", path=path, frames=frames)
-        self._say(f"recorded: {path}, {frames} frames")
+        self._say(f"recorded: {visible(path)}, {frames} frames")
 
     def trouble(self, wrong: SmdError, *, stale: bool) -> None:
         """Something is wrong that may be mended while we wait; `stale`: an older picture stays."""
@@ -181,7 +186,7 @@ class Reporter:
     def summary(self, summary: Summary) -> None:
         """The last line about a scene."""
         self._event("done", **asdict(summary))
-        self._say(str(summary))
+        self._say(visible(str(summary)))
 
     @contextmanager
     def loading(self, model: str) -> Iterator[None]:
@@ -189,7 +194,7 @@ class Reporter:
         self._event("loading", model=model)
         if not self.animated:
             self.detail(f"loading the model {model}")
-        with self._waiting(f"loading the model {model} …"):
+        with self._waiting(f"loading the model {visible(model)} …"):
             yield
 
     @contextmanager
@@ -246,7 +251,7 @@ class Reporter:
             done += count
             self._event("download", model=title, done=done, total=total)
             if time.monotonic() - self._said_at >= _PLAIN_SECONDS:
-                self._say(f"{title}: {shown_bytes(done)} of {shown_bytes(total)}")
+                self._say(f"{visible(title)}: {shown_bytes(done)} of {shown_bytes(total)}")
                 self._said_at = time.monotonic()
 
         yield told
@@ -256,8 +261,16 @@ class Reporter:
             self._deliver(path, self._paths_to)
         self._finished.clear()
 
+    def path(self, path: str) -> None:
+        """Print the path of a file that is whole on stdout, for scripts."""
+        self._deliver(path, sys.stdout)
+
     def _deliver(self, text: str, stream: TextIO) -> None:
-        """Print a result; where that fails the work goes on, and `end` tells of it."""
+        """Print a result: as it is, but harmless where people read it.
+
+        Where that fails the work goes on, and `end` tells of it.
+        """
+        text = visible(text) if stream is sys.stderr or stream.isatty() else text
         try:
             print(text, file=stream, flush=True)
         except OutputError as wrong:
@@ -284,6 +297,7 @@ class Reporter:
 
     def _say(self, text: str, *, always: bool = False) -> None:
         if always or not self._quiet:
+            text = visible(text, breaks=True)
             if self._bar:
                 self._bar.say(text)
             elif self._screen:
@@ -324,7 +338,7 @@ class _Bar:
             redirect_stdout=False,  # results go to stdout, wherever the bar is
             redirect_stderr=False,
         ) as bar:
-            yield _Bar(bar, bar.add_task(scene, total=frames, rate=""))
+            yield _Bar(bar, bar.add_task(visible(scene), total=frames, rate=""))
 
     def frame(self, done: int) -> None:
         task = self._progress.tasks[0]
@@ -351,7 +365,7 @@ def _download_bar(title: str, total: int, here: int) -> Iterator[Callable[[int],
         progress.TimeRemainingColumn(),
     )
     with progress.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(title, total=total, completed=here)
+        task = bar.add_task(visible(title), total=total, completed=here)
         yield lambda count: bar.advance(task, count)
 
 

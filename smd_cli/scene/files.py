@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from smd_cli.errors import MAX_PROBLEMS, Problem, SceneError, capped
+from smd_cli.errors import Problem, SceneError
 from smd_cli.scene.keys.fields import resolved
 from smd_cli.scene.named import named_pictures
 from smd_cli.scene.paint.files import PaintSource
@@ -41,9 +41,9 @@ def read_pictures(scene_file: SceneFile, source: PaintSource | None = None) -> P
     try:
         return paint_scene(scene_file, source)
     except SceneError as wrong:
-        if scene_file.root is None or len(wrong.problems) > MAX_PROBLEMS:
+        if scene_file.root is None:
             raise
         folder = Path(scene_file.file).parent
         problems = with_unread(wrong.problems, scene_file.root, folder)
         in_order = sorted(problems, key=lambda one: (one.place.line, one.place.column))
-        raise SceneError(capped(in_order, scene_file.file)) from wrong
+        raise SceneError(in_order) from wrong

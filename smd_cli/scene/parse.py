@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from smd_cli.errors import Place, Problem, SceneError, UsageError, capped
+from smd_cli.errors import Place, Problem, SceneError, UsageError
 from smd_cli.models.facts import read_defaults, resolve_model
 from smd_cli.models.ref import ModelRef
 from smd_cli.scene.keys.fields import (
@@ -70,8 +70,7 @@ def load_scene(
         notes.problems.append(_nothing(scene, _muted_at(root, applied)))
     if scene is None or notes.problems:
         told = beside(notes.problems, root, origin.folder)
-        found = _in_order(told, origin.file, [o.place.file for o in applied])
-        raise SceneError(capped(found, origin.file))
+        raise SceneError(_in_order(told, origin.file, [o.place.file for o in applied]))
     made = tuple(str(override) for override in applied)
     return SceneFile(
         scene,

@@ -10,6 +10,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from smd_cli.units import visible
 from smd_cli.watch.board import Board, State
 
 REFRESH_S = 0.12
@@ -70,20 +71,20 @@ def view(state: State) -> RenderableType:
     grid.add_column()
     grid.add_row("picture", _mark(state))
     if state.outputs:
-        grid.add_row("written to", Text(", ".join(state.outputs)))
+        grid.add_row("written to", _text(", ".join(state.outputs)))
     if state.change:
-        grid.add_row("last change", Text(state.change + _seconds(state)))
-    grid.add_row("watching", Text(", ".join(state.watched) or "…"))
+        grid.add_row("last change", _text(state.change + _seconds(state)))
+    grid.add_row("watching", _text(", ".join(state.watched) or "…"))
     parts: list[RenderableType] = [grid]
     if state.trouble:
-        parts.append(Text(state.trouble, style="red"))
+        parts.append(_text(state.trouble, style="red"))
     return Group(*parts, Text(KEYS, style="dim"))
 
 
 def _mark(state: State) -> Text:
     """Fresh, stale or on its way; which version, frame and seed; how fast."""
     if not state.shown:
-        return Text(f"{state.busy} …" if state.busy else "none yet" if state.wanted else "…")
+        return _text(f"{state.busy} …" if state.busy else "none yet" if state.wanted else "…")
     word, style = ("fresh", "green") if state.fresh else ("stale", "yellow")
     if state.preview:
         word, style = "preview", "cyan"
@@ -96,7 +97,12 @@ def _mark(state: State) -> Text:
         said.append("paused" if state.fresh else "paused: space or s paints the newest")
     elif state.busy:
         said.append(state.busy)
-    return Text.assemble((word, style), ", ", ", ".join(said))
+    return Text.assemble((word, style), ", ", visible(", ".join(said)))
+
+
+def _text(text: str, style: str = "") -> Text:
+    """A text that does not steer the terminal, whatever names are in it."""
+    return Text(visible(text, breaks=True), style=style)
 
 
 def _seconds(state: State) -> str:

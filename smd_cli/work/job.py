@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from smd_cli import __version__
 from smd_cli.engine.layers import SoftMasks
-from smd_cli.errors import Problem, capped
+from smd_cli.errors import Problem
 from smd_cli.output.conflicts import leftovers, refuse_existing, refuse_inputs, refuse_same_file
 from smd_cli.output.targets import Target, plan_targets
 from smd_cli.output.writers import notes, refuse_terminal
@@ -106,17 +106,14 @@ def announce(job: Job, reporter: Reporter, said: Collection[str] = ()) -> set[st
 
     Gives what has been said by now.
     """
-    warnings = capped(job.warnings, job.scene_file.file)
-    for problem in warnings:
-        if str(problem) not in said:
-            reporter.warning(problem)
+    reporter.warnings(problem for problem in job.warnings if str(problem) not in said)
     sentences = list(job.notes)
     if job.scene_file.scene.seed_was_random:
         sentences.append(f"{job.title}: seed {job.scene_file.scene.seed}")
     for sentence in sentences:
         if sentence not in said:
             reporter.note(sentence)
-    return {*map(str, warnings), *sentences}
+    return {*map(str, job.warnings), *sentences}
 
 
 def picture_text(job: Job, frame: int, schedule: str) -> dict[str, str]:

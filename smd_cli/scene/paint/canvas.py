@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from smd_cli.errors import KeyPath, Place, Problem, SceneError, capped
+from smd_cli.errors import KeyPath, Place, Problem, SceneError
 from smd_cli.models.facts import read_defaults
 from smd_cli.scene.paint.files import PaintSource
 from smd_cli.scene.paint.pictures import PictureError, Size, dimensions, quote
@@ -86,7 +86,7 @@ def _candidates(scene_file: SceneFile, source: PaintSource) -> list[_Candidate]:
             sizes[part.path] = size
             (fitted if part.fit else free).append(_Candidate(size, part.written, place))
     if problems:
-        raise SceneError(capped(problems, scene_file.file))
+        raise SceneError(problems)
     return free or fitted[:1]
 
 

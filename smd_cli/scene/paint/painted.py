@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from smd_cli.errors import KeyPath, Problem, SceneError, capped
+from smd_cli.errors import KeyPath, Problem, SceneError
 from smd_cli.models.facts import read_defaults
 from smd_cli.scene.paint.boxes import Paint, bare
 from smd_cli.scene.paint.canvas import Canvas, find_canvas, parts_of
@@ -86,7 +86,7 @@ def paint_scene(scene_file: SceneFile, source: PaintSource | None = None) -> Pai
     except SceneError as wrong:
         problems += wrong.problems
     if problems:
-        raise SceneError(capped(problems, scene_file.file))
+        raise SceneError(problems)
     warnings += [warning for brush in brushes for warning in brush.warnings]
     return PaintedScene(canvas.size, brushes, picture, tuple(warnings))
 
