@@ -12,8 +12,9 @@ from PIL import Image
 _END = b"\xff\xd9"
 _SCAN, _COEFFICIENTS = 0xDA, 64
 _ALONE = frozenset({0x01, *range(0xD0, 0xD9)})  # markers without a length: TEM, RST, SOI
-# What might have followed where the data breaks off: between them, any two bits first.
-_TAILS = tuple(bits * 64 for bits in (b"\0", b"\x55", b"\xaa", b"\xff\0"))
+# What might have followed where the data breaks off: between them, any two bits first. They are
+# longer than the ten blocks of a last unit of which most lies outside the picture.
+_TAILS = tuple(bits * 4096 for bits in (b"\0", b"\x55", b"\xaa", b"\xff\0"))
 
 
 def with_end(data: bytes) -> bytes | None:
@@ -46,7 +47,7 @@ def _has_all_scans(data: bytes) -> bool:
     for kind, body in _segments(data):
         if 0xC0 <= kind <= 0xCF and kind not in (0xC4, 0xC8, 0xCC) and len(body) > 5:
             missing = {number: set(range(_COEFFICIENTS)) for number in body[6::3][: body[5]]}
-        elif kind == _SCAN and len(body) >= 4 + 2 * body[0]:
+        elif kind == _SCAN and body and len(body) >= 4 + 2 * body[0]:
             first, last, bits = body[1 + 2 * body[0] :][:3]
             for component in body[1 : 1 + 2 * body[0] : 2]:
                 if bits & 15 == 0:  # none is left for a later scan

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from smd_cli.scene.paint.errors import PictureError, Size, quote, unread
+from smd_cli.scene.paint.jpeg import with_end
 from smd_cli.scene.paint.pixels import Pixels
 from smd_cli.scene.paint.silence import silent_decoders
 
@@ -55,10 +57,10 @@ class PillowSource:
         tags = dict(getattr(picture, "tag_v2", {}))
         self._refuse_lost_alpha(tags)
         with silent_decoders() if tags else contextlib.nullcontext():
-            picture.load()
+            picture = _loaded(picture, wanted)
         profile = picture.info.get("icc_profile") or b""
         if picture.mode.startswith("I") or picture.mode == "F":
-            return self._deep(tags, profile)
+            return self._deep(picture, tags, profile)
         if "transparency" not in picture.info and picture.mode not in _WITH_ALPHA:
             return Pixels(picture, profile=profile)
         keyed = "transparency" in picture.info or picture.mode not in ("LA", "RGBA")
@@ -71,10 +73,10 @@ class PillowSource:
         if _EXTRA in tags and self.picture.mode not in _WITH_ALPHA:
             raise unread(self.written, "holds a channel beside its colours packed in a way")
 
-    def _deep(self, tags: dict[int, object], profile: bytes) -> Pixels:
+    def _deep(self, picture: Image.Image, tags: dict[int, object], profile: bytes) -> Pixels:
         """A grey picture of 16 or 32 bits a pixel in mode F, its full range being 0..1."""
-        stored = np.asarray(self.picture)
-        values = stored.astype(np.float32) / np.float32(_full_range(self.picture.mode, tags))
+        stored = np.asarray(picture)
+        values = stored.astype(np.float32) / np.float32(_full_range(picture.mode, tags))
         if not (np.isfinite(values).all() and values.min() > -0.5 and values.max() < 1.5):
             raise PictureError(
                 f"{quote(self.written)} holds floating-point values outside 0..1",
@@ -82,11 +84,29 @@ class PillowSource:
             )
         values = np.clip(values, 0, 1)
         deep = Image.fromarray(1 - values if tags.get(_PHOTOMETRIC) == 0 else values)
-        key = self.picture.info.get("transparency")
+        key = picture.info.get("transparency")
         if key is None:
             return Pixels(deep, profile=profile)
         clear = Image.fromarray((stored != key).astype(np.uint8) * 255)
         return Pixels(deep, clear, profile=profile)
+
+
+def _loaded(picture: Image.Image, wanted: Size) -> Image.Image:
+    """The picture, decoded; a JPEG that lacks its end marker alone is taken as whole."""
+    file = getattr(picture, "fp", None)
+    try:
+        picture.load()
+    except OSError:
+        if picture.format != "JPEG" or file is None:
+            raise
+        file.seek(0)
+        ended = with_end(file.read())
+        if ended is None:
+            raise
+        picture = Image.open(io.BytesIO(ended), formats=["JPEG"])
+        picture.draft(None, wanted)
+        picture.load()
+    return picture
 
 
 def _full_range(mode: str, tags: dict[int, object]) -> float:
