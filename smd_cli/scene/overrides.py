@@ -15,7 +15,7 @@ from smd_cli.errors import Place, Problem, SceneError, UsageError, shortened
 from smd_cli.scene.keys.schema import short_form
 from smd_cli.scene.keys.sections import Notes, name_hint
 from smd_cli.scene.text.nodes import BROKEN, Node, parse_yaml
-from smd_cli.units import shown, visible
+from smd_cli.units import counted, shown, visible
 
 # A section that may be written as one plain value, and the key that this value then has.
 _SHORT_FORMS = {"background": "prompt", "model": "name", "mask": "image"}
@@ -42,8 +42,9 @@ class Override:
     """One change to the scene.
 
     `key` is a path of keys such as ``sampler.guidance.scale`` or ``brushes.fox.prompt`` (brushes
-    by name, or by number from 1); `option` the option as typed, for messages. Relative paths in the
-    value start from `base`, or from the scene's folder where that is None.
+    by name, or by number from 1; so are a mask's parts, ``brushes.fox.mask.2.channel``); `option`
+    the option as typed, for messages. Relative paths in the value start from `base`, or from the
+    scene's folder where that is None.
 
     The reader of its key decides what `value` is: where a text is wanted, every sign of it counts
     (but the quotes around a value that is one quoted YAML text); elsewhere it is YAML.
@@ -203,6 +204,8 @@ def _replaced(node: Node, path: Sequence[str | int], new: Node) -> Node:
         items = node.items
         made = _replaced(items[head], rest, new)
         return replace(node, value=(*items[:head], made, *items[head + 1 :]))
+    if node.label == "mask" and isinstance(node.value, tuple) and str(head).isdecimal():
+        return _with_part(node, int(head), rest, new)
     children = _opened(node, new.place)
     gone = _EXCLUDED.get(node.label, {}).get(head, frozenset())
     child = children.get(head, Node(head, {}, new.place, new.place, base=new.base))
@@ -210,12 +213,23 @@ def _replaced(node: Node, path: Sequence[str | int], new: Node) -> Node:
     return replace(node, value=kept | {head: _replaced(child, rest, new)})
 
 
+def _with_part(mask: Node, number: int, rest: Sequence[str | int], new: Node) -> Node:
+    """A mask of several parts with `new` in one of them, counted from 1."""
+    if not 1 <= number <= len(mask.items):
+        message = f"mask has {counted(len(mask.items), 'part')}: there is no part {number}"
+        raise SceneError([Problem(new.place, message)])
+    part = mask.items[number - 1]
+    made = replace(_replaced(replace(part, label="mask"), rest, new), label=part.label)
+    return replace(mask, value=(*mask.items[: number - 1], made, *mask.items[number:]))
+
+
 def _opened(node: Node, place: Place) -> dict[str, Node]:
     """The keys of a section that is to be changed, also of one in its short form."""
     if node.value is None and not node.text:
         return {}
     if isinstance(node.value, tuple) and node.label == "mask":  # typed, it looks like a text too
-        raise SceneError([Problem(place, "mask is a list: set it as a whole")])
+        hint = "or name one of its parts by number, as in mask.1.channel"
+        raise SceneError([Problem(place, "mask is a list: set it as a whole", hint)])
     short = _SHORT_FORMS.get(node.label)
     if short and short_form(node, node.label) is not None:
         return {short: replace(node, label=short)}

@@ -148,14 +148,15 @@ class Reader:
         """The scene's paint, by the rules that its masks had before."""
         painted = read_pictures(file, self._paint_source)
         found = dict(_channels(painted))
-        rules = {path: self._rules.get(path, channel) for path, channel in found.items()}
-        turned = sorted(path for path in found if rules[path] != found[path])
-        try:
-            if turned:
-                held = _held(file, {path: rules[path] for path in turned})
-                painted = read_pictures(held, self._paint_source)
-        except SceneError:  # the channel is gone: it is another kind of mask now
-            rules = found
+        turned = sorted(path for path in found if self._rules.get(path, found[path]) != found[path])
+        held: dict[Path, Channel] = {}
+        for path in turned:
+            more = held | {path: self._rules[path]}
+            try:
+                painted, held = read_pictures(_held(file, more), self._paint_source), more
+            except SceneError:  # the channel is gone: it is another kind of mask now
+                continue
+        rules = found | held
         self._rules = rules
         return painted, [_warning(file, path, rules[path], found[path]) for path in turned]
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 import base64
 import io
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from smd_cli.errors import SmdError
 from smd_cli.scene.named import NamedFile, renamed
-from smd_cli.scene.types import Brush, ImageMask, SceneFile
+from smd_cli.scene.types import Brush, SceneFile
 from smd_cli.work.changes import CHUNK as CHANGES
-from smd_cli.work.changes import Change, Piece, changes_of, one_a_line, to_json
+from smd_cli.work.changes import changes_of, one_a_line, to_json
 from smd_cli.work.portable import Taken, flaw, plain
 
 CHUNK = "smd:bundle"
@@ -30,8 +30,7 @@ def bundle_chunks(
 ) -> dict[str, str]:
     """The text chunks of a scene with its pictures, and of what options changed in it.
 
-    `painted` are its brushes as they were painted: a mask that was read by another channel than it
-    would be now (smd watch keeps to the first) is told to be read by that.
+    `painted` are its brushes as they were painted, for the channels of their masks.
 
     A picture beside or below the scene keeps its place; one from elsewhere, or by a name that not
     every system takes, comes into ``elsewhere/``, and the scene's text names it there. Raises
@@ -48,22 +47,10 @@ def bundle_chunks(
     members = {scene_name(file.name): renamed(file.text, file.named, name).encode(), **held}
     chunks = {CHUNK: base64.b64encode(_packed(file, members)).decode("ascii")}
     inside = {path: names[path] for path in names if path in contents}
-    changes = [*changes_of(file, inside), *_channels(file, painted)]
+    changes = changes_of(file, inside, painted)
     if changes:
         chunks |= {CHANGES: to_json(changes), "smd:overrides": one_a_line(changes)}
     return chunks
-
-
-def _channels(file: SceneFile, painted: Sequence[Brush]) -> Iterator[Change]:
-    """The channels that masks were read by, where the scene leaves the choice to smd."""
-    for brush in painted:
-        own = file.scene.brushes[brush.number - 1].mask
-        if ("brushes", brush.number - 1, "mask", 0) in file.places:
-            continue  # an item of a list has no key of its own
-        for was, now in zip(own, brush.mask, strict=True):
-            if isinstance(was, ImageMask) and isinstance(now, ImageMask) and was != now:
-                key = f"brushes.{brush.number}.mask.channel"
-                yield Change(key, (Piece("text", str(now.channel)),))
 
 
 def most_bytes(packed: int) -> int:

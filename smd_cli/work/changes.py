@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Literal
@@ -17,7 +17,7 @@ from smd_cli.errors import Place, SceneError
 from smd_cli.scene.named import NamedFile, Span, bare, leaves, quoted
 from smd_cli.scene.overrides import Override
 from smd_cli.scene.text.nodes import parse_yaml
-from smd_cli.scene.types import SceneFile
+from smd_cli.scene.types import Brush, ImageMask, SceneFile
 from smd_cli.units import visible
 
 CHUNK, WEIGHTS, FOLDER = "smd:changes", "smd:weights", "smd:folder"
@@ -49,9 +49,28 @@ class Change:
         return f"{self.key}={''.join(parts)}"
 
 
-def changes_of(file: SceneFile, inside: Mapping[Path, str] | None = None) -> list[Change]:
-    """The changes of a scene; `inside` gives the bundle's names of its pictures."""
-    return [_change(change, file.named, inside or {}) for change in file.changes]
+def changes_of(
+    file: SceneFile, inside: Mapping[Path, str] | None = None, painted: Sequence[Brush] = ()
+) -> list[Change]:
+    """The changes of a scene; `inside` gives the bundle's names of its pictures.
+
+    `painted` are its brushes as they were painted: a mask that was read by another channel than it
+    would be now (smd watch keeps to the first) is told to be read by that.
+    """
+    made = [_change(change, file.named, inside or {}) for change in file.changes]
+    return [*made, *_channels(file, painted)]
+
+
+def _channels(file: SceneFile, painted: Sequence[Brush]) -> Iterator[Change]:
+    """The channels that masks were read by, where the scene leaves the choice to smd."""
+    for brush in painted:
+        own = file.scene.brushes[brush.number - 1].mask
+        mask = f"brushes.{brush.number}.mask"
+        is_list = ("brushes", brush.number - 1, "mask", 0) in file.places
+        for number, (was, now) in enumerate(zip(own, brush.mask, strict=True), start=1):
+            if isinstance(was, ImageMask) and isinstance(now, ImageMask) and was != now:
+                part = f"{mask}.{number}" if is_list else mask
+                yield Change(f"{part}.channel", (Piece("text", str(now.channel)),))
 
 
 def to_json(changes: Sequence[Change]) -> str:

@@ -119,7 +119,7 @@ def announce(job: Job, reporter: Reporter, said: Collection[str] = ()) -> set[st
 def picture_text(job: Job, frame: int, schedule: str) -> dict[str, str]:
     """The text chunks that let a picture be made again. No time, no absolute path."""
     file = job.scene_file
-    changes = changes_of(file)
+    changes = changes_of(file, painted=[one.brush for one in job.painted.brushes])
     text = {
         "Software": f"smd {__version__}",
         "smd:scene": file.text,

@@ -612,6 +612,25 @@ def test_a_list_of_masks_is_set_as_a_whole(options: list[str]) -> None:
     with pytest.raises(SceneError) as caught:
         scene(TWO, *options, "brushes.2.mask.invert=true")
     assert [p.message for p in caught.value.problems] == ["mask is a list: set it as a whole"]
+    assert "mask.1.channel" in caught.value.problems[0].hint
+
+
+def test_a_part_of_a_mask_is_named_by_its_number() -> None:
+    parts = "[a.png, {image: b.png, fit: cover}, {rect: [0, 0, 9, 9]}, '3.png']"
+    text = f"brushes: [{{prompt: a, name: x, mask: {parts}}}]"
+    options = ["x.mask.1.channel=alpha", "x.mask.2.at=[1, 2]", "1.mask.3.invert=true"]
+    options += ["1.mask.4=d.png", "1.mask.2.channel=luma"]
+    assert scene(text, *(f"brushes.{option}" for option in options)).brushes[0].mask == (
+        ImageMask(Path("a.png"), "a.png", channel="alpha"),
+        ImageMask(Path("b.png"), "b.png", channel="luma", at=(Length(1), Length(2))),
+        RectMask(Length(0), Length(0), Length(9), Length(9), invert=True),
+        ImageMask(Path("d.png"), "d.png"),
+    )
+    for number in ("0", "5", "99999999999"):
+        with pytest.raises(SceneError) as caught:
+            scene(text, f"brushes.x.mask.{number}.channel=alpha")
+        [problem] = caught.value.problems
+        assert problem.message == f"mask has 4 parts: there is no part {int(number)}"
 
 
 def test_short_forms_open_for_options() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import threading
 import time
@@ -16,6 +17,7 @@ from PIL import Image
 
 from smd_cli.backbone.families.sd import StableDiffusion
 from smd_cli.errors import UsageError
+from smd_cli.scene.overrides import parse_override
 from smd_cli.scene.types import Background
 from smd_cli.watch.board import Command
 from smd_cli.watch.live import Manner
@@ -302,6 +304,70 @@ def test_a_mask_keeps_the_rule_of_its_first_load() -> None:
         _, painted = live.board.painted()
     assert painted
     assert not dense(painted.brushes[0].paint).any()
+
+
+def stroke(shade: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    """A layer with one stroke of a grey on a ground that is transparent black."""
+    layer = np.zeros((64, 64, 4), np.uint8)
+    layer[10:40, 10:40] = (shade, shade, shade, 255)
+    return layer
+
+
+PARTS = "[fox.png, {image: owl.png, invert: true}, {rect: [0, 0, 5, 5]}, {image: cat.png}]"
+
+
+def save_all(*layers: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> None:
+    for name, layer in zip(("fox", "owl", "cat"), layers, strict=True):
+        save(Image.fromarray(layer), Path(f"{name}.png"))
+
+
+@pytest.mark.parametrize("options", [[], [f"brushes.fox.mask={PARTS}"]])
+def test_every_part_of_a_mask_keeps_its_rule_and_a_picture_tells_it(
+    options: list[str], smd: Smd
+) -> None:
+    text = SCENE if options else SCENE.replace("mask: fox.png", f"mask: {PARTS}")
+    Path("s.yaml").write_text(text, encoding="utf-8")
+    save_all(stroke(255), stroke(200), stroke(100))
+    erased, full = stroke(255), stroke(200)
+    erased[..., 3] = 0
+    full[..., 3] = 255
+    request = Request(["s.yaml"], ["live.png"], [parse_override(o) for o in options])
+    with Following(Manner(keep="kept"), request=request) as live:
+        live.fresh(1)
+        save_all(erased, full, stroke(100))
+        live.until(lambda s: s.fresh and len(list(Path("kept").iterdir())) > 1)
+        _, painted = live.board.painted()
+    assert painted
+    assert painted.brushes[0].channels == ("alpha", "alpha", None, "alpha")
+    told = text_of(Path("live.png"))
+    keys = [f"brushes.1.mask.{number}.channel=alpha" for number in (1, 2, 4)]
+    assert told["smd:overrides"].splitlines()[-3:] == keys
+    kept = max(Path("kept").iterdir())
+    for picture in (kept, Path("live.png")):
+        unpacked = smd(["unpack", str(picture), "-o", f"from {picture.stem}"])
+        assert unpacked.code == 0
+        command = shlex.split(unpacked.err.splitlines()[-1].partition("with: ")[2])
+        if picture is not kept:  # which holds no masks
+            for mask in Path().glob("*.png"):
+                shutil.copy(mask, f"from {picture.stem}")
+        assert smd(command[1:]).code == 0
+        with Image.open("again.png") as one, Image.open(picture) as other:
+            assert (np.array(one) == np.array(other)).all(), picture
+
+
+def test_a_mask_without_its_channel_takes_no_other_ones_rule_away() -> None:
+    text = SCENE.replace("mask: fox.png", "mask: [fox.png, owl.png]")
+    Path("s.yaml").write_text(text, encoding="utf-8")
+    reader, request = Reader(), Request(["s.yaml"], ["live.png"])
+    channels = []
+    erased = stroke(255)
+    erased[..., 3] = 0
+    for layers in ((stroke(9), stroke(9)), (erased, stroke(9)[..., :3])):
+        save_all(*layers, stroke(9))
+        job = reader.read(request).job
+        assert job
+        channels.append(job.painted.brushes[0].channels)
+    assert channels == [("alpha", "alpha"), ("alpha", "luma")]
 
 
 def test_the_rule_of_a_mask_is_a_warning_with_its_name_when_it_would_change() -> None:
