@@ -24,7 +24,8 @@ from smd_cli.engine.plan import Plan, Planner
 from smd_cli.engine.schedule import refuse_noise_alone
 from smd_cli.engine.stream import single
 from smd_cli.errors import SmdError, UsageError
-from smd_cli.models.cache import INDEX, PARTS, downloads_of, read_object
+from smd_cli.models.cache import INDEX, PARTS, downloads_of
+from smd_cli.models.configs import read_object
 from smd_cli.models.facts import read_defaults
 from smd_cli.models.pull import bring
 from smd_cli.models.ref import LoraRef, ModelRef

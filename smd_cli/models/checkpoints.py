@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from smd_cli.errors import UsageError
+from smd_cli.models.configs import read_object
 
 SUPPORTED = "smd runs Stable Diffusion 1.x, 2.x and XL with their LCM, Turbo and Lightning models"
 PICKLES = (".ckpt", ".pt", ".pth", ".bin")
@@ -129,11 +130,8 @@ def _header(read: Callable[[int], bytes], size: int) -> tuple[dict[str, Any], in
 
 def class_name(folder: Path) -> str | None:
     """The diffusers class that a folder's config.json names; None where it names none."""
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        return str(config["_class_name"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    named = (read_object(folder / "config.json") or {}).get("_class_name")
+    return None if named is None else str(named)
 
 
 def layout_of(path: Path) -> Path:

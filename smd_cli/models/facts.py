@@ -12,7 +12,6 @@ the words of the scene format::
 from __future__ import annotations
 
 import difflib
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -30,6 +29,7 @@ from smd_cli.models.cache import (
     vae_download,
 )
 from smd_cli.models.checkpoints import CONSISTENCY_SCHEDULERS, layout_of, refuse_pickle, trails
+from smd_cli.models.configs import config_at
 from smd_cli.models.names import address_hint
 from smd_cli.models.presets import PRESETS, STARTER, Preset
 from smd_cli.models.ref import LoraRef, ModelRef
@@ -306,7 +306,7 @@ def _part(folder: Path | None, path: str) -> dict[str, Any]:
     """A JSON file of a model folder; an empty mapping where there is none."""
     if folder is None:
         return {}
-    settings = _read_json(folder / path)
+    settings = config_at(folder / path) or {}
     refuse_odd(folder, path, settings)
     return settings
 
@@ -317,16 +317,3 @@ def latent_factor(vae_config: Mapping[str, Any]) -> int:
         return int(vae_config["patch_size"])
     blocks = vae_config.get("block_out_channels") or vae_config.get("encoder_block_out_channels")
     return int(2 ** (len(blocks) - 1)) if blocks else 8
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    """The mapping in a JSON file, or an empty one where there is no such file."""
-    if not path.is_file():
-        return {}
-    try:
-        loaded = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as broken:
-        raise UsageError(f"cannot read the model file {path}: {broken}") from broken
-    if not isinstance(loaded, dict):
-        raise UsageError(f"cannot read the model file {path}: not a JSON object")
-    return loaded

@@ -6,14 +6,13 @@ not here yet is passed over. Imports no torch.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from smd_cli.errors import KeyPath, SmdError, UsageError
-from smd_cli.models.cache import INDEX, read_object
+from smd_cli.models.cache import INDEX
 from smd_cli.models.checkpoints import (
     UNET_INPUT,
     UNET_TEXT,
@@ -24,6 +23,7 @@ from smd_cli.models.checkpoints import (
     refuse_unet,
     width_in,
 )
+from smd_cli.models.configs import json_of, read_object
 from smd_cli.models.facts import PRESETS, pipeline_folder, vae_folder
 from smd_cli.models.families import Family, family_of
 from smd_cli.models.lora_files import refuse_lora
@@ -253,19 +253,3 @@ def _refuse_other_scale(model: ModelRef, name: str, vae: Mapping[str, Any]) -> N
             f"{found:g}, the model's own by {wanted:g}",
             "take one that was made for the same family of models",
         )
-
-
-def json_of(path: Path, name: str) -> dict[str, Any]:
-    """The mapping in a JSON file of the model `name`. Raises UsageError, SmdError."""
-    try:
-        loaded = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as missing:
-        raise UsageError(
-            f"{name} is not a model folder: it has no {path.name}",
-            "a model folder is what diffusers' save_pretrained writes",
-        ) from missing
-    except (OSError, ValueError, RecursionError) as broken:
-        raise SmdError(f"cannot read {path}: {broken}") from broken
-    if not isinstance(loaded, dict):
-        raise SmdError(f"cannot read {path}: not a JSON object")
-    return loaded

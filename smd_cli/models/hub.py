@@ -30,13 +30,13 @@ from smd_cli.models.cache import (
     needed,
     noted,
     offline,
-    read_object,
     ref_file,
     snapshot,
     storage,
     whole,
 )
 from smd_cli.models.checkpoints import PICKLES
+from smd_cli.models.configs import read_object
 from smd_cli.models.hub_errors import sentences
 from smd_cli.units import shown_bytes
 

@@ -21,10 +21,10 @@ from smd_cli.models.cache import (
     downloads_of,
     is_whole,
     missing,
-    read_object,
     storage,
     whole,
 )
+from smd_cli.models.configs import read_object
 from smd_cli.models.hub import free_bytes
 from smd_cli.models.presets import PRESETS, Preset
 from smd_cli.units import plain, shown_bytes, visible, without_home

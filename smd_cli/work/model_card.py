@@ -13,7 +13,8 @@ from typing import Any
 
 from smd_cli.engine.schedule import planned_table
 from smd_cli.errors import Place, Problem
-from smd_cli.models.cache import absent, bytes_on_disk, downloads_of, read_object, snapshot
+from smd_cli.models.cache import absent, bytes_on_disk, downloads_of, snapshot
+from smd_cli.models.configs import read_object
 from smd_cli.models.facts import (
     PRESETS,
     REVISION_HINT,

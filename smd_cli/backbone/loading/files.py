@@ -10,9 +10,10 @@ import torch
 from smd_cli.backbone.loading.fetch import vae_folder
 from smd_cli.errors import SmdError
 from smd_cli.models.cache import INDEX
+from smd_cli.models.configs import json_of
 from smd_cli.models.facts import latent_factor
 from smd_cli.models.families import STARTER_UNET, Family
-from smd_cli.models.files import family_in, json_of
+from smd_cli.models.files import family_in
 from smd_cli.models.ref import ModelRef
 
 

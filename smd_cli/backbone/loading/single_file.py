@@ -11,8 +11,9 @@ from smd_cli.backbone.loading import files
 from smd_cli.backbone.loading.tokenizer import END, clip_tokenizer
 from smd_cli.models.cache import INDEX
 from smd_cli.models.checkpoints import layout_of
+from smd_cli.models.configs import json_of
 from smd_cli.models.families import Family
-from smd_cli.models.files import family_in, json_of
+from smd_cli.models.files import family_in
 from smd_cli.models.ref import ModelRef
 
 
