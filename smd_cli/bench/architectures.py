@@ -16,9 +16,10 @@ from smd_cli.backbone.quiet import quiet
 from smd_cli.bench.workloads import ARCHITECTURES
 from smd_cli.engine.contract import Backbone
 from smd_cli.models.cache import INDEX
+from smd_cli.models.configs import json_of
 from smd_cli.models.facts import latent_factor, read_defaults
 from smd_cli.models.families import Family
-from smd_cli.models.files import family_in, json_of
+from smd_cli.models.files import family_in
 from smd_cli.models.ref import ModelRef
 
 Config = dict[str, Any]

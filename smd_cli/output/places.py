@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 from pathlib import Path
 
 from smd_cli.errors import UsageError
 from smd_cli.output.unfinished import new_token, temporary_name
+from smd_cli.scene.text.streams import is_open_stream
 from smd_cli.units import shown
 
 Identity = tuple[int, int]
 """Device and number of a file: equal for all its names, by links or by the letters' case."""
 
-_OWN_STREAM = re.compile(
-    r"/dev/(stdin|stdout|stderr|fd/\d+)|/proc/(self|thread-self|\d+)(/task/\d+)?/fd/\d+"
-)
-_MOST_LINKS = 40
 _LONGEST_NAME, _LONGEST_PATH = 255, 32_767  # of systems that tell nothing
 
 
@@ -126,17 +122,3 @@ def _is_terminal(device: Path) -> bool:
 
 
 _NO_TERMINAL = getattr(os, "O_NOCTTY", 0)
-
-
-def is_open_stream(path: Path) -> bool:
-    """Whether a name is, or leads through links to, an open file of some process (/dev/stdout)."""
-    name = os.path.abspath(path)  # noqa: PTH100 - links stay
-    for _ in range(_MOST_LINKS):
-        folder, last = os.path.split(name)
-        name = os.path.join(os.path.realpath(folder), last)  # noqa: PTH118
-        if _OWN_STREAM.fullmatch(name):
-            return True
-        if not os.path.islink(name):  # noqa: PTH114 - may not raise
-            return False
-        name = os.path.join(os.path.dirname(name), os.readlink(name))  # noqa: PTH115, PTH118, PTH120
-    return False

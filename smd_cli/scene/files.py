@@ -43,7 +43,7 @@ def read_pictures(scene_file: SceneFile, source: PaintSource | None = None) -> P
     except SceneError as wrong:
         if scene_file.root is None:
             raise
-        folder = Path(scene_file.file).parent
+        folder = scene_file.folder
         problems = with_unread(wrong.problems, scene_file.root, folder)
         in_order = sorted(problems, key=lambda one: (one.place.line, one.place.column))
         raise SceneError(in_order) from wrong

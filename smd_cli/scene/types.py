@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from smd_cli.errors import KeyPath, Place, Problem
 from smd_cli.models.ref import ModelRef
+from smd_cli.scene.text.streams import folder_of
 
 if TYPE_CHECKING:
     from smd_cli.scene.named import NamedFile
@@ -248,12 +249,17 @@ class SceneFile:
     root: Node | None = field(default=None, compare=False)
     warnings: tuple[Problem, ...] = field(default=(), compare=False)
 
+    @property
+    def folder(self) -> Path:
+        """Where relative paths in its text start."""
+        return folder_of(self.file)
+
     @cached_property
     def named(self) -> tuple[NamedFile, ...]:
         """The files that text and changes name."""
         from smd_cli.scene.named import named_files
 
-        return named_files(self.root, Path(self.file).parent) if self.root else ()
+        return named_files(self.root, self.folder) if self.root else ()
 
     def place(self, *path: str | int) -> Place:
         """The place of a key, or of the nearest thing around it that was written."""

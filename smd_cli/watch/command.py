@@ -14,6 +14,7 @@ from smd_cli.errors import Place, SceneError, SmdError, UsageError
 from smd_cli.output.conflicts import refuse_inputs, refuse_same_file
 from smd_cli.output.places import refuse_long
 from smd_cli.output.targets import Target, plan_targets
+from smd_cli.scene.text.streams import is_open_stream
 from smd_cli.scene.types import SceneFile
 from smd_cli.work.inputs import inputs_of
 from smd_cli.work.request import AUTO, Machine, Request, load
@@ -142,6 +143,8 @@ def _refuse_no_file(scene: Path) -> None:
         raise UsageError(f"{scene} is a folder, not a scene file", hint)
     if not os.path.lexists(scene.parent):
         raise UsageError(f"{scene}: there is no folder {scene.parent}")
+    if is_open_stream(scene):
+        raise UsageError(f"{scene} is an open stream, not a scene file", "name the file itself")
     if scene.exists() and not scene.is_file():
         raise UsageError(f"{scene} is not a regular file, so it cannot be saved again")
 

@@ -87,7 +87,7 @@ def _zipped(members: Mapping[str, bytes], how: int) -> bytes:
 def _names(file: SceneFile) -> dict[Path, str]:
     """Every picture's name in the bundle."""
     paths = dict.fromkeys(one.path for one in file.named if one.kind == "picture")
-    inside = {path: _below(path, Path(file.file).parent) for path in paths}
+    inside = {path: _below(path, file.folder) for path in paths}
     taken = Taken()
     taken.add(scene_name(file.name))
     names = {path: name for path, name in inside.items() if name and taken.add(name)}

@@ -104,7 +104,7 @@ def weights_of(file: SceneFile) -> dict[str, str]:
 def _folder_of(file: SceneFile) -> dict[str, str]:
     """Where a scene lies below the current folder; nothing where it lies elsewhere."""
     try:
-        folder = Path(os.path.relpath(Path(file.file).parent)).as_posix()
+        folder = Path(os.path.relpath(file.folder)).as_posix()
     except (OSError, ValueError):  # there is no current folder, or on another drive
         return {}
     return {} if folder.startswith("..") else {FOLDER: folder}

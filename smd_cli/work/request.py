@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
 from smd_cli.errors import Problem, SceneError, UsageError
@@ -15,6 +14,7 @@ from smd_cli.scene.files import with_unread
 from smd_cli.scene.overrides import Override
 from smd_cli.scene.parse import load_scene
 from smd_cli.scene.text.source import STDIN, Source
+from smd_cli.scene.text.streams import refuse_twice
 from smd_cli.scene.types import SceneFile
 
 S = TypeVar("S")
@@ -83,9 +83,8 @@ AUTO = Machine()
 
 
 def refuse_stdin_twice(scenes: Sequence[str]) -> None:
-    """Raise UsageError where more than one scene is standard input."""
-    if scenes.count(STDIN) > 1:
-        raise UsageError("standard input can be read once only, but - is given twice")
+    """Raise UsageError where two scenes come from what can be read once only."""
+    refuse_twice(scenes, STDIN)
 
 
 def load(source: str | Source, request: Request) -> SceneFile:
@@ -106,7 +105,7 @@ def load(source: str | Source, request: Request) -> SceneFile:
     ]
     if problems:
         if file.root is not None:
-            problems = with_unread(problems, file.root, Path(file.file).parent)
+            problems = with_unread(problems, file.root, file.folder)
         raise SceneError(sorted(problems, key=lambda one: (one.place.line, one.place.column)))
     return file
 
@@ -128,7 +127,7 @@ def informed(file: SceneFile, request: Request) -> SceneFile:
     except UsageError as wrong:
         place = file.place("model", "name")
         raise SceneError([Problem(place, wrong.message, wrong.hint)]) from wrong
-    return load(Source(file.file, file.name, Path(file.file).parent, file.text), request)
+    return load(Source(file.file, file.name, file.folder, file.text), request)
 
 
 def each(items: Iterable[S], work: Callable[[S], T]) -> list[T]:

@@ -10,6 +10,7 @@ from typing import IO
 
 from smd_cli.errors import Place, Problem, SceneError, UsageError
 from smd_cli.scene.text.nodes import Lines
+from smd_cli.scene.text.streams import folder_of, read_at_most
 from smd_cli.units import closest_name
 
 MAX_BYTES = 1 << 20
@@ -48,7 +49,7 @@ def read_source(source: str, stdin: IO[bytes] | None = None) -> Source:
 def source_of(source: str, content: bytes) -> Source:
     """A scene file whose content has been read. Raises SceneError about the whole file."""
     path = Path(source)
-    return Source(source, path.stem, path.parent, _decoded(content, source))
+    return Source(source, path.stem, folder_of(source), _decoded(content, source))
 
 
 def _from_stdin(stdin: IO[bytes]) -> bytes:
@@ -60,8 +61,9 @@ def _from_stdin(stdin: IO[bytes]) -> bytes:
 
 def _content(path: Path, file: str) -> bytes:
     try:
-        with path.open("rb") as opened:
-            return opened.read(MAX_BYTES + 1)
+        return read_at_most(path, MAX_BYTES + 1)
+    except TimeoutError as silence:
+        raise _error(file, str(silence), "name a file, or write the scene into it") from None
     except FileNotFoundError:
         raise _error(file, "there is no such file", _neighbour(path)) from None
     except IsADirectoryError:

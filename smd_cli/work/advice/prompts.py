@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 from smd_cli.errors import KeyPath, Problem
 from smd_cli.models.facts import ModelDefaults
@@ -86,6 +85,6 @@ def _is_file(scene_file: SceneFile, text: str) -> bool:
     if not ("." in text or "/" in text) or len(text) > _MOST_OF_A_NAME:
         return False
     try:
-        return (Path(scene_file.file).parent / text).is_file()
+        return (scene_file.folder / text).is_file()
     except (OSError, ValueError):
         return False
