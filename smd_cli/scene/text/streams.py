@@ -24,7 +24,10 @@ _OPEN = re.compile(
 
 def is_open_stream(path: Path) -> bool:
     """Whether a name is, or leads through links to, an open file of some process (/dev/stdout)."""
-    name = os.path.abspath(path)  # noqa: PTH100 - links stay
+    try:
+        name = os.path.abspath(path)  # noqa: PTH100 - links stay
+    except OSError:  # the current folder is gone, and no stream is named from there
+        return False
     for _ in range(_MOST_LINKS):
         folder, last = os.path.split(name)
         name = os.path.join(os.path.realpath(folder), last)  # noqa: PTH118
