@@ -340,8 +340,8 @@ def test_every_part_of_a_mask_keeps_its_rule_and_a_picture_tells_it(
     assert painted
     assert painted.brushes[0].channels == ("alpha", "alpha", None, "alpha")
     told = text_of(Path("live.png"))
-    keys = [f"brushes.1.mask.{number}.channel=alpha" for number in (1, 2, 4)]
-    assert told["smd:overrides"].splitlines()[-3:] == keys
+    keys = [f"brushes.1.mask.{number}.channel=alpha" for number in (1, 2)]  # 4 reads so by itself
+    assert told["smd:overrides"].splitlines()[-2:] == keys
     kept = max(Path("kept").iterdir())
     for picture in (kept, Path("live.png")):
         unpacked = smd(["unpack", str(picture), "-o", f"from {picture.stem}"])
