@@ -24,7 +24,7 @@ from smd_cli.models.ref import ModelRef
 from smd_cli.report.reporter import Reporter
 from smd_cli.scene.paint.painted import paint_scene
 from smd_cli.scene.parse import load_scene
-from smd_cli.watch.live import Manner
+from smd_cli.watch.live import WatchOptions
 from smd_cli.work import render
 
 pytestmark = pytest.mark.slow
@@ -92,8 +92,8 @@ def test_scenes_of_different_models(
     assert loads.alive == [0, 0, 0, 0]  # and the second scene needed none
 
 
-@pytest.mark.parametrize("manner", [Manner(), Manner(endless=True)])
-def test_a_watched_scene_that_changes_its_model(loads: Loads, manner: Manner) -> None:
+@pytest.mark.parametrize("manner", [WatchOptions(), WatchOptions(endless=True)])
+def test_a_watched_scene_that_changes_its_model(loads: Loads, manner: WatchOptions) -> None:
     write("one")
     with Following(manner) as live:
         live.fresh(1)
@@ -104,8 +104,8 @@ def test_a_watched_scene_that_changes_its_model(loads: Loads, manner: Manner) ->
     assert loads.alive == [0, 0, 0]
 
 
-@pytest.mark.parametrize("manner", [Manner(), Manner(endless=True)])
-def test_a_model_that_cannot_be_loaded_and_back_again(loads: Loads, manner: Manner) -> None:
+@pytest.mark.parametrize("manner", [WatchOptions(), WatchOptions(endless=True)])
+def test_a_model_that_cannot_be_loaded_and_back_again(loads: Loads, manner: WatchOptions) -> None:
     """The picture stays; the first model is loaded once more."""
     write("one")
     loads.broken = "./two"
@@ -129,7 +129,7 @@ def test_a_model_that_is_out_of_reach_costs_the_loaded_one_nothing(
     """Whether it can be downloaded is known before the old one leaves."""
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     write("one")
-    with Following(Manner()) as live:
+    with Following(WatchOptions()) as live:
         live.fresh(1)
         Path("s.yaml").write_text(SCENE.replace("./{model}", "some/model").format())
         live.until(lambda s: "is not here" in s.trouble)

@@ -13,7 +13,7 @@ from PIL import Image, ImageSequence
 from watch.follow import Following, disc, save
 
 from smd_cli.watch.board import Command
-from smd_cli.watch.live import Manner
+from smd_cli.watch.live import WatchOptions
 
 pytestmark = pytest.mark.slow
 
@@ -80,7 +80,7 @@ def test_a_frame_of_many_is_painted_again_alone(options: Sequence[str], smd: Smd
 
 
 def test_kept_frames_beyond_the_last_are_painted_again(smd: Smd) -> None:
-    with Following(Manner(keep="kept"), ("live.png",)) as live:
+    with Following(WatchOptions(keep="kept"), ("live.png",)) as live:
         live.fresh(1)
         live.ask(Command.STEP)
         live.until(lambda s: s.frame == 1)
@@ -96,7 +96,7 @@ def test_kept_frames_beyond_the_last_are_painted_again(smd: Smd) -> None:
 
 
 def test_a_kept_frame_of_a_stream_is_painted_again(smd: Smd) -> None:
-    with Following(Manner(endless=True), ("live.png",)) as live:
+    with Following(WatchOptions(endless=True), ("live.png",)) as live:
         live.until(lambda s: s.frame >= 3)
         live.ask(Command.STEP)  # pauses after one more
         live.ask(Command.KEEP)
@@ -112,7 +112,7 @@ def test_a_mask_that_is_read_as_at_first_is_so_again(smd: Smd) -> None:
     ink = disc(20)
     ink.putalpha(disc(40))
     ink.save("it's.png")
-    with Following(Manner(keep="kept"), ("live.png",)) as live:
+    with Following(WatchOptions(keep="kept"), ("live.png",)) as live:
         live.fresh(1)
         ink.putalpha(0)  # all is erased: no channel of it varies but brightness
         save(ink, Path("it's.png"))

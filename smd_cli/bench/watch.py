@@ -23,7 +23,7 @@ from smd_cli.errors import SmdError
 from smd_cli.output.writers import open_outputs
 from smd_cli.report.reporter import Reporter
 from smd_cli.watch.board import Board, Command, State
-from smd_cli.watch.live import Manner, Studio, follow
+from smd_cli.watch.live import Studio, WatchOptions, follow
 from smd_cli.watch.sources import Reader
 from smd_cli.work.job import picture_text
 from smd_cli.work.render import Models
@@ -142,7 +142,7 @@ class _Run:
             thread.join()
 
     def _follow(self) -> None:
-        follows = Manner(endless=self._endless)
+        follows = WatchOptions(endless=self._endless)
         silent = Reporter(quiet=True, paths=False)
         try:
             follow(self._request, follows, board=self._board, reporter=silent, models=self._models)

@@ -118,7 +118,7 @@ def watch(
     Keys on a terminal: space plays or pauses, s one frame, r another seed, k keeps, q quits.
     """
     from smd_cli.scene.text.source import STDIN
-    from smd_cli.watch.command import Manner
+    from smd_cli.watch.command import WatchOptions
     from smd_cli.watch.run import Serving
     from smd_cli.watch.run import watch as run_watch
     from smd_cli.work.request import Machine, Request
@@ -137,6 +137,6 @@ def watch(
         outs = out or ["{scene}.png"]
         request = Request([scene], outs, overrides_of(change, sugar), only or (), without or ())
         machine = Machine(device, dtype, low_memory)
-        manner = Manner(machine, poll, endless, blend, previews, keep, record)
+        options = WatchOptions(machine, poll, endless, blend, previews, keep, record)
         serving = Serving(port, shown) if serve or shown or port is not None else None
-        run_watch(request, manner, reporter=reporter, serving=serving)
+        run_watch(request, options, reporter=reporter, serving=serving)

@@ -59,7 +59,7 @@ def single(
 
     `plan_for`, `blend` and `previews` as for `stream`.
     """
-    return _run(plan_for, backbone, frames, first, _Manner(1, blend, previews))
+    return _run(plan_for, backbone, frames, first, _Order(1, blend, previews))
 
 
 def stream(
@@ -80,11 +80,11 @@ def stream(
     no frame gives the foremost one as it looks so far. N frames of one plan cost at most N·T·P
     rows.
     """
-    return _run(plan_for, backbone, frames, first, _Manner(None, blend, previews))
+    return _run(plan_for, backbone, frames, first, _Order(None, blend, previews))
 
 
 @dataclass(frozen=True)
-class _Manner:
+class _Order:
     """How frames are run: so many at once (None: one in every slot), and see `stream`."""
 
     depth: int | None
@@ -93,7 +93,7 @@ class _Manner:
 
 
 def _run(
-    plan_for: Plans, backbone: Backbone, frames: int | None, first: int, how: _Manner
+    plan_for: Plans, backbone: Backbone, frames: int | None, first: int, how: _Order
 ) -> Iterator[Frame]:
     flights: list[Flight] = []
     launched, end = first, None if frames is None else first + frames

@@ -1,8 +1,8 @@
 """Measures a model on random scenes: `python -m smd_cli.starter.evaluate --json`.
 
-Every scene (see `wishes`) goes through the same loading, painting, planning and sampling as in
-`smd render`. The judge, which has seen the painter's pictures alone, then says what stands in each
-brush's box and in what colour, what the patches outside of all masks show, and whether a brush's
+Every scene (see `evaluation_scenes`) goes through the same loading, painting, planning and sampling
+as in `smd render`. The judge, which has seen the painter's pictures alone, then says what stands in
+each brush's box and in what colour, what the patches outside of all masks show, and whether a brush's
 thing is found where its mask is not. No scene and no picture is left out. The same scenes with the
 same seeds are rendered in one prompt without regions, and averaged without stabilisers; --study
 adds the choices of the `sampler:` section, --against a teacher's 25 steps, which the contact sheet
@@ -44,9 +44,9 @@ from smd_cli.starter.classifier import (
     load_judge,
     with_margin,
 )
+from smd_cli.starter.evaluation_scenes import SIDE_PX, EvaluationScene, lone_scene, random_scene
 from smd_cli.starter.figures import Pixels, Sight, Verdict, by_word, contact_sheet, figures
 from smd_cli.starter.painter import CELL_PX, Painter, draw_look, find_font, load_glyphs
-from smd_cli.starter.wishes import SIDE_PX, Wish, lone_wish, random_wish
 
 Paint = npt.NDArray[np.bool_]
 
@@ -62,9 +62,9 @@ class Evaluator:
         self.judge, self.changes = judge, changes
         self.backbone: Backbone | None = None
 
-    def render(self, wish: Wish, changes: Mapping[str, Any]) -> Pixels:
+    def render(self, wanted: EvaluationScene, changes: Mapping[str, Any]) -> Pixels:
         """The picture of a scene, its frame 0."""
-        text = wish.text({**self.changes, **changes})
+        text = wanted.text({**self.changes, **changes})
         file = load_scene("-", stdin=io.BytesIO(text.encode()))
         self.backbone = self.backbone or load_backbone(file.scene.model)
         painted = paint_scene(file)
@@ -73,21 +73,21 @@ class Evaluator:
         )
         return picture(next(single(lambda _: plan, self.backbone, 1)), self.backbone)
 
-    def verdict(self, wish: Wish, changes: Mapping[str, Any] | None = None) -> Verdict:
+    def verdict(self, wanted: EvaluationScene, changes: Mapping[str, Any] | None = None) -> Verdict:
         """Render one scene, with changes, and judge it."""
         begun = time.perf_counter()
-        pixels = self.render(wish, changes or {})
+        pixels = self.render(wanted, changes or {})
         seconds = time.perf_counter() - begun
-        own = paint_scene(load_scene("-", stdin=io.BytesIO(wish.text({}).encode())))
+        own = paint_scene(load_scene("-", stdin=io.BytesIO(wanted.text({}).encode())))
         paint = [p.paint.read(whole(own.size)) >= HALF for p in own.brushes]
         boxes = tuple(with_margin(bounding_box(p)) for p in paint)
         taken = np.logical_or.reduce(paint)
         elsewhere = tuple(
             any(s.word == thing.word and s.shaped for s in self._sights(pixels, off_boxes(p)))
-            for thing, p in zip(wish.objects, paint, strict=True)
+            for thing, p in zip(wanted.objects, paint, strict=True)
         )
         return Verdict(
-            wish,
+            wanted,
             pixels,
             boxes,
             tuple(self._sights(pixels, boxes)),
@@ -126,22 +126,25 @@ class Evaluator:
         """How much seeds of one prompt differ, as a share of how much the painter's pictures do."""
         own, painted = [], []
         for number in range(LONE_PROMPTS):
-            wishes = [lone_wish(number, seed) for seed in range(LONE_SEEDS)]
-            mask = wishes[0].scene["brushes"][0]["mask"]["ellipse"]
+            wanted_scenes = [lone_scene(number, seed) for seed in range(LONE_SEEDS)]
+            mask = wanted_scenes[0].scene["brushes"][0]["mask"]["ellipse"]
             box = (int(mask[1]), int(mask[0]), int(mask[1] + mask[3]), int(mask[0] + mask[2]))
-            own.append(self.spread((self.render(wish, {}) for wish in wishes), box))
-            shown = (paint_wish(painter, wish, box, seed) for seed, wish in enumerate(wishes))
+            own.append(self.spread((self.render(wanted, {}) for wanted in wanted_scenes), box))
+            shown = (
+                paint_wanted(painter, wanted, box, seed)
+                for seed, wanted in enumerate(wanted_scenes)
+            )
             painted.append(self.spread(shown, box))
         return float(np.mean(own) / np.mean(painted))
 
 
-def paint_wish(painter: Painter, wish: Wish, box: Box, seed: int) -> Pixels:
-    """What the painter makes of a lone wish: its object, as large as the box allows."""
+def paint_wanted(painter: Painter, wanted: EvaluationScene, box: Box, seed: int) -> Pixels:
+    """What the painter makes of a lone scene: its object, as large as the box allows."""
     rng = np.random.default_rng([seed, 6])
-    canvas = painter.material(wish.material, rng, SIDE_PX).copy()
+    canvas = painter.material(wanted.material, rng, SIDE_PX).copy()
     look = draw_look(rng, int(0.92 * (box[2] - box[0]) / CELL_PX))
     corner = tuple((SIDE_PX // CELL_PX - look.size_cells) // 2 for _ in range(2))
-    painter.put(canvas, wish.objects[0], look, (corner[0], corner[1]))
+    painter.put(canvas, wanted.objects[0], look, (corner[0], corner[1]))
     return np.asarray((canvas * 255).round(), dtype=np.uint8)
 
 
@@ -228,14 +231,14 @@ def study(
         sampler = changed(own, way)
         same = sampler_of(sampler) == usual
         result[name] = figures(
-            [v if same else evaluator.verdict(v.wish, {"sampler": sampler}) for v in verdicts]
+            [v if same else evaluator.verdict(v.wanted, {"sampler": sampler}) for v in verdicts]
         )
     return result
 
 
 def sampler_of(section: Mapping[str, Any]) -> Sampler:
     """What a scene's `sampler:` comes to."""
-    text = random_wish(0).text({"sampler": section})
+    text = random_scene(0).text({"sampler": section})
     return load_scene("-", stdin=io.BytesIO(text.encode())).scene.sampler
 
 
@@ -263,27 +266,31 @@ def main(arguments: list[str] | None = None) -> None:
     if options.blur is not None:
         changes["defaults"] = {"blur": options.blur}
     evaluator = Evaluator(load_judge(options.judge), changes)
-    wishes = [random_wish(n) for n in range(options.scenes)]
-    verdicts = [evaluator.verdict(wish) for wish in wishes]
-    result: dict[str, Any] = {"scenes": len(wishes), "sampler": own, "own": figures(verdicts)}
+    wanted_scenes = [random_scene(n) for n in range(options.scenes)]
+    verdicts = [evaluator.verdict(wanted) for wanted in wanted_scenes]
+    result: dict[str, Any] = {
+        "scenes": len(wanted_scenes),
+        "sampler": own,
+        "own": figures(verdicts),
+    }
     if not options.alone:
         painter = Painter(load_glyphs(find_font(options.font)), seed=1000)
         result["variety"] = round(evaluator.variety(painter), 2)
         result["one prompt without regions"] = figures(
-            [evaluator.verdict(wish, wish.without_regions()) for wish in wishes]
+            [evaluator.verdict(wanted, wanted.without_regions()) for wanted in wanted_scenes]
         )
         plain = {"sampler": changed(own, BASELINE)}
         result["average without stabilisers"] = figures(
-            [evaluator.verdict(wish, plain) for wish in wishes]
+            [evaluator.verdict(wanted, plain) for wanted in wanted_scenes]
         )
     if options.study:
-        few = min(options.study, len(wishes))
+        few = min(options.study, len(wanted_scenes))
         result["study"] = {"scenes": few, **study(evaluator, own, verdicts[:few])}
     shown = verdicts[:64]
     if options.against:
         changes = {"model": str(options.against.resolve()), "sampler": TEACHER}
         teacher = Evaluator(evaluator.judge, changes)
-        others = [teacher.verdict(wish) for wish in wishes[: options.against_scenes]]
+        others = [teacher.verdict(wanted) for wanted in wanted_scenes[: options.against_scenes]]
         result["teacher, 25 steps"] = figures(others)
         result["own, on the teacher's scenes"] = figures(verdicts[: len(others)])
         pairs = zip(others, verdicts, strict=False)

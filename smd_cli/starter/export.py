@@ -35,7 +35,7 @@ two in which it sees the whole canvas, and melts into it."""
 
 
 LEARNT: dict[str, Any] = {"timesteps": [20, 479], "smallest_px": 48, "window_px": 192}
-"""What the lessons show: the timesteps of their slots, and objects of six cells at least."""
+"""What the targets show: the timesteps of their slots, and objects of six cells at least."""
 
 
 def defaults() -> dict[str, Any]:

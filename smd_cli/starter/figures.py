@@ -11,8 +11,8 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw
 
 from smd_cli.starter.classifier import Box
+from smd_cli.starter.evaluation_scenes import SIDE_PX, EvaluationScene
 from smd_cli.starter.vocabulary import Thing
-from smd_cli.starter.wishes import SIDE_PX, Wish
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -33,7 +33,7 @@ class Verdict:
     `elsewhere` says of each object whether its word was seen where its mask is not.
     """
 
-    wish: Wish
+    wanted: EvaluationScene
     pixels: Pixels
     boxes: tuple[Box, ...]
     objects: tuple[Sight, ...]
@@ -44,12 +44,12 @@ class Verdict:
     @property
     def right(self) -> list[bool]:
         """Which objects were found to be what was asked for."""
-        return [a.word == b.word for a, b in zip(self.wish.objects, self.objects, strict=True)]
+        return [a.word == b.word for a, b in zip(self.wanted.objects, self.objects, strict=True)]
 
     @property
     def colours(self) -> list[bool]:
         """Of everything asked for in a colour: whether it has that colour."""
-        asked = (*self.wish.objects, self.wish.material)
+        asked = (*self.wanted.objects, self.wanted.material)
         pairs = zip(asked, (*self.objects, self.material), strict=True)
         return [thing.colour == sight.colour for thing, sight in pairs if thing.colour]
 
@@ -63,8 +63,8 @@ def contact_sheet(verdicts: Sequence[Verdict], columns: int = 8) -> Image.Image:
     for n, verdict in enumerate(verdicts):
         x, y = n % columns * cell[0], n // columns * cell[1]
         sheet.paste(Image.fromarray(verdict.pixels), (x, y))
-        lines = [(verdict.wish.material, verdict.material)]
-        lines += zip(verdict.wish.objects, verdict.objects, strict=True)
+        lines = [(verdict.wanted.material, verdict.material)]
+        lines += zip(verdict.wanted.objects, verdict.objects, strict=True)
         for line, (thing, sight) in enumerate(lines):
             draw.text((x, y + SIDE_PX + 1 + 11 * line), str(thing), fill="black")
             if seen := _mistaken(thing, sight):
@@ -98,7 +98,7 @@ def figures(verdicts: Sequence[Verdict]) -> dict[str, Any]:
             str(n): percent([r for v in verdicts if len(v.objects) == n for r in v.right])
             for n in counts
         },
-        "backgrounds_right": percent([v.material.word == v.wish.material.word for v in verdicts]),
+        "backgrounds_right": percent([v.material.word == v.wanted.material.word for v in verdicts]),
         "colours_right": percent([right for v in verdicts for right in v.colours]),
         "leak": percent([leaked for v in verdicts for leaked in v.elsewhere]),
         "seconds_per_scene": round(float(np.mean([v.seconds for v in verdicts])), 3),
@@ -109,7 +109,7 @@ def by_word(verdicts: Sequence[Verdict]) -> dict[str, str]:
     """How often each word was right: {"fox": "3/4"}."""
     outcomes: dict[str, list[bool]] = {}
     for verdict in verdicts:
-        asked = (*verdict.wish.objects, verdict.wish.material)
+        asked = (*verdict.wanted.objects, verdict.wanted.material)
         for thing, sight in zip(asked, (*verdict.objects, verdict.material), strict=True):
             outcomes.setdefault(thing.word, []).append(thing.word == sight.word)
     return {word: f"{sum(o)}/{len(o)}" for word, o in sorted(outcomes.items())}

@@ -37,7 +37,7 @@ class Estimates:
         """Pictures (BATCH, 3, H, W) in [-1, 1], and latents (BATCH, C, h, w): estimates where the
         prompt says what is there, the picture's own elsewhere, and all over in some of them."""
         teacher, device = self.teacher, self.teacher.device
-        painted = teacher.lessons[SIZE_PX, BATCH, step]
+        painted = teacher.targets[SIZE_PX, BATCH, step]
         rng = np.random.default_rng([teacher.settings.seed, 8, step])
         generator = torch.Generator().manual_seed(int(rng.integers(2**60)))
         wanted = to_signed([e.target for e in painted.examples]).to(device)

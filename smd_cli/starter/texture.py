@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from smd_cli.starter.lessons import Batch
+from smd_cli.starter.targets import Batch
 
 FILTERS = 64
 

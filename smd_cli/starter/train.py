@@ -27,12 +27,12 @@ from torch import Tensor, nn
 from transformers import CLIPTextModel
 
 from smd_cli.backbone.families.denoiser import PlacedUNet
+from smd_cli.starter.attention_supervision import Placing, attending, attention_loss
 from smd_cli.starter.export import export
-from smd_cli.starter.lessons import MOST_OF_CLEAN, Batch, Settings, Stage, Teacher
-from smd_cli.starter.looks import Looks
 from smd_cli.starter.painter import Painter, find_font, load_glyphs
-from smd_cli.starter.pointing import Placing, pointing, pointing_loss
+from smd_cli.starter.targets import MOST_OF_CLEAN, Batch, Settings, Stage, Teacher
 from smd_cli.starter.text import WIDTH, autocast, build_text_encoder, build_tokenizer, teach_words
+from smd_cli.starter.text_supervision import TextTargets
 from smd_cli.starter.texture import texture_loss
 from smd_cli.starter.train_codec import load_or_train_codec
 
@@ -117,12 +117,12 @@ class Student:
         for where in their objects cells are thought to be.
         """
         unet, side = self.unet, batch.noised.shape[-1]
-        with autocast(self.device), pointing(unet) as kept, self.placing.listening(unet) as levels:
+        with autocast(self.device), attending(unet) as kept, self.placing.listening(unet) as levels:
             found = unet(batch.noised, batch.timesteps, self.states(batch.tokens)).sample.float()
         self.lacking = texture_loss(found, batch)
         capped = (MOST_OF_CLEAN * batch.sigmas.square()).clamp_max(1)[:, None, None, None]
         error = (found - batch.velocity).square() * batch.weight * capped
-        self.missed = pointing_loss(kept, batch.boxes, side)
+        self.missed = attention_loss(kept, batch.boxes, side)
         self.misplaced = self.placing.loss(levels, batch.boxes, side)
         shares = POINTING * self.missed + PLACING * self.misplaced + TEXTURE * self.lacking
         loss: Tensor = error.mean() / batch.weight.mean() + shares
@@ -203,7 +203,7 @@ class Training:
         if self.older:
             student.load(self.older / "weights")
             return
-        look = Looks(self.teacher.lessons.painter, self.codec).of
+        look = TextTargets(self.teacher.targets.painter, self.codec).of
         losses = teach_words(
             student.text_encoder, self.teacher.tokenizer, look, settings.seed, settings.word_steps
         )

@@ -21,7 +21,7 @@ from smd_cli.work.request import AUTO, Machine, Request, load
 
 
 @dataclass(frozen=True)
-class Manner:
+class WatchOptions:
     """How to follow a scene.
 
     `endless`: frames without end; `blend`: frames in flight go on under a new plan; `previews`:
@@ -42,25 +42,25 @@ def kept_name(title: str, number: int) -> str:
     return f"{title}-{number:04d}.png"
 
 
-def refuse_wrong(request: Request, manner: Manner) -> None:
+def refuse_wrong(request: Request, options: WatchOptions) -> None:
     """Raise UsageError for a command that no save of a file can mend."""
     [source] = request.scenes
     _refuse_no_file(Path(source))
-    if manner.keep:
-        _refuse_no_folder(manner.keep)
-        kept = Path(manner.keep) / kept_name(Path(source).stem, 1)
-        refuse_long(kept, f"--keep {manner.keep}", "give the scene or the folder a shorter one")
-    if manner.record:
-        film_target(manner.record, source, seed=0)
+    if options.keep:
+        _refuse_no_folder(options.keep)
+        kept = Path(options.keep) / kept_name(Path(source).stem, 1)
+        refuse_long(kept, f"--keep {options.keep}", "give the scene or the folder a shorter one")
+    if options.record:
+        film_target(options.record, source, seed=0)
     try:
         file = load(source, request)
-        targets = watch_targets(file, request, manner)
+        targets = watch_targets(file, request, options)
     except SmdError as wrong:
         if no_save_mends(wrong):
             raise
         return
-    if manner.keep:
-        _refuse_shared(manner.keep, file.name, targets)
+    if options.keep:
+        _refuse_shared(options.keep, file.name, targets)
 
 
 def no_save_mends(wrong: SmdError) -> bool:
@@ -75,7 +75,7 @@ def names_model(request: Request) -> bool:
     return any(change.key.partition(".")[0] == "model" for change in request.overrides)
 
 
-def watch_targets(file: SceneFile, request: Request, manner: Manner) -> tuple[Target, ...]:
+def watch_targets(file: SceneFile, request: Request, options: WatchOptions) -> tuple[Target, ...]:
     """Where pictures go: a still without a frame number shows every frame in turn.
 
     Raises UsageError for a film of endless frames, and where a result would replace another one or
@@ -89,20 +89,20 @@ def watch_targets(file: SceneFile, request: Request, manner: Manner) -> tuple[Ta
 
     alone = [target(out, 1) for out in request.outs]
     movies = [one for one in alone if one.is_movie]
-    if manner.endless and movies:
+    if options.endless and movies:
         raise UsageError(
             f"{movies[0].written}: a film of frames without end is never whole",
             f"record one instead: --record {movies[0].written}",
         )
     turns = [one.kind == "still" and one.format != "WEBP" for one in alone]
     targets = tuple(
-        one if still or manner.endless else target(out, frames)
+        one if still or options.endless else target(out, frames)
         for out, one, still in zip(request.outs, alone, turns, strict=True)
     )
-    films = [film_target(manner.record, file.file, file.scene.seed)] if manner.record else []
+    films = [film_target(options.record, file.file, file.scene.seed)] if options.record else []
     refuse_same_file(targets)
     _refuse_both(films, targets)
-    refuse_inputs([*targets, *films], inputs_of(file), endless=manner.endless)
+    refuse_inputs([*targets, *films], inputs_of(file), endless=options.endless)
     return targets
 
 

@@ -22,7 +22,7 @@ from smd_cli.output.targets import Target
 from smd_cli.output.writers import Outputs, open_outputs
 from smd_cli.report.reporter import Reporter
 from smd_cli.watch.board import Board, Command
-from smd_cli.watch.command import Manner, names_model
+from smd_cli.watch.command import WatchOptions, names_model
 from smd_cli.watch.follower import Follower, Version, wait
 from smd_cli.watch.keeper import Keeper, Recorder
 from smd_cli.watch.sources import Reader
@@ -32,7 +32,7 @@ from smd_cli.work.job import Job, picture_text
 from smd_cli.work.render import Models, memory_sentence
 from smd_cli.work.request import Request
 
-__all__ = ["Manner", "Session", "Studio", "follow"]
+__all__ = ["Session", "Studio", "WatchOptions", "follow"]
 
 
 class OvertakenError(Exception):
@@ -88,9 +88,9 @@ class Session:
         teller: Teller,
         keeper: Keeper,
         recorder: Recorder | None,
-        manner: Manner,
+        options: WatchOptions,
     ) -> None:
-        self._follower, self._studio, self._manner = follower, studio, manner
+        self._follower, self._studio, self._options = follower, studio, options
         self._board, self._teller = board, teller
         self._keeper, self._recorder = keeper, recorder
         self._playing = True
@@ -117,7 +117,7 @@ class Session:
         if version is None or not self._due(version):
             wait(self._follower, self._board.wake)
             return
-        paint = self._paint_endless if self._manner.endless else self._paint
+        paint = self._paint_endless if self._options.endless else self._paint
         self._failed = None
         try:
             with memory_sentence(version.job):
@@ -138,7 +138,7 @@ class Session:
         """Whether there is something to paint now."""
         if version is self._failed:
             return self._folder_gone and not _folder_gone(version)
-        unpainted = self._manner.endless or version is not self._done
+        unpainted = self._options.endless or version is not self._done
         return self._steps > 0 or (self._playing and unpainted)
 
     def _attend(self) -> None:
@@ -153,7 +153,7 @@ class Session:
         if command is Command.PLAY:
             self._playing, self._steps = not self._playing, 0
         elif command is Command.STEP:
-            self._playing = self._playing and not self._manner.endless
+            self._playing = self._playing and not self._options.endless
             self._steps += 1
         elif command is Command.SEED:
             self._teller.reseeded(self._follower.reseed(), playing=self._playing)
@@ -184,7 +184,7 @@ class Session:
                 raise OvertakenError
             return plan
 
-        frames = single(latest, backbone, count, first=first, previews=self._manner.previews)
+        frames = single(latest, backbone, count, first=first, previews=self._options.previews)
         targets = [t for t in version.job.targets if not (again and t.is_movie)]
         with _opened(version, targets) as outputs:
             for frame in frames:
@@ -208,8 +208,8 @@ class Session:
             latest,
             plans.backbone,
             first=self._next_frame,
-            blend=self._manner.blend,
-            previews=self._manner.previews,
+            blend=self._options.blend,
+            previews=self._options.previews,
         )
         for frame in frames:
             self._deliver(plans.version, frame, plans.backbone)
@@ -237,11 +237,11 @@ class Session:
         self._shown = Shown(version, frame.index, pixels, text)
         self._next_frame = frame.index + 1
         self._steps = max(self._steps - 1, 0)
-        mute = self._manner.endless and version is self._settled
+        mute = self._options.endless and version is self._settled
         self._teller.written(version, frame.index, paths, fresh=fresh, mute=mute)
         self._teller.picture(version, frame.index, pixels, fresh=fresh, mixed=frame.mixed)
         self._film(self._shown)
-        if fresh and self._manner.keep and not mute:
+        if fresh and self._options.keep and not mute:
             self._keep(self._shown)
         if fresh:
             self._settled = version
@@ -328,7 +328,7 @@ def _folder_gone(version: Version) -> bool:
 
 def follow(
     request: Request,
-    manner: Manner,
+    options: WatchOptions,
     *,
     board: Board,
     reporter: Reporter,
@@ -338,23 +338,23 @@ def follow(
 
     Raises SmdError where no save mends what is wrong: the command itself, or its model.
     """
-    pick_dtype(manner.machine.dtype, pick_device(manner.machine.device))
+    pick_dtype(options.machine.dtype, pick_device(options.machine.device))
     teller = Teller(board, reporter)
-    board.tell(endless=manner.endless, busy="")
+    board.tell(endless=options.endless, busy="")
     with ExitStack() as stack:
         recorder = None
-        if manner.record:
-            recorder = stack.enter_context(Recorder(manner.record, request, teller))
+        if options.record:
+            recorder = stack.enter_context(Recorder(options.record, request, teller))
         watcher = stack.enter_context(
-            Watcher(board.wake, polling=manner.polling, say=reporter.note)
+            Watcher(board.wake, polling=options.polling, say=reporter.note)
         )
         watcher.changed.set()
-        models = models or Models(manner.machine, reporter)
-        reader = Reader(manner, teller.preparing, models.soft_masks)
+        models = models or Models(options.machine, reporter)
+        reader = Reader(options, teller.preparing, models.soft_masks)
         follower = Follower(reader, request, watcher, teller)
         studio = Studio(models)
-        keeper = Keeper(manner.keep)
-        session = Session(follower, studio, board, teller, keeper, recorder, manner)
+        keeper = Keeper(options.keep)
+        session = Session(follower, studio, board, teller, keeper, recorder, options)
         try:
             session.run()
         except KeyboardInterrupt:

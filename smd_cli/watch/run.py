@@ -16,7 +16,7 @@ from types import FrameType
 from smd_cli.errors import SmdError
 from smd_cli.report.reporter import Reporter
 from smd_cli.watch.board import Board
-from smd_cli.watch.command import Manner, refuse_wrong
+from smd_cli.watch.command import WatchOptions, refuse_wrong
 from smd_cli.watch.keys import Keys
 from smd_cli.watch.screen import Screen
 from smd_cli.watch.serve import PageServer
@@ -32,14 +32,14 @@ class Serving:
 
 
 def watch(
-    request: Request, manner: Manner, *, reporter: Reporter, serving: Serving | None = None
+    request: Request, options: WatchOptions, *, reporter: Reporter, serving: Serving | None = None
 ) -> None:
     """Follow a scene until Ctrl-C or a quit, with a page, a screen and keys as there are.
 
     They are there before the heavy libraries and the model, which a quit need not wait for.
     Raises UsageError for a wrong command before any of it.
     """
-    refuse_wrong(request, manner)
+    refuse_wrong(request, options)
     board = Board()
     board.tell(busy="starting")
     quitting = _Quitting(board)
@@ -59,7 +59,7 @@ def watch(
         with _shortage(), quiet():
             from smd_cli.watch.live import follow
 
-            follow(request, manner, board=board, reporter=reporter)
+            follow(request, options, board=board, reporter=reporter)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from smd_cli.scene.paint.files import FileContent, PaintSource
 from smd_cli.scene.paint.painted import PaintedScene
 from smd_cli.scene.text.source import source_of
 from smd_cli.scene.types import Channel, ImageMask, MaskPart, SceneFile
-from smd_cli.watch.command import Manner, names_model, no_save_mends, watch_targets
+from smd_cli.watch.command import WatchOptions, names_model, no_save_mends, watch_targets
 from smd_cli.work.job import Job, job_of
 from smd_cli.work.request import Request, informed, load
 
@@ -71,7 +71,7 @@ class Reader:
 
     def __init__(
         self,
-        manner: Manner = Manner(),  # noqa: B008 - it is frozen
+        options: WatchOptions = WatchOptions(),  # noqa: B008 - it is frozen
         asking: Callable[[str], AbstractContextManager[None]] = lambda _: nullcontext(),
         soft_masks: SoftMasks | None = None,
     ) -> None:
@@ -79,7 +79,7 @@ class Reader:
 
         `soft_masks` are shared with whoever works them out as well.
         """
-        self._manner, self._asking = manner, asking
+        self._options, self._asking = options, asking
         self._soft = SoftMasks() if soft_masks is None else soft_masks
         self._paint_source, self._files = PaintSource(), _Files()
         self._unanswered: _Unanswered | None = None
@@ -114,7 +114,7 @@ class Reader:
         try:
             with self._paint_source.round(found.contents):
                 painted, warnings = self._paint(file)
-            targets = watch_targets(file, request, self._manner)
+            targets = watch_targets(file, request, self._options)
             job = job_of(file, painted, targets, self._soft)
         except SmdError as wrong:
             return Reading(digests, wrong=wrong, for_good=not isinstance(wrong, SceneError))

@@ -21,27 +21,27 @@ from smd_cli.starter.evaluate import (
     changed,
     free_patches,
     off_boxes,
-    paint_wish,
+    paint_wanted,
     told,
 )
+from smd_cli.starter.evaluation_scenes import EvaluationScene, lone_scene, random_scene
 from smd_cli.starter.figures import Pixels, Sight, Verdict, by_word, contact_sheet, figures
 from smd_cli.starter.painter import Painter
 from smd_cli.starter.vocabulary import COLOURABLE, COLOURS, MATERIALS, OBJECTS, Thing
-from smd_cli.starter.wishes import Wish, lone_wish, random_wish
 
 
 def test_scenes_are_fixed_by_their_number_and_keep_to_the_rules() -> None:
     shares, counts, coloured = [], [], []
     for number in range(60):
-        wish = random_wish(number)
-        assert wish == random_wish(number)
-        assert {thing.word for thing in wish.objects} <= set(OBJECTS)
-        assert wish.material.word in MATERIALS
-        counts.append(len({thing.word for thing in wish.objects}))
-        coloured += [thing.colour is not None for thing in wish.objects]
-        if wish.material.colour:
-            assert wish.material.word in COLOURABLE
-        painted = paint_scene(load_scene("-", stdin=io.BytesIO(wish.text({}).encode())))
+        wanted = random_scene(number)
+        assert wanted == random_scene(number)
+        assert {thing.word for thing in wanted.objects} <= set(OBJECTS)
+        assert wanted.material.word in MATERIALS
+        counts.append(len({thing.word for thing in wanted.objects}))
+        coloured += [thing.colour is not None for thing in wanted.objects]
+        if wanted.material.colour:
+            assert wanted.material.word in COLOURABLE
+        painted = paint_scene(load_scene("-", stdin=io.BytesIO(wanted.text({}).encode())))
         assert painted.size == (256, 256)
         own = [float(dense(p.paint).mean()) for p in painted.brushes]
         assert sum(own) < 0.62
@@ -54,27 +54,29 @@ def test_scenes_are_fixed_by_their_number_and_keep_to_the_rules() -> None:
 
 
 def test_changes_reach_the_scene() -> None:
-    wish = random_wish(3)
-    text = wish.text({"sampler": {"timesteps": [999, 500]}, "defaults": {"blur": 5}})
+    wanted = random_scene(3)
+    text = wanted.text({"sampler": {"timesteps": [999, 500]}, "defaults": {"blur": 5}})
     scene = load_scene("-", stdin=io.BytesIO(text.encode())).scene
     assert scene.sampler.timesteps == (999, 500)
     assert all(brush.blur_px == 5 for brush in scene.brushes)
 
 
 def test_one_prompt_names_everything() -> None:
-    wish = random_wish(3)
-    text = wish.text(wish.without_regions())
+    wanted = random_scene(3)
+    text = wanted.text(wanted.without_regions())
     scene = load_scene("-", stdin=io.BytesIO(text.encode())).scene
     assert not scene.brushes
     assert scene.background.prompt is not None
-    assert all(str(thing) in scene.background.prompt for thing in (*wish.objects, wish.material))
+    assert all(
+        str(thing) in scene.background.prompt for thing in (*wanted.objects, wanted.material)
+    )
 
 
 def test_seeds_of_a_lone_wish_differ_in_the_seed_alone() -> None:
-    first, second = lone_wish(4, 0), lone_wish(4, 1)
+    first, second = lone_scene(4, 0), lone_scene(4, 1)
     assert (first.objects, first.material) == (second.objects, second.material)
     assert {**first.scene, "seed": 1} == second.scene
-    assert lone_wish(5, 0).objects != first.objects
+    assert lone_scene(5, 0).objects != first.objects
 
 
 @pytest.mark.parametrize("way", [BASELINE, *STUDY.values()])
@@ -82,7 +84,7 @@ def test_every_way_is_a_sampler_that_scenes_may_have(way: dict[str, Any]) -> Non
     own = {"timesteps": [999, 640], "bootstrap": {"steps": 1, "mix": 0.9}}
     sampler = changed(own, way)
     scene = load_scene(
-        "-", stdin=io.BytesIO(random_wish(0).text({"sampler": sampler}).encode())
+        "-", stdin=io.BytesIO(random_scene(0).text({"sampler": sampler}).encode())
     ).scene
     assert scene.sampler.timesteps == (999, 640)
     assert scene.sampler.bootstrap.mix == 0.9
@@ -90,7 +92,7 @@ def test_every_way_is_a_sampler_that_scenes_may_have(way: dict[str, Any]) -> Non
 
 
 def test_the_teacher_takes_25_ddim_steps_with_guidance() -> None:
-    text = random_wish(0).text({"sampler": TEACHER})
+    text = random_scene(0).text({"sampler": TEACHER})
     sampler = load_scene("-", stdin=io.BytesIO(text.encode())).scene.sampler
     assert (sampler.method, sampler.steps) == ("multidiffusion", 25)
     assert (sampler.guidance.type, sampler.guidance.scale) == ("full", 3.0)
@@ -124,8 +126,8 @@ def test_boxes_and_crops() -> None:
 
 def test_figures_and_sheet() -> None:
     box, pixels = (10, 10, 90, 90), np.zeros((256, 256, 3), dtype=np.uint8)
-    two = Wish((Thing("fox", "red"), Thing("owl")), Thing("sand", "pink"), {})
-    one = Wish((Thing("owl"),), Thing("sea"), {})
+    two = EvaluationScene((Thing("fox", "red"), Thing("owl")), Thing("sand", "pink"), {})
+    one = EvaluationScene((Thing("owl"),), Thing("sea"), {})
     fox, cat, owl = (Sight(word, "red", True) for word in ("fox", "cat", "owl"))
     flat = Sight("owl", "red", shaped=False)
     verdicts = [
@@ -148,9 +150,9 @@ def test_figures_and_sheet() -> None:
 
 def test_nothing_asked_for_in_colour_is_no_figure() -> None:
     pixels = np.zeros((256, 256, 3), dtype=np.uint8)
-    wish = Wish((Thing("owl"),), Thing("sea"), {})
+    wanted = EvaluationScene((Thing("owl"),), Thing("sea"), {})
     verdict = Verdict(
-        wish, pixels, (), (Sight("owl", "red", True),), Sight("sea", "red", True), (), 1
+        wanted, pixels, (), (Sight("owl", "red", True),), Sight("sea", "red", True), (), 1
     )
     assert figures([verdict])["colours_right"] is None
 
@@ -169,16 +171,18 @@ class Constant(Judge):
 @pytest.mark.slow
 def test_a_scene_is_rendered_and_judged(painter: Painter) -> None:
     evaluator = Evaluator(Constant(), {"model": str(STARTER), "sampler": {"timesteps": [999]}})
-    wish = random_wish(1)
-    verdict = evaluator.verdict(wish)
+    wanted = random_scene(1)
+    verdict = evaluator.verdict(wanted)
     assert verdict.pixels.shape == (256, 256, 3)
     assert {sight.word for sight in (*verdict.objects, verdict.material)} == {"fox"}
-    fox = Wish((Thing("fox"),), Thing("sea"), lone_wish(0, 0).scene)
+    fox = EvaluationScene((Thing("fox"),), Thing("sea"), lone_scene(0, 0).scene)
     assert evaluator.verdict(fox).elsewhere == (True,)
-    plain = evaluator.verdict(wish, wish.without_regions())
-    assert len(plain.objects) == len(wish.objects)
+    plain = evaluator.verdict(wanted, wanted.without_regions())
+    assert len(plain.objects) == len(wanted.objects)
     assert not np.array_equal(plain.pixels, verdict.pixels)
     box = (70, 70, 190, 190)
-    painted: list[Pixels] = [paint_wish(painter, lone_wish(0, 0), box, seed) for seed in (0, 0, 1)]
+    painted: list[Pixels] = [
+        paint_wanted(painter, lone_scene(0, 0), box, seed) for seed in (0, 0, 1)
+    ]
     assert evaluator.spread(painted[:2], box) == 0
     assert evaluator.spread(painted[1:], box) > 0

@@ -7,8 +7,8 @@ import torch
 
 from smd_cli.backbone.families.codec import PatchAutoencoder
 from smd_cli.starter.finish import BATCH, CLEAN, SIZE_PX, TIMESTEPS, Estimates
-from smd_cli.starter.lessons import Settings, Teacher
 from smd_cli.starter.painter import Painter
+from smd_cli.starter.targets import Settings, Teacher
 from smd_cli.starter.train import CPU, Training
 from smd_cli.starter.train_codec import teach_decoder
 
@@ -33,7 +33,7 @@ def test_latents_are_the_estimates_where_the_prompt_speaks_and_the_pictures_else
     wanted, latents = estimates.draw(3)
     assert wanted.shape == (BATCH, 3, SIZE_PX, SIZE_PX)
     own = codec.encode(wanted).latents
-    examples = estimates.teacher.lessons[SIZE_PX, BATCH, 3].examples
+    examples = estimates.teacher.targets[SIZE_PX, BATCH, 3].examples
     clean = 0
     for example, theirs, shown in zip(examples, own, latents, strict=True):
         told = torch.from_numpy(example.weight == 1)

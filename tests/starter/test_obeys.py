@@ -9,9 +9,9 @@ from PIL import Image
 
 from smd_cli.starter.classifier import JUDGE, load_judge
 from smd_cli.starter.evaluate import Evaluator, main, sampler_of
+from smd_cli.starter.evaluation_scenes import random_scene
 from smd_cli.starter.export import SAMPLER
 from smd_cli.starter.figures import figures
-from smd_cli.starter.wishes import random_wish
 
 SCENES = 16
 
@@ -19,9 +19,11 @@ SCENES = 16
 @pytest.mark.slow
 def test_regions_obey_their_prompts_which_one_prompt_for_all_does_not() -> None:
     evaluator = Evaluator(load_judge(JUDGE), {})
-    wishes = [random_wish(number) for number in range(SCENES)]
-    own = figures([evaluator.verdict(wish) for wish in wishes])
-    at_once = figures([evaluator.verdict(wish, wish.without_regions()) for wish in wishes])
+    wanted_scenes = [random_scene(number) for number in range(SCENES)]
+    own = figures([evaluator.verdict(wanted) for wanted in wanted_scenes])
+    at_once = figures(
+        [evaluator.verdict(wanted, wanted.without_regions()) for wanted in wanted_scenes]
+    )
     assert own["objects_right"] > 60
     assert own["backgrounds_right"] > 60
     assert own["leak"] < 10

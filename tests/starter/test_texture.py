@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from smd_cli.starter.lessons import Batch
+from smd_cli.starter.targets import Batch
 from smd_cli.starter.texture import MOST, filters, strengths, texture_loss
 
 SIGMA = 0.6

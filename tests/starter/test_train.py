@@ -9,8 +9,8 @@ import torch
 from smd_cli.backbone.families.codec import PatchAutoencoder
 from smd_cli.starter.export import SAMPLER
 from smd_cli.starter.finish import finish
-from smd_cli.starter.lessons import Settings, Stage
 from smd_cli.starter.painter import Painter
+from smd_cli.starter.targets import Settings, Stage
 from smd_cli.starter.train import LONGEST_STEP_S, Student, Training
 from smd_cli.starter.train_codec import train_codec
 

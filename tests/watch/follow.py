@@ -13,7 +13,7 @@ from PIL import Image
 
 from smd_cli.report.reporter import Reporter
 from smd_cli.watch.board import Board, Command, State
-from smd_cli.watch.live import Manner, follow
+from smd_cli.watch.live import WatchOptions, follow
 from smd_cli.work.request import Request
 
 PATIENCE_S = 30.0
@@ -23,7 +23,10 @@ class Following:
     """Follows ``s.yaml`` in the current folder while the block lasts, then quits."""
 
     def __init__(
-        self, manner: Manner, outs: tuple[str, ...] = ("live.png",), request: Request | None = None
+        self,
+        options: WatchOptions,
+        outs: tuple[str, ...] = ("live.png",),
+        request: Request | None = None,
     ) -> None:
         self.board = Board()
         self.wrong: BaseException | None = None
@@ -31,7 +34,7 @@ class Following:
 
         def run() -> None:
             try:
-                follow(asked, manner, board=self.board, reporter=Reporter(quiet=True))
+                follow(asked, options, board=self.board, reporter=Reporter(quiet=True))
             except BaseException as wrong:
                 self.wrong = wrong
 

@@ -22,7 +22,7 @@ from smd_cli.models.cache import Download
 from smd_cli.scene.overrides import Override, parse_override
 from smd_cli.watch import follower, sources
 from smd_cli.watch.board import Board
-from smd_cli.watch.command import Manner, refuse_wrong
+from smd_cli.watch.command import WatchOptions, refuse_wrong
 from smd_cli.watch.run import _Quitting, once_interrupted
 from smd_cli.watch.sources import Reader
 from smd_cli.work.request import Machine, Request
@@ -59,13 +59,15 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 LONG = "x" * 250
 
 
-@pytest.mark.parametrize("manner", [Manner(keep="kept"), Manner(record="{scene}-film.gif")])
-def test_a_name_that_is_too_long_ends_it_at_once(manner: Manner) -> None:
+@pytest.mark.parametrize(
+    "options", [WatchOptions(keep="kept"), WatchOptions(record="{scene}-film.gif")]
+)
+def test_a_name_that_is_too_long_ends_it_at_once(options: WatchOptions) -> None:
     Path("s.yaml").rename(f"{LONG}.yaml")
     request = Request([f"{LONG}.yaml"], ["live.png"])
     with pytest.raises(UsageError, match="255 are allowed"):
-        refuse_wrong(request, manner)
-    refuse_wrong(request, Manner())
+        refuse_wrong(request, options)
+    refuse_wrong(request, WatchOptions())
 
 
 WRONG = [
@@ -116,30 +118,30 @@ def test_what_no_scene_can_come_to_is_refused(scene: str, message: str) -> None:
     elif scene == "pipe":
         pytest.skip("there are no pipes with names")
     with pytest.raises(UsageError, match=message):
-        refuse_wrong(Request([scene], ["live.png"]), Manner())
+        refuse_wrong(Request([scene], ["live.png"]), WatchOptions())
 
 
 def test_a_keep_folder_must_let_us_write(monkeypatch: pytest.MonkeyPatch) -> None:
     Path("kept").mkdir()
-    request, manner = Request(["s.yaml"], ["live.png"]), Manner(keep="kept/new/one")
-    refuse_wrong(request, manner)
+    request, options = Request(["s.yaml"], ["live.png"]), WatchOptions(keep="kept/new/one")
+    refuse_wrong(request, options)
     assert not list(Path("kept").iterdir())
     monkeypatch.setattr(os, "access", lambda place, _: Path(place) != Path("kept"))
     with pytest.raises(UsageError, match="no permission to write in the folder kept"):
-        refuse_wrong(request, manner)
+        refuse_wrong(request, options)
 
 
 @pytest.mark.parametrize("device", ["tpu", "cuda:99"])
 def test_a_machine_that_is_not_there_ends_it(device: str) -> None:
     with (
         pytest.raises(UsageError, match="there is no device"),
-        Following(Manner(Machine(device))) as live,
+        Following(WatchOptions(Machine(device))) as live,
     ):
         live.fresh(1)
 
 
 def follow_with(*changes: Override) -> Following:
-    return Following(Manner(), request=Request(["s.yaml"], ["live.png"], changes))
+    return Following(WatchOptions(), request=Request(["s.yaml"], ["live.png"], changes))
 
 
 def test_a_model_of_the_command_that_cannot_be_loaded_ends_it() -> None:
@@ -169,7 +171,7 @@ def test_what_a_save_can_mend_is_waited_for() -> None:
     Path("s.yaml").rename("away")
     changes = [parse_override("brushes.fox.mask=new.png"), parse_override("brushes.fox.seed=3")]
     request = Request(["s.yaml"], ["live.png"], changes)
-    refuse_wrong(request, Manner())
+    refuse_wrong(request, WatchOptions())
     with follow_with(*changes) as live:
         live.until(lambda s: "no such file" in s.trouble)
         Path("away").rename("s.yaml")
@@ -195,7 +197,7 @@ def test_a_scene_may_be_a_folder_for_a_while() -> None:
 
 
 def test_a_mask_that_became_the_film_is_told() -> None:
-    reader = Reader(Manner(record="film.gif"))
+    reader = Reader(WatchOptions(record="film.gif"))
     request = Request(["s.yaml"], ["live.png"])
     assert reader.read(request).job
     Image.new("L", (64, 64)).save("film.gif")

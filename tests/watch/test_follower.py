@@ -18,7 +18,7 @@ from smd_cli.errors import SmdError
 from smd_cli.report.reporter import Reporter
 from smd_cli.watch import follower, watcher
 from smd_cli.watch.keeper import Recorder
-from smd_cli.watch.live import Manner
+from smd_cli.watch.live import WatchOptions
 from smd_cli.watch.sources import Reader, Reading
 from smd_cli.work.request import Request
 
@@ -52,7 +52,7 @@ def name_mask(path: str) -> None:
 @pytest.mark.slow
 def test_a_mask_may_come_with_all_its_folders() -> None:
     name_mask("a/b/c/fox.png")
-    with Following(Manner()) as live:
+    with Following(WatchOptions()) as live:
         live.until(lambda s: "there is no file" in s.trouble)
         Path("a/b/c").mkdir(parents=True)
         save(disc(40), Path("a/b/c/fox.png"))
@@ -65,7 +65,7 @@ def test_a_folder_may_be_a_link_to_another_one() -> None:
         save(disc(x), Path(name, "fox.png"))
     Path("masks").symlink_to("old")
     name_mask("masks/fox.png")
-    with Following(Manner()) as live:
+    with Following(WatchOptions()) as live:
         live.fresh(1)
         Path("beside").symlink_to("new")
         Path("beside").replace("masks")
@@ -77,7 +77,7 @@ def test_a_folder_far_above_may_be_another_one() -> None:
         Path(name, "b", "c").mkdir(parents=True)
         save(disc(x), Path(name, "b", "c", "fox.png"))
     name_mask("a/b/c/fox.png")
-    with Following(Manner()) as live:
+    with Following(WatchOptions()) as live:
         live.fresh(1)
         Path("a").rename("gone")
         Path("z").rename("a")
@@ -96,7 +96,7 @@ def test_saves_are_seen_where_the_system_has_no_listener_left(
         return watchfiles.watch(*folders, **how)
 
     monkeypatch.setattr(watcher, "watch", none_left)
-    with Following(Manner()) as live:
+    with Following(WatchOptions()) as live:
         live.fresh(1)
         save(disc(40), Path("fox.png"))
         live.fresh(2)
@@ -123,7 +123,7 @@ def test_a_file_that_may_be_read_again_is_read_though_nobody_tells(
 
     monkeypatch.setattr(watcher, "watch", silent)
     monkeypatch.setattr(Path, "open", refused)
-    with Following(Manner()) as live:
+    with Following(WatchOptions()) as live:
         live.fresh(1)
         locked.append(True)
         Path("s.yaml").chmod(0o200)
@@ -135,7 +135,7 @@ def test_a_file_that_may_be_read_again_is_read_though_nobody_tells(
 
 def test_a_short_trouble_that_ends_as_it_began_leaves_the_picture_fresh() -> None:
     whole = Path("fox.png").read_bytes()
-    with Following(Manner()) as live:
+    with Following(WatchOptions()) as live:
         live.fresh(1)
         with Path("fox.png").open("wb") as file:
             file.write(whole[: len(whole) // 2])
@@ -159,7 +159,7 @@ def test_the_picture_of_files_that_never_rest_is_not_fresh(
         found = plain(reader, request, known)
         return Reading({**found.digests, Path("fox.png"): bytes(next(restless) % 7)})
 
-    with Following(Manner(endless=True)) as live:
+    with Following(WatchOptions(endless=True)) as live:
         live.fresh(1)
         monkeypatch.setattr(Reader, "read", read)
         save(disc(40), Path("fox.png"))
@@ -179,7 +179,7 @@ def test_what_cannot_be_kept_or_filmed_leaves_the_picture_fresh(
 
     monkeypatch.setattr(Recorder, "add", full)
     Path("kept").write_text("a file in the way")
-    with Following(Manner(keep="kept", record="film.gif")) as live:
+    with Following(WatchOptions(keep="kept", record="film.gif")) as live:
         live.until(lambda s: "kept" in s.trouble and s.fresh)
         save(disc(40), Path("fox.png"))
         live.fresh(2)
@@ -187,7 +187,7 @@ def test_what_cannot_be_kept_or_filmed_leaves_the_picture_fresh(
 
 def test_a_stream_that_cannot_be_written_says_so_once(capsys: pytest.CaptureFixture[str]) -> None:
     Path("out").mkdir()
-    with Following(Manner(endless=True), ("out/live.png",)) as live:
+    with Following(WatchOptions(endless=True), ("out/live.png",)) as live:
         live.fresh(1)
         shutil.rmtree("out", ignore_errors=True)
         live.until(lambda s: "could not be written" in s.trouble)

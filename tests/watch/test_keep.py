@@ -14,7 +14,7 @@ from PIL import Image
 from smd_cli.errors import SmdError, UsageError
 from smd_cli.output.gif import GifMovie
 from smd_cli.watch.board import Command
-from smd_cli.watch.live import Manner
+from smd_cli.watch.live import WatchOptions
 
 from .follow import Following, disc, save
 
@@ -43,7 +43,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_kept_picture_is_painted_again_after_its_masks_changed(smd: Smd) -> None:
-    with Following(Manner(keep="kept")) as live:
+    with Following(WatchOptions(keep="kept")) as live:
         live.fresh(1)
         live.ask(Command.SEED)
         live.fresh(2)
@@ -68,7 +68,7 @@ def test_a_kept_picture_is_painted_again_after_its_masks_changed(smd: Smd) -> No
 
 
 def test_an_endless_run_keeps_one_picture_of_each_version() -> None:
-    with Following(Manner(endless=True, keep="kept")) as live:
+    with Following(WatchOptions(endless=True, keep="kept")) as live:
         live.until(lambda s: s.frame >= 3)
         save(disc(50), Path("masks/fox.png"))
         version = live.fresh(2)
@@ -77,7 +77,7 @@ def test_an_endless_run_keeps_one_picture_of_each_version() -> None:
 
 
 def test_keep_asked_for_has_a_folder_of_its_own() -> None:
-    with Following(Manner()) as live:
+    with Following(WatchOptions()) as live:
         live.fresh(1)
         live.ask(Command.KEEP)
         said = live.until(lambda s: s.notices == 1).notice
@@ -88,7 +88,7 @@ def test_keep_asked_for_has_a_folder_of_its_own() -> None:
 def test_nothing_is_kept_twice() -> None:
     """A picture has one file, by itself or asked for, and in a later run as well; frames differ."""
     for run in (1, 2):
-        with Following(Manner(keep="kept")) as live:
+        with Following(WatchOptions(keep="kept")) as live:
             live.fresh(1)
             live.ask(Command.KEEP)
             said = live.until(lambda s: s.notices == 1).notice
@@ -100,7 +100,7 @@ def test_nothing_is_kept_twice() -> None:
 
 def test_a_picture_that_cannot_be_kept_stops_nothing() -> None:
     Path("kept").write_text("a file in the way")
-    with Following(Manner(keep="kept")) as live:
+    with Following(WatchOptions(keep="kept")) as live:
         state = live.until(lambda s: "kept" in s.trouble)
         assert (state.shown, state.beside) == (1, True)
         save(disc(50), Path("masks/fox.png"))
@@ -111,7 +111,7 @@ def test_what_stops_pictures_stays_told_when_one_cannot_be_kept(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     Path("s-kept").write_text("a file in the way")
-    with Following(Manner()) as live:
+    with Following(WatchOptions()) as live:
         live.fresh(1)
         text = Path("s.yaml").read_text()
         Path("s.yaml").write_text("brushes: [")
@@ -137,7 +137,7 @@ def frames_of(film: str) -> int:
 
 @pytest.mark.parametrize("name", ["film.mp4", "film.gif"])
 def test_a_film_has_every_whole_picture_and_plays(name: str) -> None:
-    with Following(Manner(record=name)) as live:
+    with Following(WatchOptions(record=name)) as live:
         live.fresh(1)
         for version, x in ((2, 30), (3, 50)):
             save(disc(x), Path("masks/fox.png"))
@@ -146,7 +146,7 @@ def test_a_film_has_every_whole_picture_and_plays(name: str) -> None:
 
 
 def test_a_film_may_be_named_after_the_first_seed() -> None:
-    with Following(Manner(record="film-{seed}.gif")) as live:
+    with Following(WatchOptions(record="film-{seed}.gif")) as live:
         live.fresh(1)
         live.ask(Command.SEED)
         live.fresh(2)
@@ -155,7 +155,7 @@ def test_a_film_may_be_named_after_the_first_seed() -> None:
 
 
 def test_pictures_of_another_size_go_into_a_film_of_their_own() -> None:
-    with Following(Manner(record="film.gif")) as live:
+    with Following(WatchOptions(record="film.gif")) as live:
         live.fresh(1)
         Path("s.yaml").write_text(SCENE.replace("64x64", "80x80"), encoding="utf-8")
         live.fresh(2)
@@ -173,7 +173,7 @@ def test_a_film_that_cannot_go_on_is_told_once_and_stops_nothing(
         raise SmdError("film.gif could not be written: no room")
 
     monkeypatch.setattr(GifMovie, "add", fails)
-    with Following(Manner(record="film.gif")) as live:
+    with Following(WatchOptions(record="film.gif")) as live:
         live.until(lambda s: "no room" in s.trouble)
         save(disc(50), Path("masks/fox.png"))
         assert live.fresh(2).trouble == ""
@@ -186,7 +186,7 @@ def test_a_film_that_cannot_go_on_is_told_once_and_stops_nothing(
 def test_a_wrong_film_is_refused_at_once(name: str, message: str) -> None:
     with (
         pytest.raises(UsageError, match=message),
-        Following(Manner(record=name), ("live.gif",)) as live,
+        Following(WatchOptions(record=name), ("live.gif",)) as live,
     ):
         live.fresh(1)
 
@@ -205,7 +205,7 @@ def test_what_holds_no_scene_is_refused(smd: Smd) -> None:
 
 
 def test_nothing_is_replaced(smd: Smd) -> None:
-    with Following(Manner(keep="kept")) as live:
+    with Following(WatchOptions(keep="kept")) as live:
         live.fresh(1)
     (Path("again") / "masks").mkdir(parents=True)
     Path("again/masks/fox.png").write_text("mine")

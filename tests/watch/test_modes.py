@@ -20,7 +20,7 @@ from smd_cli.errors import UsageError
 from smd_cli.scene.overrides import parse_override
 from smd_cli.scene.types import Background
 from smd_cli.watch.board import Command
-from smd_cli.watch.live import Manner
+from smd_cli.watch.live import WatchOptions
 from smd_cli.watch.sources import Reader
 from smd_cli.watch.tell import background_lines
 from smd_cli.work.request import Request
@@ -59,7 +59,7 @@ def render(smd: Smd, *options: str) -> None:
     assert result.code == 0, result.err
 
 
-ENDLESS = Manner(endless=True)
+ENDLESS = WatchOptions(endless=True)
 
 
 def test_endless_frames_are_those_of_render(smd: Smd) -> None:
@@ -89,7 +89,7 @@ def test_an_edit_shows_in_the_next_frame_of_the_stream(smd: Smd) -> None:
 def test_blended_frames_are_never_fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """Frames that began under the old scene are stale; the first fresh one began under the new."""
     told = []
-    with Following(Manner(endless=True, blend=True)) as live:
+    with Following(WatchOptions(endless=True, blend=True)) as live:
         tell = live.board.tell
 
         def recorded(**facts: object) -> None:
@@ -142,7 +142,7 @@ def test_pause_step_and_play() -> None:
 
 
 def test_paused_edits_wait_and_play_paints_the_last(smd: Smd) -> None:
-    with Following(Manner()) as live:
+    with Following(WatchOptions()) as live:
         live.fresh(1)
         live.ask(Command.PLAY)
         live.until(lambda s: not s.playing)
@@ -158,7 +158,7 @@ def test_paused_edits_wait_and_play_paints_the_last(smd: Smd) -> None:
 
 
 def test_a_step_paints_the_next_frame(smd: Smd) -> None:
-    with Following(Manner(), ("live.png", "film.gif")) as live:
+    with Following(WatchOptions(), ("live.png", "film.gif")) as live:
         live.fresh(1)
         while not Path("film.gif").exists():
             time.sleep(0.02)
@@ -171,7 +171,7 @@ def test_a_step_paints_the_next_frame(smd: Smd) -> None:
 
 
 def test_another_seed_is_told_and_painted(smd: Smd) -> None:
-    with Following(Manner()) as live:
+    with Following(WatchOptions()) as live:
         first = live.fresh(1)
         live.ask(Command.SEED)
         second = live.fresh(2)
@@ -183,7 +183,7 @@ def test_another_seed_is_told_and_painted(smd: Smd) -> None:
 
 def test_while_paused_the_figures_are_the_shown_pictures() -> None:
     """Another seed waits until it is painted, and only a saved picture has seconds of its own."""
-    with Following(Manner()) as live:
+    with Following(WatchOptions()) as live:
         live.fresh(1)
         save(disc(44), Path("fox.png"))
         assert live.fresh(2).seconds is not None
@@ -206,7 +206,7 @@ def test_while_paused_the_figures_are_the_shown_pictures() -> None:
 def test_warnings_and_the_background_are_told() -> None:
     odd = SCENE.replace("background: a meadow", "background: {prompt: a meadow, negative: fog}")
     Path("s.yaml").write_text(odd, encoding="utf-8")
-    with Following(Manner()) as live:
+    with Following(WatchOptions()) as live:
         state = live.fresh(1)
         [warning] = [w for w in state.warnings if "negative" in w.message]
         assert warning.place.startswith("s.yaml:3:")
@@ -236,7 +236,7 @@ def test_a_random_seed_is_drawn_once() -> None:
     """An edit changes what was edited, not everything; but for a seed that the scene names."""
     random = SCENE.replace("seed: 5", "seed: random")
     Path("s.yaml").write_text(random, encoding="utf-8")
-    with Following(Manner()) as live:
+    with Following(WatchOptions()) as live:
         first = live.fresh(1).seed
         save(disc(44), Path("fox.png"))
         assert live.fresh(2).seed == first
@@ -248,7 +248,7 @@ def test_a_random_seed_is_drawn_once() -> None:
 
 def test_previews_are_marked_until_the_picture_is_whole() -> None:
     seen = []
-    with Following(Manner(previews=True)) as live:
+    with Following(WatchOptions(previews=True)) as live:
         tell = live.board.tell
 
         def recorded(**facts: object) -> None:
@@ -274,7 +274,7 @@ def test_a_mask_edit_encodes_nothing_and_a_prompt_edit_one_prompt(
         return encode(self, prompts, length)
 
     monkeypatch.setattr(StableDiffusion, "encode_prompts", counted)
-    with Following(Manner()) as live:
+    with Following(WatchOptions()) as live:
         live.fresh(1)
         assert sorted(prompt for call in encoded for prompt in call) == [
             "a fox",
@@ -296,7 +296,7 @@ def test_a_mask_keeps_the_rule_of_its_first_load() -> None:
     layer[..., :3] = 255
     layer[10:40, 10:40, 3] = 255
     Image.fromarray(layer).save("fox.png")
-    with Following(Manner()) as live:
+    with Following(WatchOptions()) as live:
         live.fresh(1)
         layer[..., 3] = 0
         save(Image.fromarray(layer), Path("fox.png"))
@@ -332,7 +332,7 @@ def test_every_part_of_a_mask_keeps_its_rule_and_a_picture_tells_it(
     erased[..., 3] = 0
     full[..., 3] = 255
     request = Request(["s.yaml"], ["live.png"], [parse_override(o) for o in options])
-    with Following(Manner(keep="kept"), request=request) as live:
+    with Following(WatchOptions(keep="kept"), request=request) as live:
         live.fresh(1)
         save_all(erased, full, stroke(100))
         live.until(lambda s: s.fresh and len(list(Path().glob("kept/*"))) > 1)
@@ -394,9 +394,9 @@ def test_the_rule_of_a_mask_is_a_warning_with_its_name_when_it_would_change() ->
 @pytest.mark.slow
 def test_another_model_takes_over(tmp_path: Path) -> None:
     shutil.copytree(TINY, tmp_path / "other")
-    for manner in (Manner(), ENDLESS):
+    for options in (WatchOptions(), ENDLESS):
         Path("s.yaml").write_text(SCENE, encoding="utf-8")
-        with Following(manner) as live:
+        with Following(options) as live:
             live.fresh(1)
             other = SCENE.replace(str(TINY), "./other").replace("64x64", "80x80")
             Path("s.yaml").write_text(other, encoding="utf-8")
@@ -408,9 +408,9 @@ def test_another_model_takes_over(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_broken_model_stops_nothing() -> None:
-    for manner in (Manner(), ENDLESS):
+    for options in (WatchOptions(), ENDLESS):
         Path("s.yaml").write_text(SCENE, encoding="utf-8")
-        with Following(manner) as live:
+        with Following(options) as live:
             live.fresh(1)
             Path("empty").mkdir(exist_ok=True)
             Path("s.yaml").write_text(SCENE.replace(str(TINY), "./empty"), encoding="utf-8")
@@ -422,19 +422,19 @@ def test_a_broken_model_stops_nothing() -> None:
             assert state.trouble == ""
 
 
-@pytest.mark.parametrize("manner", [Manner(), ENDLESS], ids=["frames", "endless"])
-def test_a_folder_that_comes_back_gets_its_picture(manner: Manner) -> None:
+@pytest.mark.parametrize("options", [WatchOptions(), ENDLESS], ids=["frames", "endless"])
+def test_a_folder_that_comes_back_gets_its_picture(options: WatchOptions) -> None:
     Path("out").mkdir()
-    with Following(manner, ("out/live.png",)) as live:
+    with Following(options, ("out/live.png",)) as live:
         live.fresh(1)
-        if manner.endless:
+        if options.endless:
             live.ask(Command.PLAY)
             live.until(lambda s: not s.playing)
         for path in Path("out").iterdir():
             path.unlink()
         Path("out").rmdir()
         live.ask(Command.PLAY)
-        if not manner.endless:
+        if not options.endless:
             live.ask(Command.PLAY)
             save(disc(44), Path("fox.png"))
         live.until(lambda s: "out" in s.trouble)
@@ -453,6 +453,6 @@ def test_a_film_of_endless_frames_is_refused() -> None:
 
 def test_no_thread_is_left() -> None:
     before = threading.active_count()
-    with Following(Manner()) as live:
+    with Following(WatchOptions()) as live:
         live.fresh(1)
     assert threading.active_count() == before

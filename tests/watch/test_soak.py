@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from conftest import TINY
 
-from smd_cli.watch.live import Manner
+from smd_cli.watch.live import WatchOptions
 
 from .follow import Following, disc, save
 
@@ -56,7 +56,7 @@ def test_nothing_grows(endless: bool, tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.chdir(tmp_path)
     Path("s.yaml").write_text(SCENE, encoding="utf-8")
     disc(20).save("fox.png")
-    with Following(Manner(endless=endless)) as live:
+    with Following(WatchOptions(endless=endless)) as live:
         live.fresh(1)
 
         def edit(number: int) -> None:

@@ -14,7 +14,7 @@ from smd_cli.starter.train_codec import to_signed
 from smd_cli.starter.vocabulary import OBJECTS, Thing
 
 
-class Looks:
+class TextTargets:
     """The look of each thing at a cell for each part: its latents, and of an object where it is.
 
     (PARTS * PARTS, C + 1), row by row.

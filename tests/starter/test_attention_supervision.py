@@ -1,9 +1,9 @@
-"""Pointing: which parts of an object a cell should look at, and attention that tells where."""
+"""Attending: which parts of an object a cell should look at, and attention that tells where."""
 
 import pytest
 import torch
 
-from smd_cli.starter.pointing import parts_wanted, pointing, pointing_loss
+from smd_cli.starter.attention_supervision import attending, attention_loss, parts_wanted
 from smd_cli.starter.text import MAX_TOKENS, PARTS, WIDTH
 from smd_cli.starter.train import Student
 
@@ -51,12 +51,12 @@ def test_the_denoiser_is_the_same_and_tells_where_it_looked() -> None:
     with torch.no_grad():
         usual = student.unet(*inputs).sample
     before = student.unet.attn_processors
-    with pointing(student.unet) as kept:
+    with attending(student.unet) as kept:
         found = student.unet(*inputs).sample
     assert student.unet.attn_processors == before
     assert torch.allclose(found, usual, atol=1e-5)
     boxes = torch.tensor([[4, 4, 8], [0, 0, 0]])
-    loss = pointing_loss(kept, boxes, side=16)
+    loss = attention_loss(kept, boxes, side=16)
     losses = []
     assert [attention.kept.shape[1] for attention in kept if attention.kept is not None] == [
         *(64, 64),
@@ -82,5 +82,5 @@ def test_the_denoiser_is_the_same_and_tells_where_it_looked() -> None:
 
 
 def test_what_was_not_called_cannot_be_judged() -> None:
-    with pointing(Student().unet) as kept, pytest.raises(ValueError, match="not been called"):
-        pointing_loss(kept, torch.zeros(1, 3), 16)
+    with attending(Student().unet) as kept, pytest.raises(ValueError, match="not been called"):
+        attention_loss(kept, torch.zeros(1, 3), 16)

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from smd_cli.starter.text import PARTS
 
 
-class Pointing:
+class Attending:
     """An attention processor of diffusers that keeps its log probabilities, (N * heads, Q, L)."""
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class Pointing:
 
 
 @contextmanager
-def pointing(unet: Any) -> Iterator[list[Pointing]]:
+def attending(unet: Any) -> Iterator[list[Attending]]:
     """Lets one cross-attention of each block on the way up, at half the latent resolution and at
     its own, keep what it does."""
     half, whole = (
@@ -51,7 +51,7 @@ def pointing(unet: Any) -> Iterator[list[Pointing]]:
     )
     pointed = [block.attn2 for block in half] + [block.attn1 for block in whole]
     usual = [attention.processor for attention in pointed]
-    kept = [Pointing() for _ in pointed]
+    kept = [Attending() for _ in pointed]
     for attention, processor in zip(pointed, kept, strict=True):
         attention.set_processor(processor)
     try:
@@ -82,7 +82,7 @@ def parts_wanted(boxes: Tensor, side: int, across: int) -> tuple[Tensor, Tensor]
     )
 
 
-def pointing_loss(kept: list[Pointing], boxes: Tensor, side: int) -> Tensor:
+def attention_loss(kept: list[Attending], boxes: Tensor, side: int) -> Tensor:
     """Cross entropy (nats) of where the kept attentions looked in their last call.
 
     Heads share the cells of a query; where it is one cell, all look for it.
@@ -125,7 +125,7 @@ class Placing(nn.Module):
     def loss(self, kept: list[Tensor], boxes: Tensor, side: int) -> Tensor:
         """How wrong the readings are: 1 where they know nothing, 0 where all is known.
 
-        `boxes` and `side` are those of `pointing_loss`.
+        `boxes` and `side` are those of `attention_loss`.
         """
         places, within = places_in(boxes, side)
         losses = []

@@ -1,4 +1,4 @@
-"""Lessons as tensors: painted examples, encoded and noised, as the slots of a sampling see them."""
+"""Training targets: painted examples, encoded and noised, as the slots of a sampling see them."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -140,7 +140,7 @@ class Painted:
     shares: list[float]
 
 
-class Lessons(Dataset[Painted]):
+class TrainingTargets(Dataset[Painted]):
     """What is shown at each step: the same for the same seed, size, number and step."""
 
     def __init__(self, painter: Painter, settings: Settings) -> None:
@@ -182,7 +182,11 @@ class Teacher:
     def __init__(
         self, painter: Painter, codec: PatchAutoencoder, settings: Settings, device: torch.device
     ) -> None:
-        self.lessons, self.codec, self.settings = Lessons(painter, settings), codec, settings
+        self.targets, self.codec, self.settings = (
+            TrainingTargets(painter, settings),
+            codec,
+            settings,
+        )
         self.device = device
         self.tokenizer = build_tokenizer()
         powers: Tensor = DDIMScheduler.from_config(SCHEDULER).alphas_cumprod
@@ -197,7 +201,7 @@ class Teacher:
         `guess` gives; worker processes paint ahead where there are any."""
         workers = self.settings.workers
         loader: DataLoader[Painted] = DataLoader(
-            self.lessons,
+            self.targets,
             batch_size=None,
             sampler=_Triples(plan),
             num_workers=workers,

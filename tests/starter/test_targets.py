@@ -1,11 +1,13 @@
-"""Lessons as tensors: what the slots of a sampling see, and what noise tells of it."""
+"""TrainingTargets as tensors: what the slots of a sampling see, and what noise tells of it."""
 
 import numpy as np
 import pytest
 import torch
 
 from smd_cli.backbone.families.codec import PatchAutoencoder
-from smd_cli.starter.lessons import (
+from smd_cli.starter.painter import Painter
+from smd_cli.starter.supervision import MOST_WEIGHT, contrast_weight, tell_chances, tell_texture
+from smd_cli.starter.targets import (
     FIRST_GUESS,
     FIRST_SLOT,
     LATER_SLOT,
@@ -19,8 +21,6 @@ from smd_cli.starter.lessons import (
     draw_slot,
     guess_share,
 )
-from smd_cli.starter.painter import Painter
-from smd_cli.starter.supervision import MOST_WEIGHT, contrast_weight, tell_chances, tell_texture
 from smd_cli.starter.train import CPU, STAGES
 
 
@@ -39,7 +39,7 @@ def test_the_velocity_leads_to_the_target(
     painter: Painter, codec: PatchAutoencoder, size_px: int
 ) -> None:
     teacher = teacher_of(painter, codec)
-    painted = teacher.lessons[size_px, 12, 5]
+    painted = teacher.targets[size_px, 12, 5]
     batch = teacher.batch(painted, nothing)
     side = size_px // 8
     assert batch.noised.shape == batch.velocity.shape == (12, 16, side, side)
@@ -60,7 +60,7 @@ def test_slots_after_the_first_see_guesses_where_these_are(
     painter: Painter, codec: PatchAutoencoder
 ) -> None:
     teacher = teacher_of(painter, codec)
-    painted = teacher.lessons[256, 30, 2]
+    painted = teacher.targets[256, 30, 2]
     asked: list[torch.Tensor] = []
 
     def threes(noised: torch.Tensor, timesteps: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
@@ -104,7 +104,7 @@ def test_first_guesses_are_asked_for_in_the_middle_in_noised_white(
     painter: Painter, codec: PatchAutoencoder
 ) -> None:
     teacher = teacher_of(painter, codec)
-    painted = teacher.lessons[256, 30, 2]
+    painted = teacher.targets[256, 30, 2]
     asked: list[torch.Tensor] = []
 
     def keep(noised: torch.Tensor, *rest: torch.Tensor) -> torch.Tensor:
@@ -175,7 +175,7 @@ def test_slots_come_as_often_as_they_should_at_their_timesteps() -> None:
 
 
 def test_bootstrapped_slots_have_a_region(painter: Painter, codec: PatchAutoencoder) -> None:
-    painted = teacher_of(painter, codec).lessons[128, 40, 0]
+    painted = teacher_of(painter, codec).targets[128, 40, 0]
     for slot, example in zip(painted.slots, painted.examples, strict=True):
         assert (example.free is not None) == (slot in ("first", "second"))
 

@@ -25,7 +25,7 @@ LAYOUT_TRIES = 24
 
 
 @dataclass(frozen=True)
-class Wish:
+class EvaluationScene:
     """What a random scene asks for: the words that its picture must show, and its file."""
 
     objects: tuple[Thing, ...]
@@ -125,7 +125,7 @@ def random_layout(rng: Rng, shapes: Sequence[Shape]) -> list[Box]:
     return min((draw() for _ in range(LAYOUT_TRIES)), key=crowding)
 
 
-def random_wish(number: int) -> Wish:
+def random_scene(number: int) -> EvaluationScene:
     """The random scene of a number."""
     rng = np.random.default_rng([2403, 9055, number])
     objects: dict[str, Thing] = {}
@@ -137,22 +137,22 @@ def random_wish(number: int) -> Wish:
     shapes = [random_shape(rng, float(area)) for area in random_areas(rng, count)]
     boxes = random_layout(rng, shapes)
     places = zip(shapes, boxes, strict=True)
-    return _wish(tuple(objects.values()), material, number, [s.mask(b) for s, b in places])
+    return _made(tuple(objects.values()), material, number, [s.mask(b) for s, b in places])
 
 
-def lone_wish(number: int, seed: int) -> Wish:
+def lone_scene(number: int, seed: int) -> EvaluationScene:
     """One object in the middle of the canvas, the same for a number, of any seed of the picture."""
     rng = np.random.default_rng([2403, 9055, 7, number])
     thing, material = draw_object(rng), draw_material(rng)
     side = float(rng.uniform(100, 136))
     corner = (SIDE_PX - side) / 2
-    return _wish((thing,), material, seed, [{"ellipse": [corner, corner, side, side]}])
+    return _made((thing,), material, seed, [{"ellipse": [corner, corner, side, side]}])
 
 
-def _wish(
+def _made(
     objects: tuple[Thing, ...], material: Thing, seed: int, masks: Sequence[Mapping[str, Any]]
-) -> Wish:
-    """The wish for objects in their masks on a material."""
+) -> EvaluationScene:
+    """The scene for objects in their masks on a material."""
     brushes = [
         {"prompt": caption([thing]), "mask": mask}
         for thing, mask in zip(objects, masks, strict=True)
@@ -163,4 +163,4 @@ def _wish(
         "background": {"prompt": caption([material])},
         "brushes": brushes,
     }
-    return Wish(objects, material, scene)
+    return EvaluationScene(objects, material, scene)
