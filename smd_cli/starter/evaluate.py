@@ -2,11 +2,11 @@
 
 Every scene (see `evaluation_scenes`) goes through the same loading, painting, planning and sampling
 as in `smd render`. The judge, which has seen the painter's pictures alone, then says what stands in
-each brush's box and in what colour, what the patches outside of all masks show, and whether a brush's
-thing is found where its mask is not. No scene and no picture is left out. The same scenes with the
-same seeds are rendered in one prompt without regions, and averaged without stabilisers; --study
-adds the choices of the `sampler:` section, --against a teacher's 25 steps, which the contact sheet
-then shows beside the few, to their left.
+each brush's box and in what colour, what the patches outside of all masks show, and whether a
+brush's thing is found where its mask is not. No scene and no picture is left out. The same scenes
+with the same seeds are rendered in one prompt without regions, and averaged without stabilisers;
+--study adds the choices of the `sampler:` section, --against a teacher's 25 steps, which the contact
+sheet then shows beside the few, to their left.
 """
 
 import argparse
