@@ -5,8 +5,8 @@ as in `smd render`. The judge, which has seen the painter's pictures alone, then
 each brush's box and in what colour, what the patches outside of all masks show, and whether a
 brush's thing is found where its mask is not. No scene and no picture is left out. The same scenes
 with the same seeds are rendered in one prompt without regions, and averaged without stabilisers;
---study adds the choices of the `sampler:` section, --against a teacher's 25 steps, which the contact
-sheet then shows beside the few, to their left.
+--study adds the choices of the `sampler:` section, --against a teacher's 25 steps, which the
+contact sheet then shows beside the few, to their left.
 """
 
 import argparse
