@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -27,16 +26,15 @@ print(len(report.brushes), int(re.search(r"VmHWM:\\s+(\\d+)", status)[1]) * 1024
 """
 
 
-def checked(folder: Path, text: str) -> tuple[int, float]:
-    """The most bytes that checking a scene held, and how many seconds it took."""
+def checked(folder: Path, text: str) -> int:
+    """The most bytes that checking a scene held."""
     (folder / "s.yaml").write_text(text, encoding="utf-8")
-    started = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-c", CHECK], cwd=folder, capture_output=True, text=True, check=True
     )
     brushes, peak = map(int, done.stdout.split())
     assert brushes == text.count("prompt:")
-    return peak, time.monotonic() - started
+    return peak
 
 
 def test_sixteen_brushes_on_the_largest_canvas(tmp_path: Path) -> None:
@@ -56,9 +54,8 @@ def test_sixteen_brushes_on_the_largest_canvas(tmp_path: Path) -> None:
         whole.save(tmp_path / f"{number}.png", compress_level=1)
     masks = [*shapes, *(f"{number}.png" for number in range(4))] * 2
     brushes = "".join(f"  - {{prompt: a fox, mask: {mask}}}\n" for mask in masks)
-    peak, seconds = checked(tmp_path, f"size: 8192x8192\nbrushes:\n{brushes}")
+    peak = checked(tmp_path, f"size: 8192x8192\nbrushes:\n{brushes}")
     assert peak < 1e9
-    assert seconds < 30
 
 
 def test_two_hundred_brushes_over_most_of_the_canvas(tmp_path: Path) -> None:
@@ -67,6 +64,5 @@ def test_two_hundred_brushes_over_most_of_the_canvas(tmp_path: Path) -> None:
         f"[{n % 23 - 10}%, {n % 17 - 8}%, {80 + n % 31}%, {85 + n % 29}%]}}}}\n"
         for n in range(200)
     )
-    peak, seconds = checked(tmp_path, f"size: 2048x2048\nbrushes:\n{brushes}")
+    peak = checked(tmp_path, f"size: 2048x2048\nbrushes:\n{brushes}")
     assert peak < 6e8
-    assert seconds < 30

@@ -6,17 +6,20 @@ work grows with what is painted, not with the square of the layers.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from smd_cli.engine.layers import Laid, Pile, SoftMasks, downwards, largest_weights, rules_of
 from smd_cli.engine.masks import Array
 from smd_cli.engine.schedule import StepTable
 from smd_cli.scene.paint.boxes import FULL, Levels, Paint, unrepeated, whole
-from smd_cli.scene.paint.painted import PaintedScene
+from smd_cli.scene.paint.errors import Size
+from smd_cli.scene.paint.painted import Painted, PaintedScene
 from smd_cli.scene.types import Brush, Sampler
 
 Box = tuple[int, int, int, int]
@@ -29,6 +32,7 @@ _COVERED_SHARE = 0.85  # likewise: what shows of the brush is too little to be m
 _LATE_SHARE = 0.5  # of all slots: a brush that acts in fewer comes too late to paint its thing
 _PAPER_SHARE, _FULL_SHARE = 0.6, 0.9  # of the canvas, painted with all corners or but for one
 _NEAR = 5  # levels of 255 by which scaled masks of one outline may differ
+_LOOKED_AT = 1024  # places along the longer side where it is asked whose paint is on top
 _MORE = 0.02  # of all slots: what a change must let a brush act more, to count
 
 
@@ -73,15 +77,43 @@ def see_layers(
     """Follow every brush's paint to the slots in which it acts; `kept` spares doing so again."""
     rules = rules_of(painted.brushes, painted.size, sampler, factor, factor)
     pile, kept = Pile(painted.size), SoftMasks() if kept is None else kept
+    owners = _Owners(painted.size)
+    found = []
     with kept.peaks.round():
-        found = [
-            _layer(laid, table, sampler.mask_type)
-            for laid in downwards(painted.brushes, pile, rules, kept)
-        ]
+        for laid in downwards(painted.brushes, pile, rules, kept):
+            found.append(_layer(laid, table, sampler.mask_type, owners))
+            owners.add(laid.painted)
     return Layers(tuple(reversed(found)), 1 - pile.share)
 
 
-def _layer(laid: Laid, table: StepTable, mask_type: str) -> Layer:
+class _Owners:
+    """Whose paint is the largest, at every so many pixels of a canvas: enough to say a name."""
+
+    def __init__(self, size: Size) -> None:
+        self._step = math.ceil(max(size) / _LOOKED_AT)
+        self._grid = tuple(math.ceil(side / self._step) for side in reversed(size))
+        self._numbers: npt.NDArray[np.int16] = np.zeros(self._grid, dtype=np.int16)
+        self._top: Levels = np.zeros(self._grid, dtype=np.uint8)
+        self._labels: dict[int, str] = {}
+
+    def over(self, paint: Paint) -> tuple[str, ...]:
+        """The labels of those over a mask, the one that holds most of it first."""
+        numbers = self._numbers[self._seen(paint) > 0]
+        found, counts = np.unique(numbers[numbers > 0], return_counts=True)
+        return tuple(self._labels[int(found[i])] for i in np.argsort(-counts, kind="stable"))
+
+    def add(self, painted: Painted) -> None:
+        """Lay a brush below: it owns where it paints more than all on top of it."""
+        levels, brush = self._seen(painted.paint), painted.brush
+        self._numbers[levels > self._top] = brush.number
+        np.maximum(self._top, levels, out=self._top)
+        self._labels[brush.number] = brush.label
+
+    def _seen(self, paint: Paint) -> Levels:
+        return paint.cells(self._step, (self._grid[0], self._grid[1]))
+
+
+def _layer(laid: Laid, table: StepTable, mask_type: str, owners: _Owners) -> Layer:
     brush, paint = laid.painted.brush, laid.painted.paint
 
     def weights(peak: np.float32, alpha: float) -> Array:
@@ -98,7 +130,7 @@ def _layer(laid: Laid, table: StepTable, mask_type: str) -> Layer:
         slots=int((acting > 0).sum()),
         held=_cause(laid, weights) if late else None,
         covered=covered,
-        by=_names(laid) if covered > _COVERED_SHARE else (),
+        by=owners.over(paint) if covered > _COVERED_SHARE else (),
         hidden=covered >= _HIDDEN_SHARE and not _shows(paint, laid.pile.top),
         around=_around(paint),
     )
@@ -130,23 +162,6 @@ def _shows(paint: Paint, top: Levels) -> bool:
         bool((unrepeated(levels) > np.minimum(top[at], limit) + np.uint8(_NEAR)).any())
         for at, levels in paint.placed
     )
-
-
-def _names(laid: Laid) -> tuple[str, ...]:
-    """The labels of those that lie over a brush, the one that holds most of it first.
-
-    Of each that counts which is not under others of them already.
-    """
-    paint, pile = laid.painted.paint, Pile(laid.rules.size)
-    shares: dict[str, int] = {}
-    before = 0
-    for over in laid.over:
-        pile.add(over.paint)
-        now = _shared(paint, pile.top)
-        shares[over.brush.label] = now - before
-        before = now
-    upwards = [label for label in reversed(shares) if shares[label]]
-    return tuple(sorted(upwards, key=lambda label: -shares[label]))
 
 
 def _around(paint: Paint) -> bool:
