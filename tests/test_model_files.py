@@ -127,7 +127,7 @@ VAES = {
     "./tiny/vae": "",
     "./tiny/tiny_vae": "",
     "pointer.safetensors": "pointer.safetensors is a git-LFS pointer",
-    "vae16.safetensors": "the model ./tiny does not fit: its UNet takes 4 channels, its",
+    "vae16.safetensors": "the model ./tiny does not fit: its network takes 4 channels, its",
     "taesd.safetensors": "taesd.safetensors is no autoencoder of Stable Diffusion",
     "fits.safetensors": "fits.safetensors is a LoRA, which goes under lora:",
     "./tiny/unet": "the autoencoder UNet2DConditionModel is not supported",
@@ -438,6 +438,22 @@ def test_odd_settings_are_told_in_a_sentence(
     assert told.code == 2
     assert told.err.splitlines()[0].endswith(f": {inner} must be {what}, not {found}")
     assert Path(file).name in told.err
+
+
+@pytest.mark.parametrize(
+    ("part", "key"),
+    [
+        ("unet", "sample_size"),
+        ("vae", "block_out_channels"),
+        ("text_encoder", "num_hidden_layers"),
+    ],
+)
+def test_a_card_tells_odd_settings_likewise(part: str, key: str, tmp_path: Path, smd: Smd) -> None:
+    path = Path(shutil.copytree(TINY, tmp_path / "m")) / part / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), key: "x"}))
+    told = smd(["models", str(tmp_path / "m")])
+    assert told.code == 2
+    assert f"{part}/config.json: {key} must be " in told.err
 
 
 def test_settings_that_say_nothing_are_as_usual(tmp_path: Path, smd: Smd) -> None:

@@ -19,7 +19,7 @@ class Parts:
     `zero_empty`: an empty prompt is all zeros instead of encoded; `device`: where they run.
     """
 
-    unet: Any
+    denoiser: Any
     tokenizers: tuple[Any, ...]
     text_encoders: tuple[Any, ...]
     vae: Any

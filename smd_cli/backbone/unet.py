@@ -19,8 +19,8 @@ class UNetBackbone:
     """A diffusers UNet behind the contract; a family adds how it reads prompts."""
 
     def __init__(self, parts: Parts) -> None:
-        config = parts.unet.config
-        self._unet, self._vae = parts.unet, Autoencoder(parts.vae, parts.device)
+        config = parts.denoiser.config
+        self._unet, self._vae = parts.denoiser, Autoencoder(parts.vae, parts.device)
         self._scheduler, self._consistency = parts.scheduler, parts.consistency
         self._guidance_width: int | None = config.time_cond_proj_dim
         self.device = parts.device

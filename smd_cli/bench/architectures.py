@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
-from smd_cli.backbone.families.adapters import ADAPTERS
-from smd_cli.backbone.loading.tokenizer import END, clip_tokenizer
+from smd_cli.backbone.loading.files import named
+from smd_cli.backbone.loading.load import parts_of
+from smd_cli.backbone.loading.single_file import plain_tokenizers
 from smd_cli.backbone.memory import place
-from smd_cli.backbone.parts import Parts
 from smd_cli.backbone.quiet import quiet
 from smd_cli.bench.workloads import ARCHITECTURES
 from smd_cli.engine.contract import Backbone
-from smd_cli.models.cache import INDEX
 from smd_cli.models.configs import json_of
-from smd_cli.models.facts import latent_factor, read_defaults
-from smd_cli.models.families import Family
+from smd_cli.models.families import Part
 from smd_cli.models.files import family_in
 from smd_cli.models.ref import ModelRef
 
@@ -50,51 +48,23 @@ def random_backbone(name: str, device: torch.device, dtype: torch.dtype, low: bo
     family = family_in(model, folder)
     with quiet(), torch.random.fork_rng([]):
         torch.manual_seed(0)
-        modules = {
-            part: _made(name, family, part, dtype) for part in ("unet", "vae", *family.text_parts)
-        }
-    vae = modules["vae"]
-    texts = tuple(modules[part] for part in family.text_parts)
-    place((*texts, modules["unet"]), vae, device, low)
-    defaults = read_defaults(model)
-    native_px = max(defaults.native_size)
-    return ADAPTERS[family](
-        Parts(
-            unet=modules["unet"],
-            tokenizers=tuple(clip_tokenizer(pad) for pad in (END, "!")[: len(texts)]),
-            text_encoders=texts,
-            vae=vae,
-            factor=latent_factor(vae.config),
-            window_px=defaults.window_px or native_px,
-            native_px=native_px,
-            scheduler=defaults.scheduler,
-            consistency=defaults.consistency,
-            zero_empty=bool(
-                json_of(folder / INDEX, name).get("force_zeros_for_empty_prompt", True)
-            ),
-            clip_skip=0,
-            device=device,
-        )
-    )
+        modules = {part.name: _made(name, part, dtype) for part in family.modules}
+    texts = [modules[part.name] for part in family.encoders]
+    place((*texts, modules[family.denoiser.name]), modules[family.autoencoder.name], device, low)
+    modules.update(plain_tokenizers(family))
+    adapter = named(family.adapter)
+    return cast(Backbone, adapter(parts_of(model, family, modules, device)))
 
 
-def _made(name: str, family: Family, part: str, dtype: torch.dtype) -> Any:
+def _made(name: str, part: Part, dtype: torch.dtype) -> Any:
     """A part of this precision; an autoencoder that overflows in fp16 stays in fp32."""
-    config = config_of(ARCHITECTURES[name], part, name == "tiny")
-    if part in family.text_parts:
-        return _text(part, config).to(dtype)
-    import diffusers
-
-    module = getattr(diffusers, config["_class_name"]).from_config(config)
+    config = config_of(ARCHITECTURES[name], part.name, name == "tiny")
+    spec = part.loader(config)
+    kind = named(spec)
+    if spec.startswith("transformers:"):
+        return kind(kind.config_class(**config)).to(dtype)
     upcast = bool(config.get("force_upcast")) and dtype == torch.float16
-    return module.to(torch.float32 if upcast else dtype)
-
-
-def _text(part: str, config: Config) -> Any:
-    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
-
-    kinds = {"text_encoder": CLIPTextModel, "text_encoder_2": CLIPTextModelWithProjection}
-    return kinds[part](CLIPTextConfig(**config))
+    return kind.from_config(config).to(torch.float32 if upcast else dtype)
 
 
 def config_of(folder: Path, part: str, narrow: bool) -> Config:

@@ -24,9 +24,10 @@ from smd_cli.engine.plan import Plan, Planner
 from smd_cli.engine.schedule import refuse_noise_alone
 from smd_cli.engine.stream import single
 from smd_cli.errors import SmdError, UsageError
-from smd_cli.models.cache import INDEX, PARTS, downloads_of
+from smd_cli.models.cache import INDEX, downloads_of
 from smd_cli.models.configs import read_object
 from smd_cli.models.facts import read_defaults
+from smd_cli.models.files import family_in
 from smd_cli.models.pull import bring
 from smd_cli.models.ref import LoraRef, ModelRef
 from smd_cli.report.reporter import Reporter
@@ -148,7 +149,7 @@ def _theirs(
     """The latents (1, C, h, w) of diffusers' pipeline with the plan's noise, and its name."""
     with quiet():
         assert model.folder is not None
-        pipeline = _pipeline(model.folder, dtype).to(device)
+        pipeline = _pipeline(model, model.folder, dtype).to(device)
         _lay_loras(pipeline, model.loras)
         pipeline.set_progress_bar_config(disable=True)
         pipeline.scheduler = _scheduler(plan, pipeline.scheduler.config)
@@ -159,13 +160,19 @@ def _theirs(
     return cast(Tensor, made.images.float().cpu()), name
 
 
-def _pipeline(folder: Path, dtype: torch.dtype) -> Any:
+def _pipeline(model: ModelRef, folder: Path, dtype: torch.dtype) -> Any:
     """The pipeline as diffusers finds it, without the parts that make no latents."""
     from diffusers import DiffusionPipeline
 
+    family = family_in(model, folder)
+    if not family.pipeline:
+        raise SmdError(
+            f"the model {model.name} cannot be compared: diffusers has no pipeline of its kind"
+        )
     index = read_object(folder / INDEX) or {}
     parts = [name for name, value in index.items() if isinstance(value, list)]
-    unused = {name: None for name in parts if name not in PARTS or name == "vae"}
+    used = {*family.part_names} - {family.autoencoder.name}
+    unused = {name: None for name in parts if name not in used}
     try:
         return DiffusionPipeline.from_pretrained(
             folder, torch_dtype=dtype, use_safetensors=True, local_files_only=True, **unused

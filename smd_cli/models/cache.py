@@ -15,10 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from smd_cli.models.configs import read_object
+from smd_cli.models.families import SCHEDULER, part_names
 from smd_cli.models.ref import LoraRef, ModelRef
-
-PARTS = ("unet", "vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "scheduler")
-"""The folders of a pipeline that smd reads; a safety checker, say, is none of them."""
 
 INDEX = "model_index.json"
 VAE_FILES = ("config.json", "diffusion_pytorch_model.safetensors")
@@ -188,24 +186,26 @@ def needed(folder: Path, wanted: Download) -> tuple[str, ...]:
     index = read_object(folder / INDEX)
     if index is None:
         return (INDEX,)
-    named = [part for part in PARTS if any(index.get(part) or ()) and part not in wanted.spared]
-    return (INDEX, *(name for part in named for name in _part_files(folder, part)))
+    named = {part: index[part] for part in part_names() if any(index.get(part) or ())}
+    parts = {part: str(held[0]) for part, held in named.items() if part not in wanted.spared}
+    return (INDEX, *(file for part in parts for file in _part_files(folder, part, parts[part])))
 
 
-def _part_files(folder: Path, part: str) -> Iterator[str]:
-    if part == "scheduler":
+def _part_files(folder: Path, part: str, library: str) -> Iterator[str]:
+    """The files of a part that is of a class of this library."""
+    if part == SCHEDULER:
         yield f"{part}/scheduler_config.json"
     elif part.startswith("tokenizer"):
         if not is_whole(folder / part / "tokenizer.json"):
             yield from (f"{part}/vocab.json", f"{part}/merges.txt")
     else:
         yield f"{part}/config.json"
-        yield from _weights(folder, part)
+        stem = "model" if library == "transformers" else "diffusion_pytorch_model"
+        yield from _weights(folder, part, stem)
 
 
-def _weights(folder: Path, part: str) -> list[str]:
+def _weights(folder: Path, part: str, stem: str) -> list[str]:
     """A part's weights: one file, or the pieces that an index of pieces names."""
-    stem = "model" if part.startswith("text_encoder") else "diffusion_pytorch_model"
     one_file = f"{part}/{stem}.safetensors"
     pieces = read_object(folder / f"{one_file}.index.json") or {}
     names = {str(name) for name in dict(pieces.get("weight_map", {})).values()}

@@ -17,7 +17,6 @@ from typing import Any
 from smd_cli.errors import UsageError
 from smd_cli.models.configs import read_object
 
-SUPPORTED = "smd runs Stable Diffusion 1.x, 2.x and XL with their LCM, Turbo and Lightning models"
 PICKLES = (".ckpt", ".pt", ".pth", ".bin")
 LAYOUTS = Path(__file__).parent / "layouts"
 _LENGTH_BYTES = 8  # of the number that a safetensors file begins with
@@ -29,13 +28,6 @@ CONSISTENCY_SCHEDULERS = ("LCMScheduler", "TCDScheduler")
 
 Shapes = Mapping[str, tuple[int, ...]]
 
-# What a UNet with so many input channels is for, beside the usual 4.
-_UNET_INPUTS = {
-    5: "a depth-to-image model",
-    7: "an upscaler",
-    8: "an image-editing model (InstructPix2Pix)",
-    9: "an inpainting model",
-}
 # A weight whose name ends like this tells of another architecture.
 _OTHER_WEIGHTS = {
     "joint_blocks.0.x_block.attn.qkv.weight": "Stable Diffusion 3",
@@ -134,33 +126,6 @@ def class_name(folder: Path) -> str | None:
     return None if named is None else str(named)
 
 
-def layout_of(path: Path) -> Path:
-    """The folder of configs that fits a single-file checkpoint in its original layout.
-
-    Raises UsageError for what smd has no configs for.
-    """
-    shapes = read_shapes(path)
-    if UNET_INPUT not in shapes or UNET_TEXT not in shapes:
-        raise UsageError(f"{path.name} is {_described(shapes)}", SUPPORTED)
-    refuse_unet(path.name, width_in(shapes[UNET_INPUT]))
-    width = width_in(shapes[UNET_TEXT])
-    if width == 2048:
-        return LAYOUTS / "sdxl"
-    if width == 768:
-        return LAYOUTS / "sd1"
-    kinds = {1024: "a Stable Diffusion 2 checkpoint", 1280: "the refiner of Stable Diffusion XL"}
-    raise UsageError(
-        f"{path.name} is {kinds.get(width, 'a model of unknown size')}: single files are read of "
-        "Stable Diffusion 1.x and XL",
-        "use its diffusers folder, or name such a folder as config:",
-    )
-
-
-def _described(shapes: Shapes) -> str:
-    """What a safetensors file seems to be that is no whole Stable Diffusion checkpoint."""
-    return described(shapes) or "no whole Stable Diffusion checkpoint in the original layout"
-
-
 def described(shapes: Shapes) -> str:
     """What the names of weights tell a file to be; nothing where they tell nothing."""
     for ending, what in _OTHER_WEIGHTS.items():
@@ -185,13 +150,3 @@ def width_in(shape: Sequence[int]) -> int:
 def is_lora(shapes: Shapes) -> bool:
     """Whether weights are those of a LoRA or one of its relatives."""
     return any("lora" in name or name.endswith(_LORA_RELATIVES) for name in shapes)
-
-
-def refuse_unet(name: str, channels: int) -> None:
-    """Raise UsageError for a UNet that takes more than the noised picture."""
-    if channels in _UNET_INPUTS:
-        raise UsageError(
-            f"the model {name} is {_UNET_INPUTS[channels]} (its UNet takes {channels} channels), "
-            "which is not supported",
-            SUPPORTED,
-        )

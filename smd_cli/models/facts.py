@@ -28,13 +28,15 @@ from smd_cli.models.cache import (
     snapshot,
     vae_download,
 )
-from smd_cli.models.checkpoints import CONSISTENCY_SCHEDULERS, layout_of, refuse_pickle, trails
+from smd_cli.models.checkpoints import CONSISTENCY_SCHEDULERS, refuse_pickle, trails
 from smd_cli.models.configs import config_at
+from smd_cli.models.families import SCHEDULER, STAND_IN, Configs, Facts, Family, recognised
 from smd_cli.models.names import address_hint
 from smd_cli.models.presets import PRESETS, STARTER, Preset
 from smd_cli.models.ref import LoraRef, ModelRef
 from smd_cli.models.schedulers import SD_BETAS, refuse_scheduler, with_betas
 from smd_cli.models.settings import refuse_odd
+from smd_cli.models.single_file import layout_of
 from smd_cli.units import MAX_SIDE_PX
 
 __all__ = [
@@ -42,8 +44,8 @@ __all__ = [
     "REVISION_HINT",
     "STARTER",
     "ModelDefaults",
+    "configs_of",
     "idle_revision",
-    "latent_factor",
     "pipeline_folder",
     "read_defaults",
     "resolve_lora",
@@ -57,7 +59,6 @@ REVISION_HINT = "models of the hub have revisions"
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _HUB_FILE = re.compile(r"(?P<id>[\w.-]+/[\w.-]+)(?:/(?P<file>[\w./ -]+\.safetensors))?")
 _NO_PRESET = Preset("", "", "")
-_EMBEDDED_GUIDANCE = 8.5  # what latent consistency models are usually asked for
 
 
 @dataclass(frozen=True)
@@ -183,8 +184,18 @@ def vae_folder(model: ModelRef) -> Path | None:
     """The folder of the autoencoder that a model is used with; None where it is not here."""
     if model.vae and not model.vae.file:
         return model.vae.folder or snapshot(vae_download(model.vae))
+    return own_vae_folder(model)
+
+
+def own_vae_folder(model: ModelRef) -> Path | None:
+    """The folder of the autoencoder that belongs to a model; None where it is not here."""
     folder = pipeline_folder(model)
-    return folder / "vae" if folder else None
+    return folder / _family_in(folder).autoencoder.name if folder else None
+
+
+def _family_in(folder: Path | None) -> Family:
+    """The family of a folder; that of SD 1.5 where it is not here, or of no family."""
+    return (recognised(_part(folder, INDEX)) if folder else None) or STAND_IN
 
 
 def idle_revision(model: ModelRef) -> str:
@@ -217,31 +228,32 @@ def read_defaults(model: ModelRef) -> ModelDefaults:
 
 
 def _stated(model: ModelRef, folder: Path | None, preset: Preset) -> ModelDefaults:
-    own, unet = _part(folder, "smd.json"), _part(folder, "unet/config.json")
-    vae = _part(vae_folder(model), "config.json")
-    told = _part(folder, "scheduler/scheduler_config.json") or _named_scheduler(folder)
+    family = _family_in(folder)
+    facts = family.facts(configs_of(model, folder, family))
+    own = _part(folder, "smd.json")
+    told = _part(folder, f"{SCHEDULER}/scheduler_config.json") or _named_scheduler(folder)
     refuse_scheduler(model.name, told)
     scheduler = {**with_betas(told), **preset.scheduler}
     trailing = trails(scheduler)
     distilled = trailing or scheduler.get("_class_name") in CONSISTENCY_SCHEDULERS
     words, learnt = own.get("vocabulary", {}), own.get("learnt", {})
     return ModelDefaults(
-        native_size=_native_size(own, unet, preset, latent_factor(vae)),
-        factor=latent_factor(vae),
+        native_size=_native_size(own, preset, facts),
+        factor=facts.factor,
         blur_px=own.get("blur"),
         consistency=bool(own.get("consistency", preset.consistency is not False and not trailing)),
-        sampler=own.get("sampler") or preset.sampler or _implied_sampler(unet, trailing),
+        sampler=own.get("sampler") or preset.sampler or _implied_sampler(facts, trailing),
         scheduler=scheduler,
         objects=tuple(map(str, words.get("objects", ()))),
         materials=tuple(map(str, words.get("materials", ()))),
         colours=tuple(map(str, words.get("colours", ()))),
         known=folder is not None and not unread(model),
         samples_as_told=folder is None or distilled or bool(own or model.loras),
-        embeds_guidance=bool(unet.get("time_cond_proj_dim")),
+        embeds_guidance=facts.embedded_guidance is not None,
         learnt_timesteps=_learnt_timesteps(learnt, preset, trailing),
         smallest_px=int(learnt.get("smallest_px", 0)),
         window_px=int(learnt.get("window_px", 0)),
-        text_layers=_text_layers(folder),
+        text_layers=facts.text_layers,
     )
 
 
@@ -257,7 +269,7 @@ def _plausible(stated: ModelDefaults) -> ModelDefaults:
 
 def _named_scheduler(folder: Path | None) -> dict[str, Any]:
     """What an index tells of a scheduler without a config: its class, with SD's betas."""
-    held = _part(folder, INDEX).get("scheduler")
+    held = _part(folder, INDEX).get(SCHEDULER)
     name = held[1] if isinstance(held, list) and len(held) > 1 else None
     return {**SD_BETAS, **({"_class_name": name} if name else {})}
 
@@ -276,29 +288,25 @@ def _learnt_timesteps(
     return (1000 // steps - 1, 999) if trailing and steps else None
 
 
-def _text_layers(folder: Path | None) -> int:
-    """How many layers `clip_skip` has to choose from; two encoders leave out one as it is."""
-    told = [_part(folder, f"text_encoder{n}/config.json") for n in ("", "_2")]
-    counts = [int(config["num_hidden_layers"]) for config in told if "num_hidden_layers" in config]
-    return max(0, min(counts) - (len(counts) - 1)) if counts else 0
+def configs_of(model: ModelRef, folder: Path | None, family: Family) -> Configs:
+    """The configs of a model's parts; its autoencoder may lie elsewhere. Raises UsageError."""
+    configs = {part.name: _part(folder, f"{part.name}/config.json") for part in family.modules}
+    return {**configs, family.autoencoder.name: _part(vae_folder(model), "config.json")}
 
 
-def _native_size(
-    own: Mapping[str, Any], unet: Mapping[str, Any], preset: Preset, factor: int
-) -> tuple[int, int]:
-    """The canvas (W, H) that a model was trained on: as stated, or by its UNet's sample size."""
-    sample = unet.get("sample_size") or 64
-    height, width = (sample, sample) if isinstance(sample, int) else sample
-    usual = preset.native_size or (width * factor, height * factor)
+def _native_size(own: Mapping[str, Any], preset: Preset, facts: Facts) -> tuple[int, int]:
+    """The canvas (W, H) that a model was trained on: as stated, or by its latents' size."""
+    width, height = facts.cells
+    usual = preset.native_size or (width * facts.factor, height * facts.factor)
     native_width, native_height = own.get("native_size", usual)
     return int(native_width), int(native_height)
 
 
-def _implied_sampler(unet: Mapping[str, Any], trailing: bool) -> Mapping[str, Any]:
+def _implied_sampler(facts: Facts, trailing: bool) -> Mapping[str, Any]:
     """What a checkpoint's configs imply for the scene's `sampler:`."""
     implied: dict[str, Any] = {"steps": 4} if trailing else {}
-    if unet.get("time_cond_proj_dim"):
-        implied["guidance"] = {"type": "full", "scale": _EMBEDDED_GUIDANCE}
+    if facts.embedded_guidance is not None:
+        implied["guidance"] = {"type": "full", "scale": facts.embedded_guidance}
     return implied
 
 
@@ -309,11 +317,3 @@ def _part(folder: Path | None, path: str) -> dict[str, Any]:
     settings = config_at(folder / path) or {}
     refuse_odd(folder, path, settings)
     return settings
-
-
-def latent_factor(vae_config: Mapping[str, Any]) -> int:
-    """Canvas pixels per latent cell of an autoencoder, from its config (8 where it is silent)."""
-    if "patch_size" in vae_config:
-        return int(vae_config["patch_size"])
-    blocks = vae_config.get("block_out_channels") or vae_config.get("encoder_block_out_channels")
-    return int(2 ** (len(blocks) - 1)) if blocks else 8

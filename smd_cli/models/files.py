@@ -14,22 +14,19 @@ from typing import Any
 from smd_cli.errors import KeyPath, SmdError, UsageError
 from smd_cli.models.cache import INDEX
 from smd_cli.models.checkpoints import (
-    UNET_INPUT,
-    UNET_TEXT,
     VAE_INPUT,
     described,
     read_shapes,
     refuse_pickle,
-    refuse_unet,
     width_in,
 )
 from smd_cli.models.configs import json_of, read_object
-from smd_cli.models.facts import PRESETS, pipeline_folder, vae_folder
-from smd_cli.models.families import Family, family_of
-from smd_cli.models.lora_files import refuse_lora
-from smd_cli.models.ref import ModelRef
+from smd_cli.models.facts import PRESETS, configs_of, own_vae_folder, pipeline_folder, vae_folder
+from smd_cli.models.families import Configs, Facts, Family, autoencoders, family_of, recognised
+from smd_cli.models.lora_files import no_loras, refuse_lora
+from smd_cli.models.ref import LoraRef, ModelRef
+from smd_cli.models.single_file import refuse_single_file
 
-AUTOENCODERS = ("AutoencoderKL", "AutoencoderTiny", "PatchAutoencoder")
 _STEMS = ("diffusion_pytorch_model", "model")  # how diffusers and transformers name weights
 _VARIANTS = ("", ".fp16")
 _SAME_SCALE = 0.01  # relative; SD's is 0.18215, that of SDXL 0.13025
@@ -64,18 +61,32 @@ def _looks(model: ModelRef) -> Iterator[tuple[KeyPath, Callable[[], None]]]:
         yield ("name" if is_own else "vae",), partial(_refuse_vae, model, model.vae)
     for number, lora in enumerate(model.loras):
         path: KeyPath = ("lora", number - own_loras) if number >= own_loras else ("name",)
-        yield path, partial(refuse_lora, lora, model.name, _unet(model))
+        yield path, partial(_refuse_lora, model, lora)
 
 
-def _unet(model: ModelRef) -> Mapping[str, Any]:
-    """The config of a model's UNet, as far as it is here; else what its preset says of it."""
+def _refuse_lora(model: ModelRef, lora: LoraRef) -> None:
+    """Raise for a LoRA that cannot belong to a model."""
+    told, known = facts_of(model), PRESETS.get(model.name)
+    width = told[1].text_width if told else None
+    if told and told[0].no_lora:
+        raise no_loras(model.name, told[0].no_lora)
+    refuse_lora(lora, model.name, width or (known.text_width if known else None))
+
+
+def facts_of(model: ModelRef) -> tuple[Family, Facts] | None:
+    """A model's family with what its configs tell, as far as it is here, and is known."""
     try:
         folder = pipeline_folder(model)
-    except SmdError:  # told of the pipeline
-        folder = None
-    config = read_object(folder / "unet" / "config.json") if folder else None
-    known = PRESETS.get(model.name)
-    return config or ({"cross_attention_dim": known.text_width} if known else {})
+        family = recognised(read_object(folder / INDEX) or {}) if folder else None
+        return (family, family.facts(configs_of(model, folder, family))) if family else None
+    except SmdError:  # told of the pipeline, or where its defaults are read
+        return None
+
+
+def _configs(folder: Path, family: Family) -> Configs:
+    """The configs of the parts in a folder, those of them that can be read."""
+    names = [part.name for part in family.modules]
+    return {name: read_object(folder / name / "config.json") or {} for name in names}
 
 
 # --- The pipeline ---------------------------------------------------------------------------------
@@ -84,73 +95,48 @@ def _unet(model: ModelRef) -> Mapping[str, Any]:
 def _refuse_pipeline(model: ModelRef) -> None:
     folder = pipeline_folder(model)
     if model.file:
-        _refuse_single_file(model, model.file)
+        _refuse_single_file(model, model.file, folder)
     if folder is None:
         if model.folder:
             json_of(model.folder / INDEX, model.name)
         return
     family = family_in(model, folder)
-    _refuse_other_widths(model.name, folder, family)
+    family.refuse(model.name, _configs(folder, family))
     if model.file:
         return
-    parts = ("unet", *family.text_parts, *family.tokenizer_parts)
-    for part in parts if model.vae else (*parts, "vae"):
-        if (folder / part).is_dir():
-            _refuse_part(model, folder / part)
+    latents = family.autoencoder.name
+    for part in (*family.modules, *family.tokenizers):
+        if model.vae and part is family.autoencoder:
+            continue
+        if (folder / part.name).is_dir():
+            if part in family.modules:
+                _refuse_part(model, folder / part.name)
         elif model.folder:
-            raise SmdError(f"the model {model.name} is not whole: it has no folder {part}")
-    if not model.vae and (model.folder or (folder / "vae" / "config.json").is_file()):
-        config = json_of(folder / "vae" / "config.json", model.name)
+            raise SmdError(f"the model {model.name} is not whole: it has no folder {part.name}")
+    if not model.vae and (model.folder or (folder / latents / "config.json").is_file()):
+        config = json_of(folder / latents / "config.json", model.name)
         _refuse_autoencoder(config)
         _refuse_unlike(model, config)
 
 
 def family_in(model: ModelRef, folder: Path) -> Family:
-    """The family of a model whose configs lie in a folder. Raises UsageError, SmdError."""
-    index = json_of(folder / INDEX, model.name)
-    config = folder / "unet" / "config.json"
-    return family_of(model.name, index, json_of(config, model.name) if config.is_file() else {})
+    """The family of a model whose index lies in a folder. Raises UsageError, SmdError."""
+    family = family_of(model.name, json_of(folder / INDEX, model.name))
+    config = folder / family.denoiser.name / "config.json"
+    if config.is_file():
+        json_of(config, model.name)
+    return family
 
 
-def _refuse_other_widths(name: str, folder: Path, family: Family) -> None:
-    """Raise UsageError where a UNet gives more than it takes, or takes other texts than it gets."""
-    unet = read_object(folder / "unet" / "config.json") or {}
-    takes, gives = unet.get("in_channels", 4), unet.get("out_channels", 4)
-    if unet and takes != gives:
-        raise UsageError(
-            f"the model {name} is not supported: its UNet takes {takes} channels and gives {gives}",
-            "a network that predicts variances, too, is none of Stable Diffusion's",
-        )
-    texts = [read_object(folder / part / "config.json") or {} for part in family.text_parts]
-    widths = [int(text.get("hidden_size", 0)) for text in texts]
-    wanted = unet.get("cross_attention_dim")
-    if all(widths) and isinstance(wanted, int) and sum(widths) != wanted:
-        raise UsageError(
-            f"the model {name} does not fit: its UNet takes texts of width {wanted}, its text "
-            f"encoders give {' + '.join(map(str, widths))}"
-        )
-
-
-def _refuse_single_file(model: ModelRef, file: Path) -> None:
-    """Raise UsageError for weights that are no whole checkpoint."""
-    shapes = read_shapes(file)
-    what = described(shapes)
-    if UNET_INPUT in shapes:
-        refuse_unet(model.name, width_in(shapes[UNET_INPUT]))
-    elif what:
-        raise UsageError(f"{model.name} is {what}")
-    takes, told = width_in(shapes.get(UNET_TEXT, ())), _unet(model).get("cross_attention_dim")
-    if takes and isinstance(told, int) and takes != told:
-        raise UsageError(
-            f"{model.name} does not fit its config: its UNet takes texts of width {takes}, there "
-            f"they are {told} wide"
-        )
+def _refuse_single_file(model: ModelRef, file: Path, folder: Path | None) -> None:
+    """Raise UsageError for weights that are no whole checkpoint, or not that of their configs."""
+    family = recognised(read_object(folder / INDEX) or {}) if folder else None
+    configs = _configs(folder, family) if folder and family else {}
+    refuse_single_file(model.name, file, family, configs)
 
 
 def _refuse_part(model: ModelRef, place: Path) -> None:
     """Raise where a part's weights are not what its folder says."""
-    if place.name.startswith("tokenizer"):
-        return
     if (place / "config.json").is_file():
         json_of(place / "config.json", model.name)
     _refuse_weights(f"the model {model.name}", place, must=model.folder is not None)
@@ -223,27 +209,26 @@ def _refuse_vae_file(model: ModelRef, file: Path) -> None:
 def _refuse_autoencoder(config: Mapping[str, Any]) -> None:
     """Raise UsageError for an autoencoder of a kind that smd does not know."""
     kind = config.get("_class_name", "of unknown kind")
-    if kind not in AUTOENCODERS:
-        raise UsageError(
-            f"the autoencoder {kind} is not supported", f"known: {', '.join(AUTOENCODERS)}"
-        )
+    known = autoencoders()
+    if kind not in known:
+        raise UsageError(f"the autoencoder {kind} is not supported", f"known: {', '.join(known)}")
 
 
 def _refuse_unlike(model: ModelRef, vae: Mapping[str, Any]) -> None:
-    """Raise UsageError where UNet and autoencoder differ in latent channels."""
-    unet = _unet(model)
-    takes, gives = unet.get("in_channels", 4), vae.get("latent_channels", 4)
-    if unet and takes != gives:
+    """Raise UsageError where denoiser and autoencoder differ in latent channels."""
+    told = facts_of(model)
+    takes, gives = told[1].channels if told else None, vae.get("latent_channels", 4)
+    if takes is not None and takes != gives:
         raise UsageError(
-            f"the model {model.name} does not fit: its UNet takes {takes} channels, its "
+            f"the model {model.name} does not fit: its network takes {takes} channels, its "
             f"autoencoder gives {gives}"
         )
 
 
 def _refuse_other_scale(model: ModelRef, name: str, vae: Mapping[str, Any]) -> None:
     """Raise UsageError where an autoencoder scales its latents unlike the model's own."""
-    folder = pipeline_folder(model)
-    own = (read_object(folder / "vae" / "config.json") if folder else None) or {}
+    folder = own_vae_folder(model)
+    own = (read_object(folder / "config.json") if folder else None) or {}
     if not own.get("_class_name") == vae.get("_class_name") == "AutoencoderKL":
         return
     wanted, found = (float(config.get("scaling_factor", 0.18215)) for config in (own, vae))

@@ -20,7 +20,6 @@ from smd_cli.errors import SmdError, UsageError
 from smd_cli.models.cache import (
     INDEX,
     LORA_FILES,
-    PARTS,
     UNFINISHED,
     VAE_FILES,
     Download,
@@ -37,6 +36,7 @@ from smd_cli.models.cache import (
 )
 from smd_cli.models.checkpoints import PICKLES
 from smd_cli.models.configs import read_object
+from smd_cli.models.families import family_of, part_names
 from smd_cli.models.hub_errors import sentences
 from smd_cli.units import shown_bytes
 
@@ -204,7 +204,8 @@ def _small(wanted: Download) -> list[str]:
     """Patterns of all files but weights."""
     if wanted.files is not None:
         return [name for name in wanted.files if not name.endswith(".safetensors")]
-    return [INDEX, "smd.json", *(f"{part}/*.{kind}" for part in PARTS for kind in ("json", "txt"))]
+    kinds = ("json", "txt")
+    return [INDEX, "smd.json", *(f"{part}/*.{kind}" for part in part_names() for kind in kinds)]
 
 
 def _what_it_is(wanted: Download, files: Mapping[str, Any]) -> Download:
@@ -248,12 +249,8 @@ def _blob(file: Any) -> Blob:
 def _refuse_other_pipelines(wanted: Download, folder: Path) -> None:
     """Before gigabytes of something that cannot be loaded come."""
     index = read_object(folder / INDEX)
-    if wanted.files is None and index is not None and "unet" not in index:
-        kind = index.get("_class_name", "model of unknown kind")
-        raise UsageError(
-            f"the model {wanted.title} is a {kind}, which is not supported",
-            "smd runs models of the Stable Diffusion family that have a UNet",
-        )
+    if wanted.files is None and index is not None:
+        family_of(wanted.title, index)
 
 
 def _refuse_without_safetensors(

@@ -11,7 +11,6 @@ from typing import Any, Literal
 
 from smd_cli.models.cache import (
     INDEX,
-    PARTS,
     VAE_FILES,
     Download,
     absent,
@@ -25,6 +24,7 @@ from smd_cli.models.cache import (
     whole,
 )
 from smd_cli.models.configs import read_object
+from smd_cli.models.families import part_names
 from smd_cli.models.hub import free_bytes
 from smd_cli.models.presets import PRESETS, Preset
 from smd_cli.units import plain, shown_bytes, visible, without_home
@@ -118,7 +118,7 @@ def _other(repo: str) -> Listed:
     kind = (read_object(newest / INDEX) or read_object(newest / "config.json") or {}).get(
         "_class_name", ""
     )
-    is_pipeline = INDEX in names or any(name.partition("/")[0] in PARTS for name in names)
+    is_pipeline = INDEX in names or any(name.partition("/")[0] in part_names() for name in names)
     files = None if is_pipeline else VAE_FILES if kind else names
     lacking = missing(newest, Download(repo, newest.name, files))
     state: State = "in part" if any(is_whole(newest / name) for name in names) else "not here"

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from smd_cli.errors import SmdError, UsageError
 from smd_cli.models.cache import LORA_FILES, lora_download, whole
@@ -17,7 +16,6 @@ from smd_cli.models.checkpoints import (
     refuse_pickle,
     width_in,
 )
-from smd_cli.models.families import STARTER_UNET
 from smd_cli.models.ref import LoraRef
 
 _NOT_PLAIN = {"dora_scale": "DoRA", "hada_w1": "LoHa", "lokr_w1": "LoKr", "oft_": "OFT"}
@@ -30,16 +28,19 @@ _FROM_TEXT = re.compile(r"attn2[._](processor\.)?to_[kv]")  # layers that take t
 _DOWN = (".lora_A.weight", ".lora_down.weight", ".lora.down.weight", "_lora.down.weight")
 
 
-def refuse_lora(lora: LoraRef, model: str, unet: Mapping[str, Any]) -> None:
-    """Raise UsageError for a LoRA that cannot belong to the model with this UNet config.
+def no_loras(model: str, reason: str) -> UsageError:
+    """The error of any LoRA beside a model whose family takes none, and why."""
+    return UsageError(
+        f"the model {model} takes no lora: {reason}",
+        "a preset such as sd15, or a model of your own, takes one",
+    )
+
+
+def refuse_lora(lora: LoraRef, model: str, text_width: int | None) -> None:
+    """Raise UsageError for a LoRA that cannot belong to a model that takes texts of this width.
 
     One of the hub that is not here yet is passed over. Raises SmdError for a folder of several.
     """
-    if unet.get("_class_name") == STARTER_UNET:
-        raise UsageError(
-            f"the model {model} takes no lora: it is small, and of a kind of its own",
-            "a preset such as sd15, or a model of your own, takes one",
-        )
     file = _file_here(lora)
     if file is None:
         return
@@ -47,9 +48,8 @@ def refuse_lora(lora: LoraRef, model: str, unet: Mapping[str, Any]) -> None:
     if not is_lora(shapes):
         raise UsageError(f"{lora.name} is {described(shapes) or 'no LoRA'}")
     refuse_relatives(lora.name, shapes)
-    width = unet.get("cross_attention_dim")
     others = any(name.startswith(_OTHER_MODELS) for name in shapes)
-    if others or (isinstance(width, int) and {*_text_widths(shapes)} - {width}):
+    if others or (text_width is not None and {*_text_widths(shapes)} - {text_width}):
         raise misfit(lora.name, model)
 
 

@@ -14,17 +14,14 @@ from typing import Any
 from smd_cli.engine.schedule import planned_table
 from smd_cli.errors import Place, Problem
 from smd_cli.models.cache import absent, bytes_on_disk, downloads_of, snapshot
-from smd_cli.models.configs import read_object
 from smd_cli.models.facts import (
     PRESETS,
     REVISION_HINT,
     idle_revision,
-    pipeline_folder,
     read_defaults,
     resolve_model,
 )
-from smd_cli.models.families import STARTER_UNET
-from smd_cli.models.files import family_in, refuse_unfit
+from smd_cli.models.files import facts_of, refuse_unfit
 from smd_cli.models.listing import State, folder_bytes
 from smd_cli.models.ref import ModelRef
 from smd_cli.scene.parse import own_defaults
@@ -33,10 +30,6 @@ from smd_cli.units import shown_bytes, without_home
 
 _LINE = 100
 _INDENT = 14
-# What the width of its texts tells of a Stable Diffusion that has one encoder.
-_GENERATIONS = {768: "Stable Diffusion 1.x", 1024: "Stable Diffusion 2.x"}
-
-
 _LISTS = ("missing", "objects", "materials", "colours")
 
 
@@ -214,13 +207,5 @@ def _whereabouts(model: ModelRef) -> dict[str, Any]:
 
 def _family(model: ModelRef) -> str:
     """Which kind of model it is; empty where its configs are not here."""
-    folder = pipeline_folder(model)
-    unet = read_object(folder / "unet" / "config.json") if folder else None
-    if folder is None or unet is None:
-        return ""
-    if unet.get("_class_name") == STARTER_UNET:
-        return "the starter's own"
-    family = family_in(model, folder).name
-    if family == "Stable Diffusion":
-        family = _GENERATIONS.get(unet.get("cross_attention_dim", 0), family)
-    return f"{family}, a full LCM" if unet.get("time_cond_proj_dim") else family
+    told = facts_of(model)
+    return told[1].kind if told else ""

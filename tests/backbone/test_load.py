@@ -128,7 +128,10 @@ def put(path: str, text: str) -> Change:
     return apply
 
 
-SUPPORTED = "smd runs Stable Diffusion 1.x, 2.x and XL with their LCM, Turbo and Lightning models"
+SUPPORTED = (
+    "smd runs Stable Diffusion 1.x and 2.x with their LCM and Turbo models; "
+    "Stable Diffusion XL with its LCM, Turbo and Lightning models"
+)
 FLUX = {
     "text_encoder_2": ["transformers", "T5EncoderModel"],
     "tokenizer_2": ["transformers", "T5TokenizerFast"],
@@ -246,7 +249,7 @@ BROKEN: dict[str, tuple[Change, str]] = {
     ),
     "channels": (
         edit("vae/config.json", latent_channels=5),
-        "error: the model model does not fit: its UNet takes 4 channels, its autoencoder gives 5",
+        "error: the model model does not fit: its network takes 4 channels, its autoencoder",
     ),
     "noise schedule": (
         edit("scheduler/scheduler_config.json", beta_schedule="sigmoid"),

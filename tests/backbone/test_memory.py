@@ -22,6 +22,7 @@ from smd_cli.backbone.families.codec import PatchAutoencoder
 from smd_cli.backbone.loading import files, load
 from smd_cli.backbone.loading.load import load_backbone, pick_dtype
 from smd_cli.errors import SmdError, UsageError
+from smd_cli.models.families import autoencoders
 from smd_cli.models.ref import ModelRef
 from smd_cli.scene.paint.painted import paint_scene
 from smd_cli.scene.parse import load_scene
@@ -145,7 +146,7 @@ def test_one_part_at_a_time_is_on_the_device(
     """In whatever order they work: a picture comes in first, and frames follow each other."""
     monkeypatch.setattr(memory, "_is_main_memory", lambda _: False)
     monkeypatch.setattr(load, "pick_device", lambda _: DEVICE)
-    monkeypatch.setattr(files, "load_vae", lambda *_: (VAES[kind](), 8))
+    monkeypatch.setattr(files, "load_vae", lambda *_: VAES[kind]())
     watched = Watched(monkeypatch)
     held = memory.place
 
@@ -173,9 +174,9 @@ def test_one_part_at_a_time_is_on_the_device(
     assert max(map(len, watched.together)) == 1
 
 
-@pytest.mark.parametrize("vae", ["AutoencoderKL", "AutoencoderTiny", "PatchAutoencoder"])
-def test_all_autoencoders_that_load_are_tried_here(vae: str) -> None:
-    assert type(VAES[vae]()) is files._vae_class(vae)
+def test_all_autoencoders_that_load_are_tried_here() -> None:
+    known = {name: files.named(spec) for name, spec in autoencoders().items()}
+    assert known == {name: type(make()) for name, make in VAES.items()}
 
 
 def test_a_part_that_does_not_fit_leaves_nothing_behind() -> None:

@@ -19,9 +19,10 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProject
 from smd_cli.backbone.loading.tokenizer import clip_tokenizer
 from smd_cli.backbone.quiet import quiet
 from smd_cli.errors import SmdError, UsageError
-from smd_cli.models.checkpoints import LAYOUTS, layout_of
+from smd_cli.models.checkpoints import LAYOUTS
 from smd_cli.models.facts import read_defaults
 from smd_cli.models.ref import ModelRef
+from smd_cli.models.single_file import layout_of
 
 from . import theirs
 from .original import save_original

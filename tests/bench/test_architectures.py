@@ -6,18 +6,18 @@ import pytest
 import torch
 
 from smd_cli.bench.architectures import _made, random_backbone
-from smd_cli.models.families import SD, SDXL, Family
+from smd_cli.models.families import Family, sd, sdxl
 
 CPU = torch.device("cpu")
 
 
 @pytest.mark.parametrize(
     ("name", "family", "parameters"),
-    [("sd15", SD, 859_520_964), ("sdxl", SDXL, 2_567_463_684)],
+    [("sd15", sd.FAMILY, 859_520_964), ("sdxl", sdxl.FAMILY, 2_567_463_684)],
 )
 def test_the_unet_is_as_large_as_published(name: str, family: Family, parameters: int) -> None:
     with torch.device("meta"):
-        unet = _made(name, family, "unet", torch.float32)
+        unet = _made(name, family.denoiser, torch.float32)
     assert sum(weight.numel() for weight in unet.parameters()) == parameters
 
 

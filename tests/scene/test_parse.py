@@ -408,7 +408,7 @@ def test_a_folder_that_is_part_of_a_model() -> None:
         scene("background: sea\nmodel: control")
     [problem] = refused.value.problems
     assert problem.message == "control is a ControlNetModel, which is no whole model"
-    assert problem.hint.startswith("smd runs Stable Diffusion 1.x, 2.x and XL")
+    assert problem.hint.startswith("smd runs Stable Diffusion 1.x and 2.x")
 
 
 def test_a_models_own_defaults_lie_under_the_scene() -> None:

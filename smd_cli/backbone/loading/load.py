@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import torch
 
-from smd_cli.backbone.families.adapters import ADAPTERS
 from smd_cli.backbone.loading import files
 from smd_cli.backbone.loading.fetch import model_folder, vae_folder
 from smd_cli.backbone.loading.lora import fuse_loras
@@ -17,7 +17,9 @@ from smd_cli.backbone.parts import Parts
 from smd_cli.backbone.quiet import quiet
 from smd_cli.engine.contract import Backbone
 from smd_cli.errors import SmdError, UsageError
-from smd_cli.models.facts import read_defaults
+from smd_cli.models.cache import INDEX
+from smd_cli.models.configs import read_object
+from smd_cli.models.facts import pipeline_folder, read_defaults
 from smd_cli.models.families import Family
 from smd_cli.models.files import refuse_unfit
 from smd_cli.models.ref import ModelRef
@@ -83,34 +85,60 @@ def _load(model: ModelRef, device: torch.device, dtype: torch.dtype, low_memory:
     model = _here(model)
     refuse_unfit(model)
     if model.file:
-        family, index, modules, factor = load_file(model, model.file, dtype)
+        family, modules = load_file(model, model.file, dtype)
     else:
         assert model.folder is not None
-        family, index, modules, factor = files.load_folder(model, model.folder, dtype)
-    unet, vae, defaults = modules["unet"], modules["vae"], read_defaults(model)
-    parts = [modules[part] for part in (*family.text_parts, "unet")]
-    native_px = max(defaults.native_size)
+        family, modules = files.load_folder(model, model.folder, dtype)
+    _settle(model, family, modules, dtype, device, low_memory)
+    adapter = files.named(family.adapter)
+    return cast(Backbone, adapter(parts_of(model, family, modules, device)))
+
+
+def _settle(
+    model: ModelRef,
+    family: Family,
+    modules: Mapping[str, Any],
+    dtype: torch.dtype,
+    device: torch.device,
+    low_memory: bool,
+) -> None:
+    """Add the LoRAs, and put all modules where they are to run."""
+    parts = [modules[part.name] for part in (*family.encoders, family.denoiser)]
     if not low_memory:  # fusing is quicker there
         for part in parts:
             part.to(device)
     fuse_loras(model, family, modules)
+    vae = modules[family.autoencoder.name]
     place(parts, vae.to(_vae_dtype(family, vae, dtype)), device, low_memory)
-    return ADAPTERS[family](
-        Parts(
-            unet=unet,
-            tokenizers=tuple(modules[part] for part in family.tokenizer_parts),
-            text_encoders=tuple(modules[part] for part in family.text_parts),
-            vae=vae,
-            factor=factor,
-            window_px=defaults.window_px or native_px,
-            native_px=native_px,
-            scheduler=defaults.scheduler,
-            consistency=defaults.consistency,
-            zero_empty=bool(index.get("force_zeros_for_empty_prompt", True)),
-            clip_skip=model.clip_skip,
-            device=device,
-        )
+
+
+def parts_of(
+    model: ModelRef, family: Family, modules: Mapping[str, Any], device: torch.device
+) -> Parts:
+    """The modules with what the model's configs say of them."""
+    defaults = read_defaults(model)
+    native_px = max(defaults.native_size)
+    return Parts(
+        denoiser=modules[family.denoiser.name],
+        tokenizers=tuple(modules[part.name] for part in family.tokenizers),
+        text_encoders=tuple(modules[part.name] for part in family.encoders),
+        vae=modules[family.autoencoder.name],
+        factor=defaults.factor,
+        window_px=defaults.window_px or native_px,
+        native_px=native_px,
+        scheduler=defaults.scheduler,
+        consistency=defaults.consistency,
+        zero_empty=_zero_empty(model),
+        clip_skip=model.clip_skip,
+        device=device,
     )
+
+
+def _zero_empty(model: ModelRef) -> bool:
+    """Whether an empty prompt is all zeros, as the model's index says."""
+    folder = pipeline_folder(model)
+    index = (read_object(folder / INDEX) if folder else None) or {}
+    return bool(index.get("force_zeros_for_empty_prompt", True))
 
 
 def _here(model: ModelRef) -> ModelRef:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from smd_cli.backbone.loading.fetch import lora_file
+from smd_cli.backbone.loading.files import named
 from smd_cli.backbone.memory import is_full
 from smd_cli.models.checkpoints import read_shapes
 from smd_cli.models.families import Family
@@ -19,7 +20,7 @@ from smd_cli.models.ref import LoraRef, ModelRef
 
 
 def fuse_loras(model: ModelRef, family: Family, modules: Mapping[str, Any]) -> None:
-    """Add a model's LoRAs, each times its weight, to the weights of its UNet and text encoders.
+    """Add a model's LoRAs, each times its weight, to the weights of its denoiser and text encoders.
 
     `modules`: the model's parts as the family's diffusers pipeline calls them. Raises UsageError
     for a LoRA that does not fit in every layer.
@@ -29,56 +30,58 @@ def fuse_loras(model: ModelRef, family: Family, modules: Mapping[str, Any]) -> N
     pipe = _pipeline(family, modules)
     names = [f"lora_{number}" for number in range(len(model.loras))]
     for name, lora in zip(names, model.loras, strict=True):
-        _load(pipe, lora, name, model)
+        _load(pipe, lora, name, model, family)
+    parts = [part.name for part in (family.denoiser, *family.encoders)]
     pipe.set_adapters(names, [lora.weight for lora in model.loras])
-    pipe.fuse_lora(components=["unet", *family.text_parts], adapter_names=names)
+    pipe.fuse_lora(components=parts, adapter_names=names)
     pipe.unload_lora_weights()
 
 
 def _pipeline(family: Family, modules: Mapping[str, Any]) -> Any:
     """diffusers' pipeline around the modules: it knows all the ways in which LoRAs are written."""
-    import diffusers
+    from diffusers import DDIMScheduler
 
-    kind = getattr(diffusers, family.pipeline)
+    kind = named(family.pipeline)
     wanted = inspect.signature(kind).parameters
     absent = {key: None for key in ("safety_checker", "feature_extractor") if key in wanted}
-    return kind(**modules, scheduler=diffusers.DDIMScheduler(), **absent)
+    return kind(**modules, scheduler=DDIMScheduler(), **absent)
 
 
-def _load(pipe: Any, lora: LoraRef, name: str, model: ModelRef) -> None:
+def _load(pipe: Any, lora: LoraRef, name: str, model: ModelRef, family: Family) -> None:
     """Lay one LoRA beside the layers of the model, and see that all of it found its place."""
     file = lora_file(lora)
     refuse_relatives(lora.name, read_shapes(file))
     where = {"weight_name": file.name, "use_safetensors": True, "local_files_only": True}
     try:
         pipe.load_lora_weights(str(file.parent), adapter_name=name, **where)
-        held = _held(pipe, file.parent, where)
+        denoiser = getattr(pipe, family.denoiser.name)
+        held = _held(pipe, denoiser, file.parent, where)
     except Exception as unfit:  # peft and diffusers raise all kinds for layers that do not fit
         if is_full(unfit):
             raise
         raise misfit(lora.name, model.name) from unfit
-    if sorted(map(_mark, _laid(pipe, name))) != sorted(map(_mark, held)):
+    if sorted(map(_mark, _laid(pipe, name, denoiser.dtype))) != sorted(map(_mark, held)):
         raise misfit(lora.name, model.name)
 
 
-def _held(pipe: Any, folder: Path, where: Mapping[str, Any]) -> list[Tensor]:
+def _held(pipe: Any, denoiser: Any, folder: Path, where: Mapping[str, Any]) -> list[Tensor]:
     """The matrices of a LoRA file, in the model's precision."""
-    state = pipe.lora_state_dict(str(folder), unet_config=pipe.unet.config, **where)[0]
+    state = pipe.lora_state_dict(str(folder), unet_config=denoiser.config, **where)[0]
     return [
-        matrix.to(pipe.unet.dtype)
+        matrix.to(denoiser.dtype)
         for key, matrix in state.items()
         if "lora" in key and key.endswith(".weight")
     ]
 
 
-def _laid(pipe: Any, name: str) -> Iterator[Tensor]:
+def _laid(pipe: Any, name: str, dtype: torch.dtype) -> Iterator[Tensor]:
     """The matrices that lie beside the model's layers under an adapter's name."""
     for part in pipe.components.values():
         if not isinstance(part, torch.nn.Module):
             continue
         for key, matrix in part.named_parameters():
             if f".{name}." in key and key.endswith(".weight"):
-                yield matrix.detach().to(pipe.unet.dtype)
+                yield matrix.detach().to(dtype)
 
 
 def _mark(matrix: Tensor) -> tuple[int, float]:

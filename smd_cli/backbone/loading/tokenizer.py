@@ -13,19 +13,20 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from smd_cli.models.checkpoints import LAYOUTS
+from smd_cli.models.families.unets import CLIP_END
 
-START, END = "<|startoftext|>", "<|endoftext|>"
+START = "<|startoftext|>"
 MAX_TOKENS = 77
 _WORD_END = "</w>"
 
 
-def clip_tokenizer(pad: str = END) -> Any:
+def clip_tokenizer(pad: str = CLIP_END) -> Any:
     """CLIP's tokenizer of 49408 tokens; `pad` fills prompts up (SDXL's second one pads with !)."""
     from transformers import CLIPTokenizer
 
     with gzip.open(LAYOUTS / "clip" / "merges.txt.gz", "rt", encoding="utf-8") as file:
         merges = file.read().split("\n")[:-1]
-    config = {"bos_token": START, "eos_token": END, "unk_token": END, "pad_token": pad}
+    config = {"bos_token": START, "eos_token": CLIP_END, "unk_token": CLIP_END, "pad_token": pad}
     with TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "vocab.json").write_text(json.dumps(_numbers(merges)), encoding="utf-8")
@@ -41,7 +42,9 @@ def _numbers(merges: list[str]) -> dict[str, int]:
     letters = _alphabet()
     ends = [letter + _WORD_END for letter in letters]
     joined = [merge.replace(" ", "") for merge in merges]
-    return {token: number for number, token in enumerate([*letters, *ends, *joined, START, END])}
+    return {
+        token: number for number, token in enumerate([*letters, *ends, *joined, START, CLIP_END])
+    }
 
 
 def _alphabet() -> list[str]:

@@ -9,8 +9,9 @@ from typing import TypeVar
 
 from smd_cli.errors import SceneError, UsageError
 from smd_cli.models.cache import LORA_FILES
-from smd_cli.models.checkpoints import SUPPORTED, class_name
+from smd_cli.models.checkpoints import class_name
 from smd_cli.models.facts import PRESETS, resolve_lora, resolve_model
+from smd_cli.models.families import supported
 from smd_cli.models.presets import Preset
 from smd_cli.models.ref import LoraRef, ModelRef
 from smd_cli.scene.keys.fields import number, phrase, refuse_address, whole
@@ -99,7 +100,7 @@ class ModelReader:
         if ref.folder and ref.name not in presets and not (ref.folder / needs).is_file():
             other = class_name(ref.folder)
             if other:
-                raise wrong(node, f"{ref.name} is a {other}, which is no whole model", SUPPORTED)
+                raise wrong(node, f"{ref.name} is a {other}, which is no whole model", supported())
             lora = any((ref.folder / name).is_file() for name in LORA_FILES)
             hint = "it holds a LoRA, which goes under lora:" if lora else ""
             raise wrong(node, f"{ref.name} is no {what} folder: it has no {needs}", hint)
