@@ -33,6 +33,11 @@ def refuse_single_file(name: str, file: Path, family: Family | None, configs: Co
     """
     shapes = read_shapes(file)
     own = family.single_file if family else None
+    if family and own is None:
+        raise UsageError(
+            f"{name} cannot be read with the configs of {family.name}: such models are folders",
+            "name the folder itself as the model",
+        )
     if own and own.sign in shapes:
         own.refuse(name, shapes, configs)
         return

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -255,3 +256,19 @@ def test_a_name_belongs_to_one_family() -> None:
     assert supported().endswith("; wooden toys")
     with pytest.raises(ValueError, match="a family Toy already"):
         register(TOY)
+
+
+@pytest.mark.usefixtures("_registered")
+def test_a_single_file_of_it(toy: Path, scene: Path, smd: Smd) -> None:
+    """It has no layout for one: that is said, whatever the file holds."""
+    shutil.copy(toy / "painter" / "diffusion_pytorch_model.safetensors", "toy.safetensors")
+    model = f"{{name: toy.safetensors, config: {toy}}}"
+    scene.write_text(SCENE.format(model=model, second="an owl"))
+    done = smd(["check", str(scene)])
+    assert done.code == 2
+    assert "toy.safetensors cannot be read with the configs of Toy: such models are" in done.err
+
+
+def test_what_reads_loras_must_be_named() -> None:
+    with pytest.raises(ValueError, match="names no pipeline to read LoRAs"):
+        register(replace(TOY, name="Other", no_lora=""))

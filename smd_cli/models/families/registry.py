@@ -14,10 +14,13 @@ _known: dict[str, Family] = {}
 def register(family: Family) -> None:
     """Have a family known from here on, whatever comes to be loaded, checked or listed.
 
-    Raises ValueError where another one has its name.
+    Raises ValueError where another one has its name, and where LoRAs or single files would be
+    read by a pipeline that it does not name.
     """
     if family.name in _known:
         raise ValueError(f"there is a family {family.name} already")
+    if not family.pipeline and (family.single_file or not family.no_lora):
+        raise ValueError(f"the family {family.name} names no pipeline to read LoRAs or files by")
     _known[family.name] = family
 
 
