@@ -38,4 +38,4 @@ def unpack(
         for path in unpacked.paths:
             reporter.path(str(path))
         for note in unpacked.notes:
-            reporter.note(note)
+            reporter.note(note, breaks=True)

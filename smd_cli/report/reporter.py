@@ -105,10 +105,10 @@ class Reporter:
             self._event(problem.severity, **_problem(problem))
             self._say(str(problem), always=always)
 
-    def note(self, sentence: str) -> None:
-        """Tell one thing worth knowing."""
+    def note(self, sentence: str, *, breaks: bool = False) -> None:
+        """Tell one thing worth knowing; a command in it may have line `breaks`."""
         self._event("note", message=sentence)
-        self._say(visible(f"note: {sentence}"))
+        self._say(visible(f"note: {sentence}", breaks=breaks))
 
     def detail(self, sentence: str) -> None:
         """Tell what only `-v` wants to know."""
