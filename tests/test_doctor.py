@@ -90,7 +90,7 @@ def test_the_last_line_says_whether_all_works(smd: Smd) -> None:
 )
 def test_the_verdict(faults: list[tuple[str, bool]], verdict: str) -> None:
     found = [doctor.Finding(name, "", "broken", essential=e) for name, e in faults]
-    report = doctor.Report((doctor.Finding("smd", "1.0"), *found))
+    report = doctor.Examination((doctor.Finding("smd", "1.0"), *found))
     assert report.verdict == verdict
 
 

@@ -14,7 +14,7 @@ from conftest import TINY, Smd
 
 from smd_cli.models.cache import Download, bytes_on_disk
 from smd_cli.models.listing import list_models, preset
-from smd_cli.models.presets import PRESETS, Preset
+from smd_cli.models.presets import PRESETS, ModelPreset
 from smd_cli.starter.vocabulary import COLOURS, MATERIALS, OBJECTS
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -108,7 +108,7 @@ def test_json_names_what_is_missing(smd: Smd, cache: Path) -> None:
 def test_a_preset_of_two_repositories(cache: Path) -> None:
     vae = Download("some/vae", files=("config.json", "diffusion_pytorch_model.safetensors"))
     model = Download("some/model", COMMIT, name="quick")
-    quick = Preset("quick", "a quick one", "MIT", "some/model")
+    quick = ModelPreset("quick", "a quick one", "MIT", "some/model")
     nothing = preset(quick, (model, vae))
     assert (nothing.state, nothing.bytes) == ("not here", 0)
     assert nothing.missing[0] == "some/model/model_index.json"

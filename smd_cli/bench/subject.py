@@ -20,7 +20,7 @@ from smd_cli.scene.overrides import Override
 from smd_cli.scene.paint.painted import paint_scene
 from smd_cli.scene.parse import load_scene
 from smd_cli.scene.types import SceneFile
-from smd_cli.work.render import Models
+from smd_cli.work.render import ModelHolder
 from smd_cli.work.request import Machine, Request, informed, load
 
 
@@ -35,7 +35,7 @@ class Subject:
         self.name = arch or model
         self.machine = self.resolved(machine)
         self._model, self._arch = model, arch
-        self._models: dict[Machine, Models] = {}
+        self._models: dict[Machine, ModelHolder] = {}
         self._random: dict[Machine, Backbone] = {}
         self._rates: dict[str, float] = {}
 
@@ -50,7 +50,7 @@ class Subject:
     def backbone(self, model: ModelRef, machine: Machine) -> Backbone:
         """The model on this machine, loaded where it is not yet. Raises SmdError."""
         if self._arch is None:
-            models = self._models.setdefault(machine, Models(machine, self.reporter))
+            models = self._models.setdefault(machine, ModelHolder(machine, self.reporter))
             return models.get(model)
         if machine not in self._random:
             where, precision = torch.device(machine.device), DTYPES[machine.dtype]

@@ -24,9 +24,9 @@ from smd_cli.output.writers import open_outputs
 from smd_cli.report.reporter import Reporter
 from smd_cli.watch.board import Board, Command, State
 from smd_cli.watch.live import Studio, WatchOptions, follow
-from smd_cli.watch.sources import Reader
+from smd_cli.watch.sources import SceneReader
 from smd_cli.work.job import picture_text
-from smd_cli.work.render import Models
+from smd_cli.work.render import ModelHolder
 from smd_cli.work.request import Machine, Request
 
 SCENE = """\
@@ -91,7 +91,7 @@ def bench_watch(
         scene = SCENE.format(model=json.dumps(model))
         (folder / "scene.yaml").write_text(scene, encoding="utf-8")
         save_mask(folder / "fox.png", mask_px, 0)
-        run = _Run(folder, endless, Models(machine, reporter))
+        run = _Run(folder, endless, ModelHolder(machine, reporter))
         with run.following():
             seconds, work = _measure(run, edits, mask_px)
     middle, alone = statistics.median(seconds), statistics.median(work)
@@ -123,7 +123,7 @@ def _measure(run: _Run, edits: int, mask_px: int) -> tuple[list[float], list[flo
 class _Run:
     """A live loop in a thread, on a scene of its own."""
 
-    def __init__(self, folder: Path, endless: bool, models: Models) -> None:
+    def __init__(self, folder: Path, endless: bool, models: ModelHolder) -> None:
         self._folder, self._endless, self._models = folder, endless, models
         self._request = Request([str(folder / "scene.yaml")], [str(folder / "live.png")])
         self._studio = Studio(models)
@@ -173,7 +173,7 @@ class _Run:
 
     def work(self) -> float:
         """Seconds of one frame alone, from its first slot to its file, while the loop waits."""
-        job = Reader().read(self._request).job
+        job = SceneReader().read(self._request).job
         assert job
         with self._still():
             plan, backbone = self._studio.plan(job)

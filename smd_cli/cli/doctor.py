@@ -33,7 +33,7 @@ def doctor(
     debug: Debug = False,
 ) -> None:
     """Tell what a bug report needs, and whether everything works here."""
-    from smd_cli.doctor.examine import Report, examine, line
+    from smd_cli.doctor.examine import Examination, examine, line
 
     reporter = Reporter(quiet=as_json)
     with edge(reporter, debug):
@@ -44,7 +44,7 @@ def doctor(
             findings.append(finding)
             if not as_json:
                 print(line(finding), flush=True)
-        report = Report(tuple(findings))
+        report = Examination(tuple(findings))
         if as_json:
             print(json.dumps(report.as_json(), ensure_ascii=False))
         else:

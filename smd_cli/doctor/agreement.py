@@ -28,7 +28,7 @@ from smd_cli.models.cache import INDEX, downloads_of
 from smd_cli.models.configs import read_object
 from smd_cli.models.facts import read_defaults
 from smd_cli.models.files import family_in
-from smd_cli.models.pull import bring
+from smd_cli.models.pull import download
 from smd_cli.models.ref import LoraRef, ModelRef
 from smd_cli.report.reporter import Reporter
 from smd_cli.scene.overrides import Override
@@ -85,7 +85,7 @@ def measure(name: str, device: str, dtype: str, reporter: Reporter) -> Agreement
             f"{name} is a single file, and those are not compared",
             "save it as a folder with diffusers' save_pretrained",
         )
-    bring(downloads_of(model), reporter)
+    download(downloads_of(model), reporter)
     file = _scene_file(name)  # its sampler is the model's, which may just have come
     model = replace(model, folder=model_folder(model))
     plan, ours = _ours(file, model, where, precision)

@@ -54,7 +54,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Report:
+class Examination:
     """All findings, in order."""
 
     findings: tuple[Finding, ...]

@@ -101,7 +101,7 @@ def _views(plan: Plan, flights: Sequence[Flight]) -> list[_Seen]:
 def _bootstrapped(group: Group, x: Tensor) -> Tensor:
     if not len(group.boot):
         return x
-    inside = regions.bootstrapped(x[group.boot], group.inside, group.plain)
+    inside = regions.bootstrapped(x[group.boot], group.inside, group.background)
     return x.index_copy(0, group.boot, inside)
 
 
@@ -239,6 +239,6 @@ def _kept_weights(
 def _leaked(group: Group, x0: Tensor, leak: float) -> Tensor:
     """What a group's rows keep of their weights, (R, 1, h, w)."""
     boot = group.boot
-    share = regions.kept_share(x0[boot], group.plain, leak)
+    share = regions.kept_share(x0[boot], group.background, leak)
     share = torch.where(group.leaks[:, None, None, None], share, torch.ones_like(share))
     return group.weights.index_copy(0, boot, group.weights[boot] * share)

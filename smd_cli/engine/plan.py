@@ -40,10 +40,10 @@ class Plan:
 
     `weights` (P, T, 1, h, w); `conditioning` and `negative`: a row for each of the P brushes, which
     may differ in length, the latter None where guidance needs none; `background` (C, h, w): the
-    clean latent under everything; `plains` (S, C, h, w): what surrounds a brush in bootstrap slot
-    0..S-1; `windows[i][p]`: what a brush's rows see in a slot; `slot_noise` (T, C, h, w);
-    `start_noise` gives a frame's first x (C, h, w); `brush_noise` (P, T, C, h, w) only where
-    averaging comes after the noise; `returns_leak`: brush 0 takes what the others give back;
+    clean latent under everything; `boot_backgrounds` (S, C, h, w): what surrounds a brush in the
+    bootstrap slots; `windows[i][p]`: what a brush's rows see in a slot; `slot_noise`
+    (T, C, h, w); `start_noise` gives a frame's first x (C, h, w); `brush_noise` (P, T, C, h, w) only
+    where averaging comes after the noise; `returns_leak`: brush 0 takes what the others give back;
     `size` (W, H) of the finished picture;
     `factor`: canvas pixels per latent cell; `keeps_noise`: a DDIM step, which goes on with the
     noise that a brush found instead of drawing any.
@@ -54,7 +54,7 @@ class Plan:
     conditioning: tuple[Conditioning, ...]
     negative: tuple[Conditioning, ...] | None
     background: Tensor
-    plains: Tensor
+    boot_backgrounds: Tensor
     windows: tuple[tuple[tuple[Window, ...], ...], ...]
     slot_noise: Tensor
     start_noise: Callable[[int], Tensor]
@@ -70,7 +70,7 @@ class Plan:
     @property
     def bootstrap_slots(self) -> int:
         """S, the number of slots that are bootstrapped."""
-        return len(self.plains)
+        return len(self.boot_backgrounds)
 
     @cached_property
     def acting(self) -> tuple[tuple[int, ...], ...]:
@@ -123,11 +123,11 @@ class Plan:
         )
 
     @cached_property
-    def noised_plains(self) -> Tensor:
+    def noised_backgrounds(self) -> Tensor:
         """What surrounds a brush in each bootstrap slot, noised for it, (S, C, h, w)."""
         own, slots = self.coefficients, self.bootstrap_slots
         alpha, sigma = own.alpha[:slots], own.sigma[:slots]
-        return noised(self.plains, self.slot_noise[0], alpha, sigma)
+        return noised(self.boot_backgrounds, self.slot_noise[0], alpha, sigma)
 
     def step(self, at: tuple[At, ...]) -> Step:
         """The step of flights at these slots, made when it is first asked for."""
@@ -195,7 +195,7 @@ class Planner:
             conditioning=conditioning,
             negative=negative,
             background=plain,
-            plains=_plains(white, plain, sampler.bootstrap.mix, slots),
+            boot_backgrounds=_mixed_backgrounds(white, plain, sampler.bootstrap.mix, slots),
             windows=_windows(weights.numpy()[:, :, 0], legal, centred, returns),
             slot_noise=noise.slots().to(device),
             start_noise=lambda frame: noise.start(frame).to(device),
@@ -367,7 +367,7 @@ def seeded_noise(
     )
 
 
-def _plains(white: Tensor, background: Tensor, mix: float, slots: int) -> Tensor:
+def _mixed_backgrounds(white: Tensor, background: Tensor, mix: float, slots: int) -> Tensor:
     """Bootstrap surroundings (S, C, h, w): r·white + (1-r)·background, r = clip(mix - i, 0, 1)."""
     shares = [min(max(mix - i, 0.0), 1.0) for i in range(slots)]
     share = torch.tensor(shares, dtype=white.dtype, device=white.device)[:, None, None, None]

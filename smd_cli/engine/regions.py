@@ -16,21 +16,21 @@ def noised(clean: Tensor, noise: Tensor, alpha: Tensor | float, sigma: Tensor | 
     return alpha * clean + sigma * noise
 
 
-def bootstrapped(x: Tensor, weight: Tensor, plain: Tensor) -> Tensor:
-    """A brush's own view in a bootstrap slot: x inside its weight, the noised plain outside.
+def bootstrapped(x: Tensor, weight: Tensor, background: Tensor) -> Tensor:
+    """A brush's own view in a bootstrap slot: x inside its weight, the noised background outside.
 
-    x, plain: (…, C, h, w); weight: (…, 1, h, w) in 0..1.
+    x, background: (…, C, h, w); weight: (…, 1, h, w) in 0..1.
     """
-    return weight * x + (1 - weight) * plain
+    return weight * x + (1 - weight) * background
 
 
-def kept_share(x0: Tensor, plain: Tensor, leak: float) -> Tensor:
-    """Share (…, 1, h, w) in 0..1 that a brush keeps: 0 where its x0 is still the noised plain.
+def kept_share(x0: Tensor, background: Tensor, leak: float) -> Tensor:
+    """Share (…, 1, h, w) in 0..1 that a brush keeps: 0 where its x0 is still the noised background.
 
-    x0, plain: (…, C, h, w). 2·sigmoid(d/leak) - 1 with d the squared difference, mean over
+    x0, background: (…, C, h, w). 2·sigmoid(d/leak) - 1 with d the squared difference, mean over
     channels; leak > 0.
     """
-    distance = (x0 - plain).pow(2).mean(dim=-3, keepdim=True)
+    distance = (x0 - background).pow(2).mean(dim=-3, keepdim=True)
     return 2 * torch.sigmoid(distance / leak) - 1
 
 

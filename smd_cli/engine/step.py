@@ -95,8 +95,8 @@ class Group:
     `flight`, `brush`, `slot` (R,) say whose view each row is, `dense` (R,) its place among all F·P;
     `cells` (R, n): which cell of the canvas each of its own is; `weights` (R, 1, h, w): what it
     counts there; `boot` (B,) and `asking` (A,) are indices of rows. Of bootstrapped rows, (B, …):
-    `inside` their brush's own weight, `plain` the noised surroundings, `leaks` whether they can
-    leak. `table` holds the coefficients of the rows.
+    `inside` their brush's own weight, `background` the noised surroundings, `leaks` whether they
+    can leak. `table` holds the coefficients of the rows.
     """
 
     shape: tuple[int, int]
@@ -110,7 +110,7 @@ class Group:
     boot: Tensor
     asking: Tensor
     inside: Tensor
-    plain: Tensor
+    background: Tensor
     leaks: Tensor
     table: Coefficients
 
@@ -218,7 +218,7 @@ def _group(plan: Plan, shape: tuple[int, int], views: Sequence[View], at: Sequen
         boot=boot,
         asking=plan.indices(asking),
         inside=masks[boot],
-        plain=cut(plan.noised_plains, slot[boot], cells[boot], shape),
+        background=cut(plan.noised_backgrounds, slot[boot], cells[boot], shape),
         leaks=plan.indices([not (plan.returns_leak and views[n].brush == 0) for n in boots]).bool(),
         table=plan.coefficients.at(slot),
     )

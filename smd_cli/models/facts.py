@@ -32,7 +32,7 @@ from smd_cli.models.checkpoints import CONSISTENCY_SCHEDULERS, refuse_pickle, tr
 from smd_cli.models.configs import config_at
 from smd_cli.models.families import SCHEDULER, STAND_IN, Configs, Facts, Family, recognised
 from smd_cli.models.names import address_hint
-from smd_cli.models.presets import PRESETS, STARTER, Preset
+from smd_cli.models.presets import PRESETS, STARTER, ModelPreset
 from smd_cli.models.ref import LoraRef, ModelRef
 from smd_cli.models.schedulers import SD_BETAS, refuse_scheduler, with_betas
 from smd_cli.models.settings import refuse_odd
@@ -58,7 +58,7 @@ REVISION_HINT = "models of the hub have revisions"
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _HUB_FILE = re.compile(r"(?P<id>[\w.-]+/[\w.-]+)(?:/(?P<file>[\w./ -]+\.safetensors))?")
-_NO_PRESET = Preset("", "", "")
+_NO_PRESET = ModelPreset("", "", "")
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def resolve_model(
     base: Path,
     revision: str | None = None,
     *,
-    presets: Mapping[str, Preset] = PRESETS,
+    presets: Mapping[str, ModelPreset] = PRESETS,
     what: str = "model",
 ) -> ModelRef:
     """Find what `name` means: a preset, an existing path from `base`, else a hub id.
@@ -227,7 +227,7 @@ def read_defaults(model: ModelRef) -> ModelDefaults:
         raise UsageError(f"the model folder {folder} has odd settings: {odd}") from odd
 
 
-def _stated(model: ModelRef, folder: Path | None, preset: Preset) -> ModelDefaults:
+def _stated(model: ModelRef, folder: Path | None, preset: ModelPreset) -> ModelDefaults:
     family = _family_in(folder)
     facts = family.facts(configs_of(model, folder, family))
     own = _part(folder, "smd.json")
@@ -275,7 +275,7 @@ def _named_scheduler(folder: Path | None) -> dict[str, Any]:
 
 
 def _learnt_timesteps(
-    learnt: Mapping[str, Any], preset: Preset, trailing: bool
+    learnt: Mapping[str, Any], preset: ModelPreset, trailing: bool
 ) -> tuple[int, int] | None:
     """From the least to the largest timestep that a model was trained for, where that is known.
 
@@ -294,7 +294,7 @@ def configs_of(model: ModelRef, folder: Path | None, family: Family) -> Configs:
     return {**configs, family.autoencoder.name: _part(vae_folder(model), "config.json")}
 
 
-def _native_size(own: Mapping[str, Any], preset: Preset, facts: Facts) -> tuple[int, int]:
+def _native_size(own: Mapping[str, Any], preset: ModelPreset, facts: Facts) -> tuple[int, int]:
     """The canvas (W, H) that a model was trained on: as stated, or by its latents' size."""
     width, height = facts.cells
     usual = preset.native_size or (width * facts.factor, height * facts.factor)

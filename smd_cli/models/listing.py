@@ -26,7 +26,7 @@ from smd_cli.models.cache import (
 from smd_cli.models.configs import read_object
 from smd_cli.models.families import part_names
 from smd_cli.models.hub import free_bytes
-from smd_cli.models.presets import PRESETS, Preset
+from smd_cli.models.presets import PRESETS, ModelPreset
 from smd_cli.units import plain, shown_bytes, visible, without_home
 
 State = Literal["comes with smd", "here", "in part", "not here"]
@@ -54,7 +54,7 @@ class Listed:
 
 
 @dataclass(frozen=True)
-class Models:
+class Listing:
     """All that `smd models` tells. `cache` is the folder of the hub cache."""
 
     presets: tuple[Listed, ...]
@@ -81,11 +81,11 @@ class Models:
 TITLES = ("model", "state", "size", "what")
 
 
-def list_models() -> Models:
+def list_models() -> Listing:
     """Look for all presets and all models in the hub cache."""
     known = {one.name: downloads_of(one.ref()) for one in PRESETS.values()}
     taken = {wanted.repo for downloads in known.values() for wanted in downloads}
-    return Models(
+    return Listing(
         tuple(preset(one, known[one.name]) for one in PRESETS.values()),
         tuple(_other(repo) for repo in cached_repos() if repo not in taken),
         str(cache_folder()),
@@ -93,7 +93,7 @@ def list_models() -> Models:
     )
 
 
-def preset(known: Preset, downloads: Sequence[Download]) -> Listed:
+def preset(known: ModelPreset, downloads: Sequence[Download]) -> Listed:
     """A preset that is made of these downloads, or that comes with the package."""
     if known.folder is not None:
         size = folder_bytes(known.folder)
@@ -137,7 +137,7 @@ def folder_bytes(folder: Path) -> int:
     return sum(file.stat().st_size for file in files)
 
 
-def show(models: Models) -> None:
+def show(models: Listing) -> None:
     """Print a table on a terminal, and plain aligned lines everywhere else."""
     if not sys.stdout.isatty():
         print("\n".join(models.lines()))

@@ -14,7 +14,7 @@ from smd_cli.models.ref import LoraRef, ModelRef
 
 
 @dataclass(frozen=True, eq=False)
-class Preset:
+class ModelPreset:
     """A model with all that it needs, by name.
 
     It is on the hub as `repository` at `revision`, or in a `folder` of this package. `loras` make
@@ -75,13 +75,13 @@ _TRAILING: Mapping[str, Any] = {
 }
 
 _ALL = (
-    Preset(
+    ModelPreset(
         "starter",
         "a small model that comes with smd: 100 things, 26 materials",
         "MIT",
         folder=STARTER,
     ),
-    Preset(
+    ModelPreset(
         "sd15",
         "Stable Diffusion 1.5, fast with the LCM-LoRA",
         "CreativeML OpenRAIL-M; the LoRA OpenRAIL++",
@@ -93,7 +93,7 @@ _ALL = (
         native_size=(512, 512),
         scheduler=_LCM,
     ),
-    Preset(
+    ModelPreset(
         "lcm-dreamshaper",
         "Dreamshaper 7, distilled as a full latent consistency model",
         "MIT as published; Dreamshaper itself CreativeML OpenRAIL-M",
@@ -105,7 +105,7 @@ _ALL = (
         sampler={"guidance": {"type": "full", "scale": 8}},
         scheduler=_LCM,
     ),
-    Preset(
+    ModelPreset(
         "sd-turbo",
         "Stable Diffusion 2.1, distilled to one to four steps",
         "Stability AI Non-Commercial Research Community",
@@ -118,7 +118,7 @@ _ALL = (
         scheduler=_TRAILING,
         consistency=False,
     ),
-    Preset(
+    ModelPreset(
         "sdxl",
         "Stable Diffusion XL, fast with the LCM-LoRA",
         "CreativeML OpenRAIL++-M",
@@ -130,7 +130,7 @@ _ALL = (
         native_size=(1024, 1024),
         scheduler=_LCM,
     ),
-    Preset(
+    ModelPreset(
         "sdxl-lightning",
         "Stable Diffusion XL with the 4-step Lightning LoRA",
         "CreativeML OpenRAIL++-M",
@@ -144,7 +144,7 @@ _ALL = (
         scheduler=_TRAILING,
         consistency=False,
     ),
-    Preset(
+    ModelPreset(
         "sdxl-turbo",
         "Stable Diffusion XL, distilled to one to four steps",
         "Stability AI Non-Commercial Research Community",
@@ -158,4 +158,4 @@ _ALL = (
         consistency=False,
     ),
 )
-PRESETS: Mapping[str, Preset] = {preset.name: preset for preset in _ALL}
+PRESETS: Mapping[str, ModelPreset] = {preset.name: preset for preset in _ALL}

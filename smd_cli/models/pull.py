@@ -26,11 +26,11 @@ def pull(name: str, revision: str | None, reporter: Reporter) -> None:
         reporter.note(f"{name} is on this machine: there is nothing to download")
         reporter.result(name, str(model.folder))
         return
-    for folder in bring(downloads, reporter, renewing=True):
+    for folder in download(downloads, reporter, renewing=True):
         reporter.result(name, str(folder))
 
 
-def bring(
+def download(
     downloads: Sequence[Download], reporter: Reporter, *, renewing: bool = False
 ) -> list[Path]:
     """Download what is missing of all of these; gives their folders.

@@ -28,7 +28,7 @@ Windows = int | Literal["auto", "off"]
 NoiseKind = Literal["independent", "fixed", "walk"]
 Channel = Literal["alpha", "luma", "red", "green", "blue"]
 Fit = Literal["stretch", "contain", "cover"]
-Preset = Literal["auto", "paper"]
+SamplerPreset = Literal["auto", "paper"]
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ class Sampler:
     ``off`` the whole canvas.
     """
 
-    preset: Preset = "auto"
+    preset: SamplerPreset = "auto"
     steps: int | None = 5
     timesteps: tuple[int, ...] | None = None
     mask_type: MaskType = "continuous"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from smd_cli.errors import SceneError, SmdError
 from smd_cli.scene.overrides import Override
-from smd_cli.watch.sources import Contents, Digests, Reader, Reading, Stamps, stamps
+from smd_cli.watch.sources import Contents, Digests, Reading, SceneReader, Stamps, stamps
 from smd_cli.watch.tell import Teller
 from smd_cli.watch.watcher import Watcher
 from smd_cli.work.job import Job
@@ -51,7 +51,9 @@ class Version:
 class Follower:
     """`version` is the newest state of the files that can be painted, None before there is one."""
 
-    def __init__(self, reader: Reader, request: Request, watcher: Watcher, teller: Teller) -> None:
+    def __init__(
+        self, reader: SceneReader, request: Request, watcher: Watcher, teller: Teller
+    ) -> None:
         self._reader, self._request = reader, request
         self._watcher, self._teller = watcher, teller
         self._files: tuple[Path, ...] = ()

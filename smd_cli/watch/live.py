@@ -25,11 +25,11 @@ from smd_cli.watch.board import Board, Command
 from smd_cli.watch.command import WatchOptions, names_model
 from smd_cli.watch.follower import Follower, Version, wait
 from smd_cli.watch.keeper import Keeper, Recorder
-from smd_cli.watch.sources import Reader
+from smd_cli.watch.sources import SceneReader
 from smd_cli.watch.tell import Teller
 from smd_cli.watch.watcher import Watcher
 from smd_cli.work.job import Job, picture_text
-from smd_cli.work.render import Models, memory_sentence
+from smd_cli.work.render import ModelHolder, memory_sentence
 from smd_cli.work.request import Request
 
 __all__ = ["Session", "Studio", "WatchOptions", "follow"]
@@ -56,7 +56,7 @@ class Shown:
 class Studio:
     """Compiles jobs; model and planner stay warm between them, until another model is asked for."""
 
-    def __init__(self, models: Models) -> None:
+    def __init__(self, models: ModelHolder) -> None:
         self._models = models
 
     @property
@@ -332,7 +332,7 @@ def follow(
     *,
     board: Board,
     reporter: Reporter,
-    models: Models | None = None,
+    models: ModelHolder | None = None,
 ) -> None:
     """Paint the scene, and again whenever it changes, until interrupted or told to quit.
 
@@ -349,8 +349,8 @@ def follow(
             Watcher(board.wake, polling=options.polling, say=reporter.note)
         )
         watcher.changed.set()
-        models = models or Models(options.machine, reporter)
-        reader = Reader(options, teller.preparing, models.soft_masks)
+        models = models or ModelHolder(options.machine, reporter)
+        reader = SceneReader(options, teller.preparing, models.soft_masks)
         follower = Follower(reader, request, watcher, teller)
         studio = Studio(models)
         keeper = Keeper(options.keep)

@@ -61,7 +61,7 @@ class _Unanswered:
     at: float
 
 
-class Reader:
+class SceneReader:
     """Reads a request's one scene and every file that it names.
 
     Alpha or brightness: a mask that leaves the choice to smd keeps what was chosen when it was

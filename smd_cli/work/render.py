@@ -16,7 +16,7 @@ from smd_cli.engine.plan import Plan, Planner
 from smd_cli.engine.stream import Frame, picture, single, stream
 from smd_cli.errors import SmdError
 from smd_cli.models.cache import downloads_of
-from smd_cli.models.pull import bring
+from smd_cli.models.pull import download
 from smd_cli.output.writers import open_outputs
 from smd_cli.report.process import peak_bytes
 from smd_cli.report.reporter import Reporter, Summary
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from smd_cli.models.ref import ModelRef
 
 
-class Models:
+class ModelHolder:
     """The one model that is in memory, and its planner.
 
     It stays for the next job that asks for it. Where another is asked for, it leaves before that
@@ -48,7 +48,7 @@ class Models:
     def planner(self, model: ModelRef) -> Planner:
         """The planner of a model, which it is loaded for where it is not the last one's."""
         if self._held is None or self._held[0] != model:
-            bring(downloads_of(model), self._reporter)
+            download(downloads_of(model), self._reporter)
             self._leave()
             self._held = (model, self._loaded(model))
         return self._held[1]
@@ -97,7 +97,7 @@ def render_jobs(
 
     Raises SmdError (model, memory, files); files that are whole by then stay.
     """
-    models = Models(machine, reporter)
+    models = ModelHolder(machine, reporter)
     for job in jobs:
         with memory_sentence(job):
             _render(job, models, order, began, reporter, clobber)
@@ -106,7 +106,7 @@ def render_jobs(
 
 def _render(
     job: Job,
-    models: Models,
+    models: ModelHolder,
     order: Order,
     loading_began: float,
     reporter: Reporter,

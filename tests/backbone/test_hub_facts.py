@@ -13,7 +13,7 @@ from PIL import Image
 
 from smd_cli.models.facts import read_defaults, unread
 from smd_cli.models.ref import ModelRef
-from smd_cli.watch.sources import Reader
+from smd_cli.watch.sources import SceneReader
 from smd_cli.work.request import Request
 
 from .tiny_models import FAMILY_NAMES
@@ -138,7 +138,7 @@ def test_watch_asks_the_hub_before_it_paints(
     hub.repos["tiny/sd-turbo"] = Repo(folder_files(families["sd-turbo"]))
     monkeypatch.chdir(tmp_path)
     Path("s.yaml").write_text(SCENE.format(name="sd-turbo"))
-    job = Reader().read(Request(["s.yaml"], ["s.png"]), {}).job
+    job = SceneReader().read(Request(["s.yaml"], ["s.png"]), {}).job
     assert job is not None
     assert job.painted.size == (64, 64)
     assert job.scene_file.scene.sampler.steps == 4

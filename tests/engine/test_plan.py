@@ -64,7 +64,7 @@ def test_bootstrap_mixes_white_into_the_background(
     made = plan(fake, scene(background=Background(color=color), bootstrap=Bootstrap(3, mix)))
     white, below = latent(fake, flat(255, 255, 255)), latent(fake, flat(*color))
     wanted = torch.stack([r * white + (1 - r) * below for r in shares])
-    assert torch.allclose(made.plains, wanted, atol=1e-6)
+    assert torch.allclose(made.boot_backgrounds, wanted, atol=1e-6)
 
 
 @pytest.mark.parametrize(("steps", "slots"), [(0, 0), (1, 1), (3, 3), (9, 3)])
@@ -97,7 +97,12 @@ def test_any_size_is_padded_to_the_models_multiple(
     assert made.size == size
     assert made.weights.shape == (2, 5, 1, *grid)
     assert made.slot_noise.shape == (5, 3, *grid)
-    assert made.start_noise(0).shape == made.background.shape == made.plains[0].shape == (3, *grid)
+    assert (
+        made.start_noise(0).shape
+        == made.background.shape
+        == made.boot_backgrounds[0].shape
+        == (3, *grid)
+    )
 
 
 def test_the_picture_is_padded_with_its_edge(fake: FakeBackbone) -> None:
@@ -269,7 +274,7 @@ def test_what_did_not_change_is_not_encoded_again() -> None:
     anew = Planner(fresh).plan(again, painted, SMALL)
     assert equal(made.conditioning, anew.conditioning)
     assert torch.equal(made.background, anew.background)
-    assert torch.equal(made.plains, anew.plains)
+    assert torch.equal(made.boot_backgrounds, anew.boot_backgrounds)
 
 
 def test_each_background_is_encoded_once_per_size() -> None:

@@ -24,7 +24,7 @@ from smd_cli.watch import follower, sources
 from smd_cli.watch.board import Board
 from smd_cli.watch.command import WatchOptions, refuse_wrong
 from smd_cli.watch.run import _Quitting, once_interrupted
-from smd_cli.watch.sources import Reader
+from smd_cli.watch.sources import SceneReader
 from smd_cli.work.request import Machine, Request
 
 from .follow import Following, disc, save
@@ -197,7 +197,7 @@ def test_a_scene_may_be_a_folder_for_a_while() -> None:
 
 
 def test_a_mask_that_became_the_film_is_told() -> None:
-    reader = Reader(WatchOptions(record="film.gif"))
+    reader = SceneReader(WatchOptions(record="film.gif"))
     request = Request(["s.yaml"], ["live.png"])
     assert reader.read(request).job
     Image.new("L", (64, 64)).save("film.gif")
@@ -224,7 +224,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_a_hub_that_does_not_answer_is_asked_once_for_a_while(
     asked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reader, request = Reader(), Request(["s.yaml"], ["live.png"])
+    reader, request = SceneReader(), Request(["s.yaml"], ["live.png"])
     Path("s.yaml").write_text(HUB_SCENE, encoding="utf-8")
     wrongs = [str(reader.read(request).wrong) for _ in range(3)]
     assert wrongs == ["error: the hub does not answer"] * 3
@@ -246,7 +246,7 @@ def test_a_scene_whose_model_cannot_be_had_is_waited_for(asked: list[str]) -> No
         live.until(lambda s: s.fresh and not s.trouble)
     assert asked == ["nobody/nothing"]
     changes = [parse_override("model=nobody/nothing")]
-    reading = Reader().read(Request(["s.yaml"], ["live.png"], changes))
+    reading = SceneReader().read(Request(["s.yaml"], ["live.png"], changes))
     assert reading.wrong
     assert reading.for_good
 
@@ -260,7 +260,7 @@ def test_a_quit_may_break_off_the_question_to_the_hub(asked: list[str]) -> None:
         told.append(f"{model}, asked: {asked}")
         yield
 
-    Reader(asking=asking).read(Request(["s.yaml"], ["live.png"]))
+    SceneReader(asking=asking).read(Request(["s.yaml"], ["live.png"]))
     assert told == ["nobody/nothing, asked: []"]
     assert asked == ["nobody/nothing"]
 
@@ -269,7 +269,7 @@ def test_a_quit_may_break_off_the_question_to_the_hub(asked: list[str]) -> None:
 def test_a_mask_that_is_a_pipe_is_told_and_not_waited_for() -> None:
     Path("fox.gif").unlink()
     os.mkfifo("fox.gif")
-    reading = Reader().read(Request(["s.yaml"], ["live.png"]))
+    reading = SceneReader().read(Request(["s.yaml"], ["live.png"]))
     assert "'fox.gif' is not a regular file" in str(reading.wrong)
 
 

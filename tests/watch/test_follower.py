@@ -19,7 +19,7 @@ from smd_cli.report.reporter import Reporter
 from smd_cli.watch import follower, watcher
 from smd_cli.watch.keeper import Recorder
 from smd_cli.watch.live import WatchOptions
-from smd_cli.watch.sources import Reader, Reading
+from smd_cli.watch.sources import Reading, SceneReader
 from smd_cli.work.request import Request
 
 from .follow import Following, disc, save
@@ -153,15 +153,15 @@ def test_the_picture_of_files_that_never_rest_is_not_fresh(
     monkeypatch.setattr(follower, "PATIENCE_S", 0.3)
     restless = iter(range(10**9))
 
-    plain = Reader.read
+    plain = SceneReader.read
 
-    def read(reader: Reader, request: Request, known: Collection[Path] = ()) -> Reading:
+    def read(reader: SceneReader, request: Request, known: Collection[Path] = ()) -> Reading:
         found = plain(reader, request, known)
         return Reading({**found.digests, Path("fox.png"): bytes(next(restless) % 7)})
 
     with Following(WatchOptions(endless=True)) as live:
         live.fresh(1)
-        monkeypatch.setattr(Reader, "read", read)
+        monkeypatch.setattr(SceneReader, "read", read)
         save(disc(40), Path("fox.png"))
         live.until(lambda s: not s.fresh)
         end, seen = time.monotonic() + 1.5, live.board.picture()[0]

@@ -21,7 +21,7 @@ from smd_cli.scene.overrides import parse_override
 from smd_cli.scene.types import Background
 from smd_cli.watch.board import Command
 from smd_cli.watch.live import WatchOptions
-from smd_cli.watch.sources import Reader
+from smd_cli.watch.sources import SceneReader
 from smd_cli.watch.tell import background_lines
 from smd_cli.work.request import Request
 
@@ -358,7 +358,7 @@ def test_every_part_of_a_mask_keeps_its_rule_and_a_picture_tells_it(
 def test_a_mask_without_its_channel_takes_no_other_ones_rule_away() -> None:
     text = SCENE.replace("mask: fox.png", "mask: [fox.png, owl.png]")
     Path("s.yaml").write_text(text, encoding="utf-8")
-    reader, request = Reader(), Request(["s.yaml"], ["live.png"])
+    reader, request = SceneReader(), Request(["s.yaml"], ["live.png"])
     channels = []
     erased = stroke(255)
     erased[..., 3] = 0
@@ -373,7 +373,7 @@ def test_a_mask_without_its_channel_takes_no_other_ones_rule_away() -> None:
 def test_the_rule_of_a_mask_is_a_warning_with_its_name_when_it_would_change() -> None:
     layer = np.zeros((64, 64, 4), np.uint8)
     layer[10:40, 10:40] = 255
-    reader, request = Reader(), Request(["s.yaml"], ["live.png"])
+    reader, request = SceneReader(), Request(["s.yaml"], ["live.png"])
 
     def warned(picture: Image.Image) -> list[str]:
         picture.save("fox.png")

@@ -17,9 +17,9 @@ from smd_cli.report.reporter import Reporter
 from smd_cli.scene.overrides import parse_override
 from smd_cli.scene.paint import files
 from smd_cli.watch.live import Studio
-from smd_cli.watch.sources import Reader
+from smd_cli.watch.sources import SceneReader
 from smd_cli.work.job import Job
-from smd_cli.work.render import Models
+from smd_cli.work.render import ModelHolder
 from smd_cli.work.request import Machine, Request
 
 SCENE = f"""\
@@ -44,7 +44,7 @@ def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_reading_names_its_files_even_where_they_are_wrong(scene: Path) -> None:
     request = Request([str(scene)], ["live.png"])
     scene.write_text(SCENE, encoding="utf-8")
-    reader = Reader()
+    reader = SceneReader()
     missing = reader.read(request)
     assert missing.job is None
     assert missing.digests[Path("fox.png")] is None
@@ -57,7 +57,7 @@ def test_a_reading_names_its_files_even_where_they_are_wrong(scene: Path) -> Non
 
 
 def test_a_random_seed_is_drawn_once(scene: Path) -> None:
-    request, reader = Request([str(scene)], ["live.png"]), Reader()
+    request, reader = Request([str(scene)], ["live.png"]), SceneReader()
     seeds = set()
     for size in (64, 72, 80):
         text = SCENE.replace("fox.png", "{rect: [8, 8, 40, 40]}").replace("64x64", f"{size}x64")
@@ -70,7 +70,7 @@ def test_a_random_seed_is_drawn_once(scene: Path) -> None:
 
 def test_wrong_keys_and_missing_files_are_told_at_once(scene: Path) -> None:
     scene.write_text(SCENE.replace("size:", "sise:"), encoding="utf-8")
-    wrong = Reader().read(Request([str(scene)], ["live.png"])).wrong
+    wrong = SceneReader().read(Request([str(scene)], ["live.png"])).wrong
     assert isinstance(wrong, SceneError)
     assert [problem.message for problem in wrong.problems] == [
         "unknown key 'sise'",
@@ -81,7 +81,7 @@ def test_wrong_keys_and_missing_files_are_told_at_once(scene: Path) -> None:
 def test_a_missing_file_that_an_option_names_may_come(scene: Path) -> None:
     scene.write_text(SCENE.replace("size:", "sise:"), encoding="utf-8")
     mask = parse_override("brushes.1.mask=later.png")
-    assert not Reader().read(Request([str(scene)], ["live.png"], [mask])).for_good
+    assert not SceneReader().read(Request([str(scene)], ["live.png"], [mask])).for_good
 
 
 # What did not change is not made again
@@ -147,7 +147,7 @@ def noted(done: list[str]) -> Iterator[list[str]]:
 def test_each_file_is_read_once_and_what_did_not_change_is_not_made_again(
     forest: Request, done: list[str]
 ) -> None:
-    reader = Reader()
+    reader = SceneReader()
     reads = sorted(f"read {name}" for name in ("s.yaml", *MASKS))
     with noted(done) as first:
         reader.read(forest)
@@ -169,7 +169,7 @@ def test_each_file_is_read_once_and_what_did_not_change_is_not_made_again(
 def test_a_saved_mask_is_read_by_its_content_not_by_its_name(
     forest: Request, done: list[str]
 ) -> None:
-    reader = Reader()
+    reader = SceneReader()
 
     def paint() -> int:
         job = reader.read(forest).job
@@ -188,7 +188,7 @@ def test_a_saved_mask_is_read_by_its_content_not_by_its_name(
 def test_why_a_brush_hardly_acts_is_not_worked_out_again(forest: Request, done: list[str]) -> None:
     """A brush under others is tried without them: once, while all that lies there stays."""
     Path("s.yaml").write_text(FOREST.replace("at: [0, 30]", "invert: true"), encoding="utf-8")
-    reader, reads = Reader(), sorted(f"read {name}" for name in ("s.yaml", *MASKS))
+    reader, reads = SceneReader(), sorted(f"read {name}" for name in ("s.yaml", *MASKS))
     with noted(done) as first:
         reader.read(forest)
     assert "try" in first
@@ -200,7 +200,7 @@ def test_why_a_brush_hardly_acts_is_not_worked_out_again(forest: Request, done: 
 def test_what_cannot_be_read_does_not_make_the_others_anew(
     forest: Request, done: list[str]
 ) -> None:
-    reader = Reader()
+    reader = SceneReader()
     reader.read(forest)
     whole = Path("fox.png").read_bytes()
     for _ in range(2):
@@ -213,8 +213,8 @@ def test_what_cannot_be_read_does_not_make_the_others_anew(
 
 
 def test_the_plan_takes_the_masks_that_were_checked(forest: Request, done: list[str]) -> None:
-    models = Models(Machine("cpu"), Reporter(quiet=True))
-    reader, studio = Reader(soft_masks=models.soft_masks), Studio(models)
+    models = ModelHolder(Machine("cpu"), Reporter(quiet=True))
+    reader, studio = SceneReader(soft_masks=models.soft_masks), Studio(models)
 
     def read() -> Job:
         job = reader.read(forest).job
@@ -225,7 +225,7 @@ def test_the_plan_takes_the_masks_that_were_checked(forest: Request, done: list[
     with noted(done) as planned:
         plan, _ = studio.plan(job)
     assert "soften" not in planned
-    alone, _ = Studio(Models(Machine("cpu"), Reporter(quiet=True))).plan(job)
+    alone, _ = Studio(ModelHolder(Machine("cpu"), Reporter(quiet=True))).plan(job)
     assert (plan.weights == alone.weights).all()
     draw("fox.png", 1)
     with noted(done) as edited:

@@ -12,7 +12,7 @@ from smd_cli.models.cache import LORA_FILES
 from smd_cli.models.checkpoints import class_name
 from smd_cli.models.facts import PRESETS, resolve_lora, resolve_model
 from smd_cli.models.families import supported
-from smd_cli.models.presets import Preset
+from smd_cli.models.presets import ModelPreset
 from smd_cli.models.ref import LoraRef, ModelRef
 from smd_cli.scene.keys.fields import number, phrase, refuse_address, whole
 from smd_cli.scene.keys.schema import short_form
@@ -93,7 +93,7 @@ class ModelReader:
         return _placed(node, lambda name: resolve_lora(name, self._base(node)))
 
     def _resolved(
-        self, node: Node, what: str, presets: Mapping[str, Preset], needs: str
+        self, node: Node, what: str, presets: Mapping[str, ModelPreset], needs: str
     ) -> ModelRef:
         base = self._base(node)
         ref = _placed(node, lambda name: resolve_model(name, base, presets=presets, what=what))

@@ -17,8 +17,8 @@ from smd_cli.scene.types import (
     MaskType,
     Method,
     NoiseKind,
-    Preset,
     Sampler,
+    SamplerPreset,
     Windows,
 )
 from smd_cli.units import MAX_SIDE_PX, MIN_SIDE_PX
@@ -26,7 +26,7 @@ from smd_cli.units import MAX_SIDE_PX, MIN_SIDE_PX
 MAX_STEPS = 50
 _LAST_TIMESTEP = 999
 _METHODS: tuple[Method, ...] = get_args(Method)
-_PRESETS: tuple[Preset, ...] = get_args(Preset)
+_PRESETS: tuple[SamplerPreset, ...] = get_args(SamplerPreset)
 _MASK_TYPES: tuple[MaskType, ...] = get_args(MaskType)
 _GUIDANCE_TYPES: tuple[GuidanceType, ...] = get_args(GuidanceType)
 _WINDOWS: tuple[Literal["auto", "off"], ...] = ("auto", "off")
@@ -55,7 +55,7 @@ def read_sampler(node: Node, own: Sampler) -> Sampler:
         )
 
 
-def _start(own: Sampler, method: Method, preset: Preset) -> Sampler:
+def _start(own: Sampler, method: Method, preset: SamplerPreset) -> Sampler:
     """What a sampler is before any other key of it is read."""
     if method == "multidiffusion":
         return replace(MULTIDIFFUSION, preset=preset)
