@@ -41,12 +41,11 @@ class Plan:
     `weights` (P, T, 1, h, w); `conditioning` and `negative`: a row for each of the P brushes, which
     may differ in length, the latter None where guidance needs none; `background` (C, h, w): the
     clean latent under everything; `boot_backgrounds` (S, C, h, w): what surrounds a brush in the
-    bootstrap slots; `windows[i][p]`: what a brush's rows see in a slot; `slot_noise`
-    (T, C, h, w); `start_noise` gives a frame's first x (C, h, w); `brush_noise` (P, T, C, h, w) only
-    where averaging comes after the noise; `returns_leak`: brush 0 takes what the others give back;
-    `size` (W, H) of the finished picture;
-    `factor`: canvas pixels per latent cell; `keeps_noise`: a DDIM step, which goes on with the
-    noise that a brush found instead of drawing any.
+    bootstrap slots; `windows[i][p]`: what a brush's rows see in a slot; `slot_noise` (T, C, h, w);
+    `start_noise` gives a frame's first x (C, h, w); `brush_noise` (P, T, C, h, w) only where
+    averaging comes after the noise; `returns_leak`: brush 0 takes what the others give back; `size`
+    (W, H) of the finished picture; `factor`: canvas pixels per latent cell; `keeps_noise`: a DDIM
+    step, which goes on with the noise that a brush found instead of drawing any.
     """
 
     table: StepTable
