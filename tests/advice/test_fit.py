@@ -110,6 +110,12 @@ def test_more_layers_left_out_than_there_are(tmp_path: Path, encoders: int) -> N
     layers = json.loads((folder / "text_encoder" / "config.json").read_text())["num_hidden_layers"]
     if encoders == 2:
         shutil.copytree(folder / "text_encoder", folder / "text_encoder_2")
+        index = json.loads((folder / "model_index.json").read_text())
+        second = {
+            "_class_name": "StableDiffusionXLPipeline",
+            "text_encoder_2": index["text_encoder"],
+        }
+        (folder / "model_index.json").write_text(json.dumps(index | second))
     most = layers - encoders
     text = "model: {name: m, clip_skip: %d}\nsampler: {steps: 4}\nbackground: sea\n"
     assert said(tmp_path, text % most) == []
