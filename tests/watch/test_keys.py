@@ -91,12 +91,15 @@ def test_a_film_is_finished_where_the_terminal_is_closed(name: str, tmp_path: Pa
     scene = f"model: {TINY}\nsize: 64x64\nbackground: a meadow\nbrushes: []\n"
     (tmp_path / "s.yaml").write_text(scene, encoding="utf-8")
     command = [sys.executable, "-m", "smd_cli", "watch", "s.yaml", "--record", "film.gif", "-q"]
-    process = subprocess.Popen(command, cwd=tmp_path)
+    number = getattr(signal, name)
+    process = subprocess.Popen(  # under nohup the signal would be left out, and rightly
+        command, cwd=tmp_path, preexec_fn=lambda: signal.signal(number, signal.SIG_DFL)
+    )
     try:
         until((tmp_path / "s.png").exists)
         until(lambda: bool([p for p in tmp_path.glob(".film*") if p.stat().st_size]))
-        process.send_signal(getattr(signal, name))
-        assert process.wait(30) == 128 + getattr(signal, name)
+        process.send_signal(number)
+        assert process.wait(30) == 128 + number
     finally:
         process.kill()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["film.gif", "s.png", "s.yaml"]
