@@ -50,7 +50,9 @@ def shown(text: str, quote: bool = True) -> str:
 
 def visible(text: str, breaks: bool = False) -> str:
     """The text without what would end a line (but where `breaks` may stay) or steer a terminal."""
-    if text.isascii() and text.isprintable():  # most are, and the classes take long to compile
+    bare = text.replace("\t", "")
+    bare = bare.replace("\n", "").replace("\r", "") if breaks else bare
+    if bare.isascii() and bare.isprintable():  # most are, and the classes take long to compile
         return text
     return re.sub(f"[^\r\n{_HARMLESS}]" if breaks else f"[^{_HARMLESS}]", "\ufffd", text)
 

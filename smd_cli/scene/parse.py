@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -168,7 +167,7 @@ def _scene(root: Node, folder: Path) -> Scene:
             sampler=sampler,
             output=keys.get("output", _output, Output()),
             size=canvas,
-            seed=secrets.randbelow(2**32) if drawn is None else drawn,
+            seed=_drawn_seed() if drawn is None else drawn,
             seed_was_random=drawn is None,
             frames=keys.get("frames", whole(1, MAX_FRAMES), 1),
             prefix=wording.prefix,
@@ -287,3 +286,9 @@ def _named_twice(brushes: Sequence[Node]) -> list[Problem]:
             problems.append(Problem(place, message + where))
         first.setdefault(called, place)
     return problems
+
+
+def _drawn_seed() -> int:
+    import secrets
+
+    return secrets.randbelow(2**32)
