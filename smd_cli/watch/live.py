@@ -8,6 +8,7 @@ last good picture stays.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
@@ -339,6 +340,7 @@ def follow(
     Raises SmdError where no save mends what is wrong: the command itself, or its model.
     """
     pick_dtype(options.machine.dtype, pick_device(options.machine.device))
+    gc.enable()  # the start of `smd` goes without
     teller = Teller(board, reporter)
     board.tell(endless=options.endless, busy="")
     with ExitStack() as stack:

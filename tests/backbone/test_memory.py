@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
 from collections.abc import Callable, Sequence
@@ -265,3 +266,13 @@ def test_other_errors_stay_what_they_are(error: Exception) -> None:
     with pytest.raises(type(error)) as stayed, memory_sentence(job()):
         raise error
     assert stayed.value is error
+
+
+def test_garbage_is_looked_for_once_a_model_is_loaded() -> None:
+    """The start of `smd` goes without, for speed."""
+    gc.disable()
+    try:
+        load_backbone(ModelRef("tiny-sd", TINY), "cpu", "fp32")
+        assert gc.isenabled()
+    finally:
+        gc.enable()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, cast
@@ -66,6 +67,7 @@ def load_backbone(
     where = pick_device(device)
     precision = pick_dtype(dtype, where)
     keep_freed()
+    gc.enable()  # the start of `smd` goes without
     with quiet():
         try:
             return _load(model, where, precision, low_memory)
