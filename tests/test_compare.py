@@ -141,6 +141,7 @@ def _lefts(width: int) -> list[int]:
 
 
 @pytest.mark.usefixtures("scene")
+@pytest.mark.slow
 def test_the_last_column_is_what_render_makes(smd: Smd) -> None:
     assert smd(["compare", "s.yaml", "-q", "-o", "sheet.png"]).code == 0
     assert smd(["render", "s.yaml", "-q", "-o", "own.png"]).code == 0

@@ -297,6 +297,7 @@ def _no_link(path: Path) -> None:
 @pytest.mark.parametrize(
     "name", [UNET, CONFIG, "model_index.json", VAE, "tokenizer/tokenizer.json"]
 )
+@pytest.mark.slow
 def test_what_was_harmed_is_not_here_and_comes_again(
     stub: Hub, smd: Smd, monkeypatch: pytest.MonkeyPatch, name: str, harm: Callable[[Path], None]
 ) -> None:

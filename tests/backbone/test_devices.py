@@ -23,6 +23,7 @@ def crosses(*tensors: Tensor | None) -> None:
 
 @pytest.mark.parametrize("dtype", ["fp32", "bf16"])
 @pytest.mark.parametrize("name", ["sd1", "lcm", "sdxl", "sdxl-lcm"])
+@pytest.mark.slow
 def test_a_model_computes_on_its_device(
     name: str, dtype: str, families: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -959,6 +959,7 @@ def test_what_is_absurd_is_refused_with_the_number_allowed(
     assert f"must be {expected}" in said()
 
 
+@pytest.mark.slow
 def test_large_scenes_are_read_in_linear_time() -> None:
     """Sixteen times as many points or brushes take about as many times as long, not 256 times."""
 

@@ -7,6 +7,7 @@ import torch
 from smd_cli.starter.classifier import Labelled, accuracy, load_judge, save_judge, train_judge
 
 
+@pytest.mark.slow
 def test_a_judge_learns_and_is_the_same_when_read_again(tmp_path: Path) -> None:
     dark, light = (torch.full((8, 3, 64, 64), level, dtype=torch.uint8) for level in (20, 230))
     classes, colours = torch.tensor([3] * 8 + [5] * 8), torch.tensor([1] * 8 + [2] * 8)

@@ -101,6 +101,7 @@ def test_the_same_seed_draws_the_same(painter: Painter) -> None:
         assert np.array_equal(a.target, b.target)
 
 
+@pytest.mark.slow
 def test_some_captions_name_two_objects_that_are_both_weighed(painter: Painter) -> None:
     examples = draw(painter, "canvas", seed=3, count=200)
     pairs = [e for e in examples if " and " in e.caption]

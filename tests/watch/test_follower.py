@@ -72,6 +72,7 @@ def test_a_folder_may_be_a_link_to_another_one() -> None:
         live.fresh(2)
 
 
+@pytest.mark.slow
 def test_a_folder_far_above_may_be_another_one() -> None:
     for name, x in (("a", 20), ("z", 40)):
         Path(name, "b", "c").mkdir(parents=True)
@@ -84,6 +85,7 @@ def test_a_folder_far_above_may_be_another_one() -> None:
         live.fresh(2)
 
 
+@pytest.mark.slow
 def test_saves_are_seen_where_the_system_has_no_listener_left(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

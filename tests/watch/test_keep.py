@@ -67,6 +67,7 @@ def test_a_kept_picture_is_painted_again_after_its_masks_changed(smd: Smd) -> No
         assert (np.array(one) == np.array(other)).all()
 
 
+@pytest.mark.slow
 def test_an_endless_run_keeps_one_picture_of_each_version() -> None:
     with Following(WatchOptions(endless=True, keep="kept")) as live:
         live.until(lambda s: s.frame >= 3)
@@ -136,6 +137,7 @@ def frames_of(film: str) -> int:
 
 
 @pytest.mark.parametrize("name", ["film.mp4", "film.gif"])
+@pytest.mark.slow
 def test_a_film_has_every_whole_picture_and_plays(name: str) -> None:
     with Following(WatchOptions(record=name)) as live:
         live.fresh(1)

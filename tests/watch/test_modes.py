@@ -71,6 +71,7 @@ def test_endless_frames_are_those_of_render(smd: Smd) -> None:
         assert np.abs(pixels(f"live-{frame:02d}.png") - theirs).max() <= 1
 
 
+@pytest.mark.slow
 def test_an_edit_shows_in_the_next_frame_of_the_stream(smd: Smd) -> None:
     with Following(ENDLESS, ("live-%03d.png",)) as live:
         live.until(lambda s: s.frame >= 3)
@@ -86,6 +87,7 @@ def test_an_edit_shows_in_the_next_frame_of_the_stream(smd: Smd) -> None:
     assert sorted(int(p.stem[5:]) for p in Path().glob("live-*")) == list(range(first + 1))
 
 
+@pytest.mark.slow
 def test_blended_frames_are_never_fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """Frames that began under the old scene are stale; the first fresh one began under the new."""
     told = []
@@ -141,6 +143,7 @@ def test_pause_step_and_play() -> None:
         live.until(lambda s: s.playing and s.frame > at + 3)
 
 
+@pytest.mark.slow
 def test_paused_edits_wait_and_play_paints_the_last(smd: Smd) -> None:
     with Following(WatchOptions()) as live:
         live.fresh(1)
@@ -232,6 +235,7 @@ def test_the_legend_says_what_the_brushes_lie_on(
     assert background_lines(background) == lines
 
 
+@pytest.mark.slow
 def test_a_random_seed_is_drawn_once() -> None:
     """An edit changes what was edited, not everything; but for a seed that the scene names."""
     random = SCENE.replace("seed: 5", "seed: random")
@@ -423,6 +427,7 @@ def test_a_broken_model_stops_nothing() -> None:
 
 
 @pytest.mark.parametrize("options", [WatchOptions(), ENDLESS], ids=["frames", "endless"])
+@pytest.mark.slow
 def test_a_folder_that_comes_back_gets_its_picture(options: WatchOptions) -> None:
     Path("out").mkdir()
     with Following(options, ("out/live.png",)) as live:

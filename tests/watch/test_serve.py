@@ -468,6 +468,7 @@ def test_a_change_of_state_alone_sends_no_picture(board: Board, page: PageServer
             client.until(b"\r\n--")
 
 
+@pytest.mark.slow
 def test_a_slow_client_slows_nobody_and_gets_the_newest(board: Board, page: PageServer) -> None:
     pictures = [noise(level) for level in range(0, 250, 2)]
     with (

@@ -218,6 +218,7 @@ def test_a_brush_may_come_before_its_mask_does(watched: Watched) -> None:
     assert "version 2" in said
 
 
+@pytest.mark.slow
 def test_a_touched_file_costs_nothing(watched: Watched) -> None:
     def edits(script: Script) -> None:
         script.until(changes(b""))
