@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 import torch
 
 from smd_cli.starter.classifier import Labelled, accuracy, load_judge, save_judge, train_judge
