@@ -5,7 +5,8 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -135,6 +136,21 @@ def is_full(error: BaseException) -> bool:
             return True
         seen = seen.__cause__ or seen.__context__
     return False
+
+
+@contextmanager
+def full_as_sentence(title: str, size: tuple[int, int], hint: str) -> Iterator[None]:
+    """Turns running out of memory on a canvas (W, H) into a sentence with what helps.
+
+    Raises SmdError.
+    """
+    try:
+        yield
+    except Exception as full:  # the devices' and libraries' errors have no class in common
+        if not is_full(full):
+            raise
+        width, height = size
+        raise SmdError(f"{title}: out of memory at {width}x{height}", hint) from full
 
 
 def gpu_peak_bytes(device: torch.device) -> int | None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 
 import torch
 
-from smd_cli.backbone.memory import is_full
+from smd_cli.backbone.memory import full_as_sentence
 from smd_cli.bench.counting import Counter, Tally
 from smd_cli.bench.figures import Effort, Figures, Ratio, Side, Taking
 from smd_cli.bench.machine import Peak
@@ -20,7 +19,6 @@ from smd_cli.bench.subject import Subject
 from smd_cli.bench.workloads import Workload
 from smd_cli.engine.contract import Backbone
 from smd_cli.engine.plan import Planner
-from smd_cli.errors import SmdError
 
 PUBLISHED = "fp32"
 
@@ -41,7 +39,8 @@ def measure(subject: Subject, workload: Workload, *, pairs: int, gains: bool) ->
     """
     contenders = _contenders(subject, workload, gains)
     runs = [_Run(subject, workload, contender) for contender in contenders]
-    with memory_sentence(workload):
+    hint = "try a smaller workload or model, or --low-memory"
+    with full_as_sentence(f"bench {workload.name}", workload.size, hint):
         for run in runs:
             subject.reporter.note(f"{workload.name}: {run.contender.name}, to warm up")
             run.count()
@@ -165,18 +164,3 @@ def _gains(smd: _Run, options: Sequence[_Run]) -> Iterator[Ratio]:
 def _ratio(fast: _Run, slow: _Run) -> Ratio:
     pairs = [*zip(fast.takings, slow.takings, strict=True)]
     return Ratio.of(fast.contender.name, slow.contender.name, pairs)
-
-
-@contextmanager
-def memory_sentence(workload: Workload) -> Iterator[None]:
-    """Turns running out of memory into a sentence that says what helps."""
-    try:
-        yield
-    except Exception as full:  # the devices' and libraries' errors have no class in common
-        if not is_full(full):
-            raise
-        width, height = workload.size
-        raise SmdError(
-            f"bench {workload.name}: out of memory at {width}x{height}",
-            "try a smaller workload or model, or --low-memory",
-        ) from full

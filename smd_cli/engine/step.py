@@ -59,14 +59,18 @@ class Coefficients:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class View:
-    """A row: flight number `flight`, in `slot`, seen by `brush` through `window`."""
+    """A row: flight number `flight`, in `slot`, seen by `brush` through `window`.
+
+    `cells` (n,): which cells of its canvas it sees.
+    """
 
     flight: int
     slot: int
     brush: int
     window: Window
+    cells: Numbers
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,7 +176,7 @@ def cut(canvases: Tensor, number: Tensor, cells: Tensor, shape: tuple[int, int])
 def make_step(plan: Plan, at: Sequence[At]) -> Step:
     """The step of flights at these slots."""
     views = [
-        View(flight, slot, brush, window)
+        View(flight, slot, brush, window, _cells(window, plan.sides))
         for flight, (slot, _) in enumerate(at)
         for brush in plan.acting[slot]
         for window in plan.windows[slot][brush]
@@ -202,7 +206,7 @@ def _group(plan: Plan, shape: tuple[int, int], views: Sequence[View], at: Sequen
     boots = [n for n, view in enumerate(views) if view.slot < plan.bootstrap_slots]
     slot = plan.indices([view.slot for view in views])
     brush = plan.indices([view.brush for view in views])
-    cells = plan.indices(np.stack([_cells(view.window, plan.sides) for view in views]))
+    cells = plan.indices(np.stack([view.cells for view in views]))
     boot = plan.indices(boots)
     masks = cut(plan.weights.flatten(0, 1), brush * plan.weights.shape[1] + slot, cells, shape)
     shares = plan.beside(np.stack([view.window.share for view in views]))
@@ -236,23 +240,22 @@ def _meeting(
 ) -> tuple[Numbers, npt.NDArray[np.float32] | None]:
     """The step's `sources` and `shares` of views in the order of their groups."""
     count = plan.sides[0] * plan.sides[1]
-    seen = [_cells(view.window, plan.sides) for view in views]
     depth = np.zeros((len(slots), count), dtype=np.int64)
-    for view, cells in zip(views, seen, strict=True):
-        depth[view.flight, cells] += 1
-    total = sum(map(len, seen))
+    for view in views:
+        depth[view.flight, view.cells] += 1
+    total = sum(len(view.cells) for view in views)
     sources = np.full((len(slots), int(depth.max(initial=0)), count), total, dtype=np.int64)
     gives = plan.leak > 0 and plan.returns_leak and min(slots) < plan.bootstrap_slots
     shares = np.zeros(sources.shape, dtype=np.float32) if gives else None
     depth[:] = 0
     first = 0
-    for view, cells in zip(views, seen, strict=True):
-        place = view.flight, depth[view.flight, cells], cells
-        sources[place] = np.arange(first, first + len(cells))
+    for view in views:
+        place = view.flight, depth[view.flight, view.cells], view.cells
+        sources[place] = np.arange(first, first + len(view.cells))
         if shares is not None and view.brush == 0:
             shares[place] = view.window.share.ravel()
-        depth[view.flight, cells] += 1
-        first += len(cells)
+        depth[view.flight, view.cells] += 1
+        first += len(view.cells)
     return sources, shares
 
 

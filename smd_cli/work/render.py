@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 import torch
 
 from smd_cli.backbone.loading.load import DTYPES, load_backbone, pick_dtype
-from smd_cli.backbone.memory import gpu_peak_bytes, is_full, release
+from smd_cli.backbone.memory import full_as_sentence, gpu_peak_bytes, release
 from smd_cli.engine.layers import SoftMasks
 from smd_cli.engine.plan import Plan, Planner
 from smd_cli.engine.stream import Frame, picture, single, stream
-from smd_cli.errors import SmdError
 from smd_cli.models.cache import downloads_of
 from smd_cli.models.pull import download
 from smd_cli.output.writers import open_outputs
@@ -169,16 +168,7 @@ def _tell(job: Job, paths: Sequence[str], reporter: Reporter) -> None:
         reporter.result(job.title, path)
 
 
-@contextmanager
-def memory_sentence(job: Job) -> Iterator[None]:
+def memory_sentence(job: Job) -> AbstractContextManager[None]:
     """Turns running out of memory into a sentence that says what helps."""
-    try:
-        yield
-    except Exception as full:  # the devices' and libraries' errors have no class in common
-        if not is_full(full):
-            raise
-        width, height = job.painted.size
-        raise SmdError(
-            f"{job.title}: out of memory at {width}x{height}",
-            "try a smaller --size, --schedule single, --low-memory, or --dtype fp16 on a GPU",
-        ) from full
+    hint = "try a smaller --size, --schedule single, --low-memory, or --dtype fp16 on a GPU"
+    return full_as_sentence(job.title, job.painted.size, hint)
