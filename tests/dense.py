@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
+from smd_cli.engine.weights import Weights
 from smd_cli.scene.paint.boxes import Levels, Paint, laid, whole
 
 Array = npt.NDArray[np.float32]
@@ -31,3 +33,8 @@ def rounded(paint: npt.NDArray[Any]) -> Array:
 def boxed(paint: npt.NDArray[Any]) -> Paint:
     """The paint that an array (H, W) in 0..1 holds."""
     return laid(np.rint(paint * 255).astype(np.uint8), (0, 0), (paint.shape[1], paint.shape[0]))
+
+
+def weighed(weights: Weights) -> torch.Tensor:
+    """What every brush weighs on the whole canvas, (P, T, 1, h, w)."""
+    return torch.from_numpy(weights.dense())[:, :, None]

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from dense import boxed
+from dense import boxed, weighed
 from engine import vectors
 
 from smd_cli.backbone.loading.load import load_backbone
@@ -57,7 +57,7 @@ def check(path: Path, backbone: Backbone) -> None:
     """Compile the file's scene, run its frames, and compare everything that the file holds."""
     config, held = read(path)
     plan = compiled(config, held, backbone)
-    near("masks", plan.weights, held["masks_quantized"], MASKS)
+    near("masks", weighed(plan.weights), held["masks_quantized"], MASKS)
     near("white", plan.background[None], held["white_latent"], LATENTS)
     near("prompts", prompt_rows(plan), held["prompt_embeds"], 1e-4)
     plan = replace(

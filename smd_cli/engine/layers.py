@@ -15,6 +15,7 @@ import numpy.typing as npt
 from smd_cli.engine.masks import Array, blur_radius, quantise
 from smd_cli.engine.schedule import StepTable
 from smd_cli.engine.softening import Patch, Rules, bare_peak, soften
+from smd_cli.engine.weights import Boxed, Weights
 from smd_cli.scene.kept import Kept
 from smd_cli.scene.paint.boxes import FULL, Levels, Paint, cell_pixels
 from smd_cli.scene.paint.errors import Size
@@ -140,15 +141,15 @@ def layer_weights(
     table: StepTable,
     mask_type: str,
     kept: SoftMasks,
-) -> Array:
-    """The weights (P, T, h, w) of brushes laid on an empty pile; each is worked out in its box."""
-    weights = np.zeros((len(painted), table.slots, *rules.grid), dtype=np.float32)
-    for own, laid in zip(weights[::-1], downwards(painted, pile, rules, kept), strict=True):
+) -> Weights:
+    """The weights of brushes laid on an empty pile; each is worked out in its box."""
+    found = []
+    for laid in downwards(painted, pile, rules, kept):
         patch = laid.soft()
         mask = patch.values * np.float32(laid.painted.brush.alpha)
-        rows, columns = patch.window
-        own[:, rows, columns] = quantise(mask, table, mask_type, published=rules.published)
-    return weights
+        values = quantise(mask, table, mask_type, published=rules.published)
+        found.append(Boxed(values, patch.window))
+    return Weights(rules.grid, table.slots, tuple(reversed(found)))
 
 
 def largest_weights(

@@ -97,15 +97,15 @@ def quantise(mask: Array, table: StepTable, mask_type: str, *, published: bool =
     return hard
 
 
-def background_weight(weights: Array, bare: npt.NDArray[np.bool_] | None = None) -> Array:
-    """What the brushes' weights (P, T, …) leave to the background, in 0..1, per slot.
+def background_weight(total: Array, bare: npt.NDArray[np.bool_] | None = None) -> Array:
+    """What the brushes' weights, together `total` (T, …), leave to the background, in 0..1.
 
     Ours is clip(1 - Σ_p weights, 0, 1), after quantising, so that a soft brush melts into what is
     under it. With the cells that are `bare` of paint (…) it is the published rule: 1 there, else 0,
     in every slot.
     """
     if bare is None:
-        left: Array = np.clip(1 - weights.sum(axis=0), 0, 1).astype(np.float32)
+        left: Array = np.clip(1 - total, 0, 1).astype(np.float32)
         return left
-    everywhere: Array = np.broadcast_to(bare.astype(np.float32), weights.shape[1:]).copy()
+    everywhere: Array = np.broadcast_to(bare.astype(np.float32), total.shape).copy()
     return everywhere

@@ -18,14 +18,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from smd_cli.engine import masks
 from smd_cli.engine.contract import Backbone, Conditioning
 from smd_cli.engine.layers import Pile, SoftMasks, layer_weights, padded_size, rules_of
 from smd_cli.engine.noise import SeededNoise
 from smd_cli.engine.regions import noised
 from smd_cli.engine.schedule import FloatArray, StepTable, table_for
 from smd_cli.engine.step import At, Coefficients, Step, make_step
-from smd_cli.engine.windows import Legal, Window, windows_of
+from smd_cli.engine.weights import Weights
+from smd_cli.engine.windows import Legal, Support, Window, windows_of
 from smd_cli.scene.kept import Kept
 from smd_cli.scene.paint.boxes import HALF
 from smd_cli.scene.paint.painted import Painted
@@ -38,10 +38,11 @@ WHITE = (255, 255, 255)
 class Plan:
     """Everything that a frame depends on, but the frame's number.
 
-    `weights` (P, T, 1, h, w); `conditioning` and `negative`: a row for each of the P brushes, which
-    may differ in length, the latter None where guidance needs none; `background` (C, h, w): the
-    clean latent under everything; `boot_backgrounds` (S, C, h, w): what surrounds a brush in the
-    bootstrap slots; `windows[i][p]`: what a brush's rows see in a slot; `slot_noise` (T, C, h, w);
+    `weights`: what each brush weighs in every slot; `conditioning` and `negative`: a row for each
+    of the P brushes, which may differ in length, the latter None where guidance needs none;
+    `background` (C, h, w): the clean latent under everything; `boot_backgrounds` (S, C, h, w): what
+    surrounds a brush in the bootstrap slots; `windows[i][p]`: what a brush's rows see in a slot;
+    `slot_noise` (T, C, h, w);
     `start_noise` gives a frame's first x (C, h, w); `brush_noise` (P, T, C, h, w) only where
     averaging comes after the noise; `returns_leak`: brush 0 takes what the others give back; `size`
     (W, H) of the finished picture; `factor`: canvas pixels per latent cell; `keeps_noise`: a DDIM
@@ -49,7 +50,7 @@ class Plan:
     """
 
     table: StepTable
-    weights: Tensor
+    weights: Weights
     conditioning: tuple[Conditioning, ...]
     negative: tuple[Conditioning, ...] | None
     background: Tensor
@@ -190,12 +191,12 @@ class Planner:
         noise = seeded_noise(scene, painted, plain.shape, table.slots, backbone.factor)
         return Plan(
             table=table,
-            weights=weights.to(device),
+            weights=weights,
             conditioning=conditioning,
             negative=negative,
             background=plain,
             boot_backgrounds=_mixed_backgrounds(white, plain, sampler.bootstrap.mix, slots),
-            windows=_windows(weights.numpy()[:, :, 0], legal, centred, returns),
+            windows=_windows(weights, legal, centred, returns),
             slot_noise=noise.slots().to(device),
             start_noise=lambda frame: noise.start(frame).to(device),
             guidance=guidance,
@@ -214,15 +215,14 @@ class Planner:
         size: tuple[int, int],
         table: StepTable,
         generated: bool,
-    ) -> Tensor:
-        """Weights (P, T, 1, h, w) of all generated brushes, the background's first."""
+    ) -> Weights:
+        """Weights of all generated brushes, the background's first."""
         sampler, backbone, pile = scene.sampler, self.backbone, Pile(size)
         rules = rules_of(painted, size, sampler, backbone.factor, backbone.multiple)
         weights = layer_weights(painted, pile, rules, table, sampler.mask_type, self._soft)
-        if generated:
-            bare = pile.bare(rules) if rules.published else None
-            weights = np.concatenate([masks.background_weight(weights, bare)[None], weights])
-        return torch.from_numpy(weights)[:, :, None]
+        return (
+            weights.below(pile.bare(rules) if rules.published else None) if generated else weights
+        )
 
     def _legal(self, sampler: Sampler) -> Legal | None:
         model = self.backbone
@@ -308,19 +308,25 @@ class Planner:
 
 
 def _windows(
-    weights: masks.Array, legal: Legal | None, centred: int, returns: int
+    weights: Weights, legal: Legal | None, centred: int, returns: int
 ) -> tuple[tuple[tuple[Window, ...], ...], ...]:
-    """The windows of every slot and brush with weights (P, T, h, w).
+    """The windows of every slot and brush.
 
     Brushes are `centred` in the first so many slots. In the first `returns` the background acts
     wherever others may give back to it.
     """
-    acts = weights > 0
-    if returns:
-        acts[0, :returns] |= acts[:, :returns].any(axis=0)
+
+    def support(brush: int, slot: int) -> Support:
+        if brush or slot >= returns:
+            return weights.support(brush, slot)
+        return Support(weights.painted(slot), weights.brushes[0].box, weights.grid)
+
     return tuple(
-        tuple(windows_of(brush, legal, centred=slot < centred) for brush in acts[:, slot])
-        for slot in range(weights.shape[1])
+        tuple(
+            windows_of(support(brush, slot), legal, centred=slot < centred)
+            for brush in range(len(weights))
+        )
+        for slot in range(weights.slots)
     )
 
 

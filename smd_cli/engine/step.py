@@ -17,15 +17,13 @@ import torch
 from torch import Tensor
 
 from smd_cli.engine.contract import Conditioning, Rows
-from smd_cli.engine.windows import Window
+from smd_cli.engine.windows import Numbers, Window, places
 
 if TYPE_CHECKING:
     from smd_cli.engine.plan import Plan
 
 At = tuple[int, int]
 """A flight's slot, and the slot since which it has gone under its plan."""
-
-Numbers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,7 +206,8 @@ def _group(plan: Plan, shape: tuple[int, int], views: Sequence[View], at: Sequen
     brush = plan.indices([view.brush for view in views])
     cells = plan.indices(np.stack([view.cells for view in views]))
     boot = plan.indices(boots)
-    masks = cut(plan.weights.flatten(0, 1), brush * plan.weights.shape[1] + slot, cells, shape)
+    weights = [plan.weights.cut(view.brush, view.slot, view.window) for view in views]
+    masks = plan.beside(np.stack(weights))[:, None]
     shares = plan.beside(np.stack([view.window.share for view in views]))
     return Group(
         shape=shape,
@@ -230,8 +229,7 @@ def _group(plan: Plan, shape: tuple[int, int], views: Sequence[View], at: Sequen
 
 def _cells(window: Window, sides: tuple[int, int]) -> Numbers:
     """Which cells of a canvas (H, W) a window sees, (n,); over an edge it goes on at the other."""
-    strips = zip((window.rows, window.columns), sides, strict=True)
-    down, across = (np.arange(s.start, s.start + s.length) % side for s, side in strips)
+    down, across = (places(*pair) for pair in zip(window.strips, sides, strict=True))
     return (down[:, None] * sides[1] + across).ravel()
 
 

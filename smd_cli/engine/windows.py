@@ -19,6 +19,9 @@ from smd_cli.scene.types import Windows
 
 Line = npt.NDArray[np.float32]
 Cells = npt.NDArray[np.bool_]
+Numbers = npt.NDArray[np.int64]
+Box = tuple[slice, slice]
+"""Rows and columns of cells."""
 
 _STRETCH = 1.5  # a model keeps its composition up to so many times its native side
 _OVERLAP = 0.25  # share of a tile that it has in common with the next one, at least
@@ -83,6 +86,11 @@ class Window:
     columns: Strip
 
     @property
+    def strips(self) -> tuple[Strip, Strip]:
+        """Its rows and its columns."""
+        return self.rows, self.columns
+
+    @property
     def shape(self) -> tuple[int, int]:
         """Height and width."""
         return self.rows.length, self.columns.length
@@ -95,35 +103,56 @@ class Window:
     @property
     def share(self) -> npt.NDArray[np.float32]:
         """What the window counts in each of its cells, (h, w) in 0..1."""
-        sides = (self.rows, self.columns)
         down, across = (
-            np.ones(s.length, np.float32) if s.share is None else s.share for s in sides
+            np.ones(s.length, np.float32) if s.share is None else s.share for s in self.strips
         )
         return down[:, None] * across
 
 
-def windows_of(support: Cells, legal: Legal | None, *, centred: bool) -> tuple[Window, ...]:
-    """The windows of a brush that has any weight where `support` (h, w) is true.
+@dataclass(frozen=True, eq=False)
+class Support:
+    """Where a brush has any weight on a canvas of `sides` (h, w): where `cells`, those of its
+    `box`, are true.
+    """
+
+    cells: Cells
+    box: Box
+    sides: tuple[int, int]
+
+    def line(self, axis: int) -> Cells:
+        """Which rows (axis 0) or columns (1) of the canvas have any."""
+        found = np.zeros(self.sides[axis], dtype=np.bool_)
+        found[self.box[axis]] = self.cells.any(axis=1 - axis)
+        return found
+
+    def inside(self, window: Window) -> bool:
+        """Whether a window sees any."""
+        seen = []
+        for strip, side, own in zip(window.strips, self.sides, self.box, strict=True):
+            at = places(strip, side) - own.start
+            seen.append(at[(at >= 0) & (at < own.stop - own.start)])
+        return bool(self.cells[np.ix_(*seen)].any())
+
+
+def places(strip: Strip, side: int) -> Numbers:
+    """Which cells of a canvas' side a strip has, in its order, (length,)."""
+    return np.arange(strip.start, strip.start + strip.length) % side
+
+
+def windows_of(support: Support, legal: Legal | None, *, centred: bool) -> tuple[Window, ...]:
+    """The windows of a brush with such support.
 
     `centred` puts the middle of the weight's box into the middle of its window, over the canvas's
     edges if need be: bootstrapped brushes are seen so (StreamMultiDiffusion, arXiv 2403.09055).
     """
-    lines = [np.asarray(support.any(axis=axis)) for axis in (1, 0)]
+    lines = [support.line(axis) for axis in (0, 1)]
     if not lines[0].any():
         return ()
     rows, columns = (tuple(_strips(line, legal, centred)) for line in lines)
     windows = (Window(down, across) for down in rows for across in columns)
     if len(rows) * len(columns) == 1:
         return tuple(windows)
-    return tuple(w for w in windows if _inside(support, w).any())
-
-
-def _inside(support: Cells, window: Window) -> Cells:
-    down, across = (
-        np.arange(side.start, side.start + side.length) % length
-        for side, length in zip((window.rows, window.columns), support.shape, strict=True)
-    )
-    return support[np.ix_(down, across)]
+    return tuple(window for window in windows if support.inside(window))
 
 
 def _strips(line: Cells, legal: Legal | None, centred: bool) -> Iterator[Strip]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import TINY
-from dense import dense
+from dense import dense, weighed
 
 from smd_cli.bench.figures import Figures
 from smd_cli.bench.measure import measure, taking
@@ -145,7 +145,7 @@ def test_both_sides_paint_the_same_with_the_same_weights(subject: Subject) -> No
     backbone = subject.backbone(sheet.scene.model, CPU)
     plan = sheet.plan(Planner(backbone))
     [frame] = single(lambda _: plan, backbone, 1)
-    near = compile_painting(sheet.scene, sheet.painted, backbone, plan.weights)
+    near = compile_painting(sheet.scene, sheet.painted, backbone, weighed(plan.weights))
     far = compile_painting(sheet.scene, sheet.painted, backbone)
     apart = [
         float((next(stream(lambda p=p: p, backbone, 1)) - frame.latents).abs().max())  # type: ignore[misc]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from dense import boxed
+from dense import boxed, weighed
 
 from smd_cli.engine.contract import Backbone
 from smd_cli.engine.plan import Plan, Planner
@@ -66,7 +66,7 @@ def by_hand(backbone: Backbone, wanted: Scene, ours: Plan, frame: int = 0) -> to
     width, height = (cells * backbone.factor for cells in reversed(ours.background.shape[1:]))
     case = naive.Case(
         taus=ours.table.timesteps,
-        weights=ours.weights[:, :, 0],
+        weights=weighed(ours.weights)[:, :, 0],
         prompts=ours.conditioning,
         negatives=ours.negative or [],
         background=ours.background,

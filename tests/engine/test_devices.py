@@ -62,7 +62,7 @@ def test_the_engine_gives_a_model_tensors_of_its_device(
     below = Background("a hill", image=Path("photo.png"))
     wanted = scene(brush(1, seed=3), background=below, guidance=Guidance(kind, 2.0), frames=2)
     ours = plan(model, wanted, [box(4, 4, 20, 20)], picture=photo)
-    crosses(ours.weights, ours.background, ours.slot_noise, ours.start_noise(1))
+    crosses(ours.background, ours.slot_noise, ours.start_noise(1))
     vars(ours)["acting"] = ((0,),) * ours.table.slots  # it reads numbers, which "meta" has not
     assert len(list(run(lambda _: ours, model, 2))) == 2
     assert model.pictures == 2  # the photo, and white

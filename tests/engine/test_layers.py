@@ -55,7 +55,7 @@ def test_slots_are_those_of_the_weights(preset: Any, mask_type: Any, zero_snr: b
     for seed in range(12):
         layers = random_layers(seed)
         rules = rules_of(layers, SIZE, sampler, FACTOR, FACTOR)
-        weights = layer_weights(layers, Pile(SIZE), rules, table, mask_type, SoftMasks())
+        weights = layer_weights(layers, Pile(SIZE), rules, table, mask_type, SoftMasks()).dense()
         largest = [
             largest_weights(laid.soft().peak, laid.painted.brush.alpha, table, mask_type, rules)
             for laid in downwards(layers, Pile(SIZE), rules, SoftMasks())
@@ -90,7 +90,7 @@ def test_what_did_not_change_is_not_softened_again(monkeypatch: pytest.MonkeyPat
 
     def plan(layers: list[Painted]) -> Any:
         rules = rules_of(layers, SIZE, sampler, FACTOR, FACTOR)
-        return layer_weights(layers, Pile(SIZE), rules, table, "continuous", kept)
+        return layer_weights(layers, Pile(SIZE), rules, table, "continuous", kept).dense()
 
     low, high, apart = (
         Painted(brush(n), boxed(box(*at, SIZE)), ())

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 import pytest
 import torch
+from dense import weighed
 from torch import Tensor
 
 from smd_cli.engine.contract import Backbone
@@ -309,8 +310,9 @@ def test_calls_and_rows(
     ours = made(fake, wanted, *TWO)
     assert len(list(run(lambda _: ours, fake, count))) == count
     assert len(fake.calls) == (count * steps if run is single else count + steps - 1)
-    acting = [sum(bool(m.any()) for m in ours.weights[:, slot]) for slot in range(steps)]
-    seen = sum(any(bool(m.any()) for m in brush_slots) for brush_slots in ours.weights)
+    dense = weighed(ours.weights)
+    acting = [sum(bool(m.any()) for m in dense[:, slot]) for slot in range(steps)]
+    seen = sum(any(bool(m.any()) for m in brush_slots) for brush_slots in dense)
     assert fake.rows == count * (rows_a_view * sum(acting) + rows_a_brush * seen)
     assert sum(acting) <= steps * len(ours.weights)
     taus = [tau for call in fake.calls for tau in call]

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from smd_cli.engine.plan import Plan
 from smd_cli.engine.stream import single, stream
-from smd_cli.engine.windows import Cells, Legal, windows_of
+from smd_cli.engine.windows import Cells, Legal, Support, windows_of
 from smd_cli.scene.types import Background, Bootstrap, Guidance, Windows
 
 from .fake import FakeBackbone
@@ -28,6 +28,12 @@ def painted(shape: tuple[int, int], *boxes: tuple[int, int, int, int]) -> Cells:
     for top, left, bottom, right in boxes:
         cells[top:bottom, left:right] = True
     return cells
+
+
+def whole(cells: Cells) -> Support:
+    """The support of a brush that is told cell by cell of a canvas."""
+    height, width = cells.shape
+    return Support(cells, (slice(0, height), slice(0, width)), (height, width))
 
 
 @pytest.mark.parametrize(
@@ -47,11 +53,11 @@ def painted(shape: tuple[int, int], *boxes: tuple[int, int, int, int]) -> Cells:
 def test_whole_canvases_are_centred_by_hand(hits: tuple[int, int], size: int, shift: int) -> None:
     cells = np.zeros((size, 11), dtype=bool)
     cells[list(hits), 9] = True
-    (window,) = windows_of(cells, None, centred=True)
+    (window,) = windows_of(whole(cells), None, centred=True)
     assert window.corner == (-shift, -(5 - 9))
-    (window,) = windows_of(cells.T, None, centred=True)
+    (window,) = windows_of(whole(cells.T), None, centred=True)
     assert window.corner == (-(5 - 9), -shift)
-    (window,) = windows_of(cells, None, centred=False)
+    (window,) = windows_of(whole(cells), None, centred=False)
     assert (window.corner, window.shape) == ((0, 0), (size, 11))
 
 
@@ -70,7 +76,7 @@ def test_whole_canvases_are_centred_by_hand(hits: tuple[int, int], size: int, sh
 )
 def test_a_side_by_hand(span: tuple[int, int], canvas: int, start: int, length: int) -> None:
     cells = painted((canvas, 16), (span[0], 0, span[1], 16))
-    (window,) = windows_of(cells, LEGAL, centred=False)
+    (window,) = windows_of(whole(cells), LEGAL, centred=False)
     assert (window.rows.length, window.columns.length) == (length, 16)
     assert window.rows.start % 4 == 0
     assert window.rows.start <= span[0]
@@ -80,16 +86,16 @@ def test_a_side_by_hand(span: tuple[int, int], canvas: int, start: int, length: 
 
 
 def test_a_centred_window_goes_on_at_the_other_end() -> None:
-    (window,) = windows_of(painted((64, 64), (0, 60, 4, 64)), LEGAL, centred=True)
+    (window,) = windows_of(whole(painted((64, 64), (0, 60, 4, 64))), LEGAL, centred=True)
     assert (window.corner, window.shape) == ((2 - 8, 62 - 8), (16, 16))
 
 
 def test_nothing_has_no_window() -> None:
-    assert windows_of(painted((64, 64)), LEGAL, centred=True) == ()
+    assert windows_of(whole(painted((64, 64))), LEGAL, centred=True) == ()
 
 
 def test_tiles_by_hand() -> None:
-    windows = windows_of(painted((64, 16), (0, 0, 64, 16)), LEGAL, centred=False)
+    windows = windows_of(whole(painted((64, 16), (0, 0, 64, 16))), LEGAL, centred=False)
     assert [w.corner for w in windows] == [(0, 0), (16, 0), (32, 0)]
     assert {w.shape for w in windows} == {(32, 16)}
     first, second = windows[0].share[:, 0], windows[1].share[:, 0]
@@ -101,7 +107,7 @@ def test_tiles_by_hand() -> None:
 
 def test_tiles_without_paint_are_left_out() -> None:
     cells = painted((128, 16), (0, 0, 8, 16), (120, 0, 128, 16))
-    windows = windows_of(cells, LEGAL, centred=False)
+    windows = windows_of(whole(cells), LEGAL, centred=False)
     assert [w.corner[0] for w in windows] == [0, 96]
 
 
@@ -116,7 +122,7 @@ def test_all_is_seen_and_counts_once(seed: int, centred: bool) -> None:
         cells[top : top + rng.integers(1, 50), left : left + rng.integers(1, 50)] = True
     total = np.zeros(shape)
     legal = {16, 24, 32, 40, 48, *(side for side in shape if side <= 48)}
-    for window in windows_of(cells, LEGAL, centred=centred):
+    for window in windows_of(whole(cells), LEGAL, centred=centred):
         assert {*window.shape} <= legal
         down, across = (
             np.arange(s.start, s.start + s.length) % side
