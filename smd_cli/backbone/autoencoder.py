@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any, cast
 
 import torch
 from torch import Tensor
+
+from smd_cli.backbone.tiling import Tiles
+from smd_cli.engine.contract import NOT_WRAPPED, Wrapped
+
+MOST_CELLS = 2**15
+"""A canvas of more latent cells goes through the autoencoder in tiles."""
+
+_EXACT_CORE = 128
+_FADED = Tiles(core=96, margin=16, fade=8)
 
 
 class Autoencoder:
     """A diffusers autoencoder, full or tiny, of the precision that it was loaded in.
 
     The network sees its latents z as (z - mean) · scale: per channel as in SDXL's finetunes, or one
-    shift for all as in Stable Diffusion 3; most have no mean.
+    shift for all as in Stable Diffusion 3; most have no mean. Large canvases, and those that wrap,
+    are gone through in tiles.
     """
 
     def __init__(self, vae: Any, device: torch.device) -> None:
@@ -22,18 +34,57 @@ class Autoencoder:
         deviation = config.get("latents_std") or [1.0]
         self._mean = _channels(mean, device)
         self._scale = config.scaling_factor / _channels(deviation, device)
+        self._factor = 2 ** (len(config.block_out_channels) - 1)
+        self._tiles = _tiles(vae)
 
-    def encode(self, image: Tensor) -> Tensor:
-        """Pictures (N, 3, H, W) in -1..1 to latents (N, C, h, w): the distribution's mode."""
+    def encode(self, image: Tensor, wraps: Wrapped = NOT_WRAPPED) -> Tensor:
+        """Pictures (N, 3, H, W) in -1..1 to latents (N, C, h, w): the distribution's mode.
+
+        `wraps` as in `engine.contract.Backbone`.
+        """
+        latents = self._run(self._encoded, image, (self._factor, 1), wraps)
+        return cast(Tensor, (latents - self._mean) * self._scale)
+
+    def decode(self, latents: Tensor, wraps: Wrapped = NOT_WRAPPED) -> Tensor:
+        """Latents (N, C, h, w) to pictures (N, 3, H, W), around -1..1."""
+        own = latents.to(self._device) / self._scale + self._mean
+        return self._run(self._decoded, own, (1, self._factor), wraps)
+
+    def _run(
+        self, work: Callable[[Tensor], Tensor], x: Tensor, cell: tuple[int, int], wraps: Wrapped
+    ) -> Tensor:
+        cells = math.prod(x.shape[-2:]) // cell[0] ** 2
+        if cells <= MOST_CELLS and not any(wraps):
+            return work(x)
+        return self._tiles.run(work, x, cell, wraps)
+
+    def _encoded(self, image: Tensor) -> Tensor:
         encoded = self._vae.encode(image.to(self._device, self._vae.dtype))
         has_distribution = hasattr(encoded, "latent_dist")
         latents = encoded.latent_dist.mode() if has_distribution else encoded.latents
-        return cast(Tensor, (latents.float() - self._mean) * self._scale)
+        return cast(Tensor, latents.float())
 
-    def decode(self, latents: Tensor) -> Tensor:
-        """Latents (N, C, h, w) to pictures (N, 3, H, W), around -1..1."""
-        own = latents.to(self._device) / self._scale + self._mean
-        return cast(Tensor, self._vae.decode(own.to(self._vae.dtype)).sample.float())
+    def _decoded(self, latents: Tensor) -> Tensor:
+        return cast(Tensor, self._vae.decode(latents.to(self._vae.dtype)).sample.float())
+
+
+def _tiles(vae: Any) -> Tiles:
+    """Exact ones for a network that does nothing but convolve; statistics and attention see all."""
+    reach = getattr(vae, "reach", None)
+    if type(vae).__name__ == "AutoencoderTiny":
+        reach = _tiny_reach(vae.config)
+    return _FADED if reach is None else Tiles(_EXACT_CORE, reach, 0)
+
+
+def _tiny_reach(config: Any) -> int:
+    """How many cells an AutoencoderTiny sees around one.
+
+    Its blocks have three convolutions each; one more leads into every level, and one out of it.
+    """
+    both = (config.num_decoder_blocks, config.num_encoder_blocks[::-1])
+    sums = (sum((3 * n + 2) / 2**level for level, n in enumerate(blocks)) for blocks in both)
+    reach: int = math.ceil(max(sums))
+    return reach
 
 
 def _channels(numbers: Any, device: torch.device) -> Tensor:

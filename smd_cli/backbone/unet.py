@@ -11,7 +11,7 @@ from torch import Tensor
 
 from smd_cli.backbone.autoencoder import Autoencoder
 from smd_cli.backbone.parts import Parts
-from smd_cli.engine.contract import Rows
+from smd_cli.engine.contract import NOT_WRAPPED, Rows, Wrapped
 from smd_cli.engine.schedule import StepTable, step_table
 
 
@@ -52,11 +52,11 @@ class UNetBackbone:
         )[0]
         return cast(Tensor, output.float())
 
-    def encode_image(self, image: Tensor) -> Tensor:
-        return self._vae.encode(image)
+    def encode_image(self, image: Tensor, wraps: Wrapped = NOT_WRAPPED) -> Tensor:
+        return self._vae.encode(image, wraps)
 
-    def decode_latents(self, latents: Tensor) -> Tensor:
-        return self._vae.decode(latents)
+    def decode_latents(self, latents: Tensor, wraps: Wrapped = NOT_WRAPPED) -> Tensor:
+        return self._vae.decode(latents, wraps)
 
     def _added(self, rows: Rows) -> Mapping[str, Any] | None:  # noqa: ARG002
         """What the UNet is told besides the prompt."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from smd_cli.engine.contract import Backbone, Rows
+from smd_cli.engine.contract import NOT_WRAPPED, Backbone, Rows, Wrapped
 
 Asked = TypeVar("Asked", Rows, Tensor)
 Answer = tuple[Tensor, int]
@@ -64,17 +65,19 @@ class Counter:
         self.tally.flops += flops
         return output
 
-    def encode_image(self, image: Tensor) -> Tensor:
+    def encode_image(self, image: Tensor, wraps: Wrapped = NOT_WRAPPED) -> Tensor:
         """The latents of pictures, counted."""
-        key = ("encode", image.shape[1:])
-        latents, flops = self._counted(key, self._backbone.encode_image, image)
+        key = ("encode", image.shape[1:], wraps)
+        work = partial(self._backbone.encode_image, wraps=wraps)
+        latents, flops = self._counted(key, work, image)
         self.tally.codec_flops += flops
         return latents
 
-    def decode_latents(self, latents: Tensor) -> Tensor:
+    def decode_latents(self, latents: Tensor, wraps: Wrapped = NOT_WRAPPED) -> Tensor:
         """The pictures of latents, counted."""
-        key = ("decode", latents.shape[1:])
-        pictures, flops = self._counted(key, self._backbone.decode_latents, latents)
+        key = ("decode", latents.shape[1:], wraps)
+        work = partial(self._backbone.decode_latents, wraps=wraps)
+        pictures, flops = self._counted(key, work, latents)
         self.tally.codec_flops += flops
         return pictures
 

@@ -11,6 +11,11 @@ from torch import Tensor
 
 from smd_cli.engine.schedule import StepTable
 
+Wrapped = tuple[bool, bool]
+"""Whether rows, from the top to the bottom, and columns of a canvas go on at their other end."""
+
+NOT_WRAPPED: Wrapped = (False, False)
+
 Key = tuple[tuple[str, tuple[int, ...]], ...]
 
 
@@ -149,8 +154,11 @@ class Backbone(Protocol):
     def predict(self, rows: Rows) -> Tensor:
         """The network's raw output (R, C, h, w)."""
 
-    def encode_image(self, image: Tensor) -> Tensor:
-        """Pictures (N, 3, H, W) in -1..1 to latents (N, C, h, w)."""
+    def encode_image(self, image: Tensor, wraps: Wrapped = NOT_WRAPPED) -> Tensor:
+        """Pictures (N, 3, H, W) in -1..1 to latents (N, C, h, w).
 
-    def decode_latents(self, latents: Tensor) -> Tensor:
+        A side that `wraps` is seen going on at its other end, so that there is no seam.
+        """
+
+    def decode_latents(self, latents: Tensor, wraps: Wrapped = NOT_WRAPPED) -> Tensor:
         """Latents (N, C, h, w) to pictures (N, 3, H, W), around -1..1, not clipped."""

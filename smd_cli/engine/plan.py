@@ -245,7 +245,9 @@ class Planner:
         width, height = size
 
         def encode() -> Tensor:
-            return self._latent(np.full((height, width, 3), color, dtype=np.uint8))
+            one = torch.tensor(color, dtype=torch.float32, device=self.backbone.device)
+            pixels = (one / 127.5 - 1)[None, :, None, None].expand(1, 3, height, width)
+            return self.backbone.encode_image(pixels)[0]
 
         return self._latents.of((color, size), encode)
 
@@ -258,7 +260,7 @@ class Planner:
     def _latent(self, picture: npt.NDArray[np.uint8]) -> Tensor:
         """Latents (C, h, w) of pixels (H, W, 3)."""
         pixels = torch.from_numpy(picture).permute(2, 0, 1)[None].to(self.backbone.device)
-        return self.backbone.encode_image(pixels.float() / 127.5 - 1)[0]
+        return self.backbone.encode_image(pixels.float().div_(127.5).sub_(1))[0]
 
     def _conditioning(
         self, scene: Scene, generated: bool, guidance: Guidance

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from smd_cli.engine.contract import Conditioning, Rows
+from smd_cli.engine.contract import NOT_WRAPPED, Conditioning, Rows, Wrapped
 from smd_cli.engine.schedule import Prediction, StepTable, step_table
 
 
@@ -70,9 +70,9 @@ class FakeBackbone:
             x = x + F.avg_pool2d(x, 2 * self.reach + 1, stride=1, padding=self.reach)
         return torch.sin(x + 3 * place + 2 * first) * (0.8 + tau / 4) + second * place + pooled / 3
 
-    def encode_image(self, image: Tensor) -> Tensor:
+    def encode_image(self, image: Tensor, wraps: Wrapped = NOT_WRAPPED) -> Tensor:  # noqa: ARG002
         self.pictures += len(image)
         return F.avg_pool2d(image, self.factor) * image.new_tensor([0.9, 0.7, -0.5])[:, None, None]
 
-    def decode_latents(self, latents: Tensor) -> Tensor:
+    def decode_latents(self, latents: Tensor, wraps: Wrapped = NOT_WRAPPED) -> Tensor:  # noqa: ARG002
         return F.interpolate(latents, scale_factor=float(self.factor)) / 2

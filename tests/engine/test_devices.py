@@ -15,7 +15,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from smd_cli.engine.contract import Conditioning, Rows
+from smd_cli.engine.contract import NOT_WRAPPED, Conditioning, Rows, Wrapped
 from smd_cli.engine.stream import single, stream
 from smd_cli.scene.types import Background, Guidance
 
@@ -46,9 +46,9 @@ class Elsewhere(FakeBackbone):
         assert rows.timesteps.device == rows.places.device == META
         return torch.empty_like(rows.x)
 
-    def encode_image(self, image: Tensor) -> Tensor:
+    def encode_image(self, image: Tensor, wraps: Wrapped = NOT_WRAPPED) -> Tensor:
         crosses(image)
-        return super().encode_image(image)
+        return super().encode_image(image, wraps)
 
 
 @pytest.mark.parametrize("run", [single, stream])

@@ -52,6 +52,11 @@ class PatchAutoencoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
         self.body = nn.Sequential(*(ResidualBlock(width) for _ in range(blocks)))
         self.tail = nn.Conv2d(width, values, 1)
 
+    @property
+    def reach(self) -> int:
+        """How many latent cells the decoder sees around one: a convolution, and two a block."""
+        return 1 + 2 * int(self.config.blocks)
+
     def set_components(self, mean: Tensor, axes: Tensor, stds: Tensor) -> None:
         """Take patch statistics: mean (192,), principal axes (C, 192) as rows, stds (C,).
 
