@@ -191,6 +191,56 @@ def test_the_report_as_json(tmp_path: Path) -> None:
     assert [(w["line"], w["severity"]) for w in told["warnings"]] == [(7, "warning")]
 
 
+# Sides that go on at their other end
+
+
+@pytest.mark.parametrize(
+    ("wrap", "said"), [("x", "left to right"), ("y", "top to bottom"), ("both", "both ways")]
+)
+def test_which_sides_wrap_is_told(wrap: str, said: str, tmp_path: Path) -> None:
+    report = check(tmp_path, f"size: 128x96\nwrap: {wrap}\nbackground: grass\n")
+    assert f"s.yaml: 128x96 px, wraps {said}, model starter, " in report.lines()[0]
+    assert report.as_json()["wrap"] == wrap
+    plain = check(tmp_path, "size: 128x96\nbackground: grass\n")
+    assert "wraps" not in plain.lines()[0]
+    assert plain.as_json()["wrap"] == "none"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message", "hint"),
+    [
+        (
+            "size: 128x100\nwrap: y\nbackground: grass\n",
+            2,
+            "a height of 100 cannot wrap: the model starter takes multiples of 32",
+            "a height of 96 or 128 can",
+        ),
+        (
+            "size: 129x96\nwrap: both\nbackground: grass\n",
+            2,
+            "a width of 129 cannot wrap: the model starter takes multiples of 32",
+            "a width of 128 or 160 can",
+        ),
+        (
+            "wrap: x\nbackground: grass\nsampler: {guidance: {type: initialize}}\n",
+            1,
+            "wrap does not go with guidance: initialize, whose rows see the whole canvas",
+            "guidance: self and full go with it",
+        ),
+    ],
+)
+def test_what_cannot_wrap(text: str, line: int, message: str, hint: str, tmp_path: Path) -> None:
+    with pytest.raises(SceneError) as caught:
+        check(tmp_path, text)
+    (problem,) = caught.value.problems
+    assert (problem.place.line, problem.message, problem.hint) == (line, message, hint)
+
+
+def test_sides_that_do_not_wrap_take_any_size(tmp_path: Path) -> None:
+    check(tmp_path, "size: 129x96\nwrap: y\nbackground: grass\n")
+    check(tmp_path, "size: 128x97\nwrap: x\nbackground: grass\n")
+
+
 def test_what_does_not_print_cannot_reach_the_terminal(tmp_path: Path) -> None:
     text = HEAD + brush("{rect: [0, 0, 64, 64]}", prompt='"a \\e[31mred\\n  fox"')
     assert "a ?[31mred fox" in check(tmp_path, text).lines()[2]

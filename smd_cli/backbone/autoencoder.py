@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from smd_cli.backbone.tiling import Tiles
-from smd_cli.engine.contract import NOT_WRAPPED, Wrapped
+from smd_cli.models.families.unets import latent_factor
+from smd_cli.scene.types import NOT_WRAPPED, Wrapped
 
 MOST_CELLS = 2**15
 """A canvas of more latent cells goes through the autoencoder in tiles."""
@@ -34,7 +35,7 @@ class Autoencoder:
         deviation = config.get("latents_std") or [1.0]
         self._mean = _channels(mean, device)
         self._scale = config.scaling_factor / _channels(deviation, device)
-        self._factor = 2 ** (len(config.block_out_channels) - 1)
+        self._factor = latent_factor(config)
         self._tiles = _tiles(vae)
 
     def encode(self, image: Tensor, wraps: Wrapped = NOT_WRAPPED) -> Tensor:

@@ -15,7 +15,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from smd_cli.engine.contract import Wrapped
+from smd_cli.scene.types import Wrapped
 
 
 @dataclass(frozen=True)

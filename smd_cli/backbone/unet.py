@@ -11,8 +11,9 @@ from torch import Tensor
 
 from smd_cli.backbone.autoencoder import Autoencoder
 from smd_cli.backbone.parts import Parts
-from smd_cli.engine.contract import NOT_WRAPPED, Rows, Wrapped
+from smd_cli.engine.contract import Rows
 from smd_cli.engine.schedule import StepTable, step_table
+from smd_cli.scene.types import NOT_WRAPPED, Wrapped
 
 
 class UNetBackbone:

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from smd_cli.engine.contract import NOT_WRAPPED, Backbone, Rows, Wrapped
+from smd_cli.engine.contract import Backbone, Rows
+from smd_cli.scene.types import NOT_WRAPPED, Wrapped
 
 Asked = TypeVar("Asked", Rows, Tensor)
 Answer = tuple[Tensor, int]

@@ -10,11 +10,7 @@ import torch
 from torch import Tensor
 
 from smd_cli.engine.schedule import StepTable
-
-Wrapped = tuple[bool, bool]
-"""Whether rows, from the top to the bottom, and columns of a canvas go on at their other end."""
-
-NOT_WRAPPED: Wrapped = (False, False)
+from smd_cli.scene.types import NOT_WRAPPED, Wrapped
 
 Key = tuple[tuple[str, tuple[int, ...]], ...]
 

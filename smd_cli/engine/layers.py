@@ -16,11 +16,12 @@ from smd_cli.engine.masks import Array, blur_radius, quantise
 from smd_cli.engine.schedule import StepTable
 from smd_cli.engine.softening import Patch, Rules, bare_peak, soften
 from smd_cli.engine.weights import Boxed, Weights
+from smd_cli.errors import UsageError
 from smd_cli.scene.kept import Kept
 from smd_cli.scene.paint.boxes import FULL, Levels, Paint, cell_pixels
 from smd_cli.scene.paint.errors import Size
 from smd_cli.scene.paint.painted import Painted
-from smd_cli.scene.types import Sampler
+from smd_cli.scene.types import NOT_WRAPPED, Sampler, Wrapped
 
 
 class SoftMasks:
@@ -40,8 +41,27 @@ def padded_size(size: Size, multiple: int) -> Size:
     return width, height
 
 
+def refuse_padding(model: str, size: Size, multiple: int, wraps: Wrapped) -> None:
+    """Raise UsageError for a side that `wraps` and would be padded to what a model takes.
+
+    `model`: what the user calls it.
+    """
+    for side, wrap, name in zip(reversed(size), wraps, ("height", "width"), strict=True):
+        if wrap and side % multiple:
+            low, high = side // multiple * multiple, side + -side % multiple
+            raise UsageError(
+                f"a {name} of {side} cannot wrap: the model {model} takes multiples of {multiple}",
+                f"a {name} of {f'{low} or {high}' if low else high} can",
+            )
+
+
 def rules_of(
-    painted: Sequence[Painted], size: Size, sampler: Sampler, factor: int, multiple: int
+    painted: Sequence[Painted],
+    size: Size,
+    sampler: Sampler,
+    factor: int,
+    multiple: int,
+    wraps: Wrapped = NOT_WRAPPED,
 ) -> Rules:
     """How a scene's brushes become soft masks on a canvas that is padded to `multiple`."""
     width, height = padded_size(size, multiple)
@@ -54,6 +74,7 @@ def rules_of(
         cover=sampler.cover,
         published=published,
         radius_px=blur_radius(most) if published else None,
+        wraps=wraps,
     )
 
 

@@ -19,7 +19,14 @@ import torch
 from torch import Tensor
 
 from smd_cli.engine.contract import Backbone, Conditioning
-from smd_cli.engine.layers import Pile, SoftMasks, layer_weights, padded_size, rules_of
+from smd_cli.engine.layers import (
+    Pile,
+    SoftMasks,
+    layer_weights,
+    padded_size,
+    refuse_padding,
+    rules_of,
+)
 from smd_cli.engine.noise import SeededNoise
 from smd_cli.engine.regions import noised
 from smd_cli.engine.schedule import FloatArray, StepTable, table_for
@@ -29,7 +36,7 @@ from smd_cli.engine.windows import Legal, Support, Window, windows_of
 from smd_cli.scene.kept import Kept
 from smd_cli.scene.paint.boxes import HALF
 from smd_cli.scene.paint.painted import Painted
-from smd_cli.scene.types import Brush, Guidance, Sampler, Scene
+from smd_cli.scene.types import NOT_WRAPPED, Brush, Guidance, Sampler, Scene, Wrapped
 
 WHITE = (255, 255, 255)
 
@@ -42,11 +49,11 @@ class Plan:
     of the P brushes, which may differ in length, the latter None where guidance needs none;
     `background` (C, h, w): the clean latent under everything; `boot_backgrounds` (S, C, h, w): what
     surrounds a brush in the bootstrap slots; `windows[i][p]`: what a brush's rows see in a slot;
-    `slot_noise` (T, C, h, w);
-    `start_noise` gives a frame's first x (C, h, w); `brush_noise` (P, T, C, h, w) only where
-    averaging comes after the noise; `returns_leak`: brush 0 takes what the others give back; `size`
-    (W, H) of the finished picture; `factor`: canvas pixels per latent cell; `keeps_noise`: a DDIM
-    step, which goes on with the noise that a brush found instead of drawing any.
+    `slot_noise` (T, C, h, w); `start_noise` gives a frame's first x (C, h, w); `brush_noise`
+    (P, T, C, h, w) only where averaging comes after the noise; `returns_leak`: brush 0 takes what
+    the others give back; `size` (W, H) of the finished picture; `wraps`: which of its sides go on
+    at the other end; `factor`: canvas pixels per latent cell; `keeps_noise`: a DDIM step, which
+    goes on with the noise that a brush found instead of drawing any.
     """
 
     table: StepTable
@@ -63,6 +70,7 @@ class Plan:
     size: tuple[int, int]
     factor: int
     returns_leak: bool
+    wraps: Wrapped = NOT_WRAPPED
     brush_noise: Tensor | None = None
     keeps_noise: bool = False
     _steps: dict[tuple[At, ...], Step] = field(init=False, repr=False, default_factory=dict)
@@ -176,6 +184,7 @@ class Planner:
         """Compile a scene whose masks and background picture (H, W, 3) are painted at `size`."""
         backbone, device, sampler = self.backbone, self.backbone.device, scene.sampler
         guidance = Guidance() if backbone.embeds_guidance else sampler.guidance
+        refuse_padding(scene.model.name, size, backbone.multiple, scene.wraps)
         padded = padded_size(size, backbone.multiple)
         table = table_for(sampler, lambda steps, taus: backbone.step_table(steps, taus, padded))
         generated = generates_background(scene)
@@ -196,7 +205,8 @@ class Planner:
             negative=negative,
             background=plain,
             boot_backgrounds=_mixed_backgrounds(white, plain, sampler.bootstrap.mix, slots),
-            windows=_windows(weights, legal, centred, returns),
+            windows=_windows(weights, legal, scene.wraps, centred, returns),
+            wraps=scene.wraps,
             slot_noise=noise.slots().to(device),
             start_noise=lambda frame: noise.start(frame).to(device),
             guidance=guidance,
@@ -218,7 +228,7 @@ class Planner:
     ) -> Weights:
         """Weights of all generated brushes, the background's first."""
         sampler, backbone, pile = scene.sampler, self.backbone, Pile(size)
-        rules = rules_of(painted, size, sampler, backbone.factor, backbone.multiple)
+        rules = rules_of(painted, size, sampler, backbone.factor, backbone.multiple, scene.wraps)
         weights = layer_weights(painted, pile, rules, table, sampler.mask_type, self._soft)
         return (
             weights.below(pile.bare(rules) if rules.published else None) if generated else weights
@@ -234,33 +244,34 @@ class Planner:
     ) -> tuple[Tensor, Tensor]:
         """Latents (C, h, w) of the background and of plain white, on the padded (width, height)."""
         with self._latents.round():
-            white = self._plain(WHITE, padded)
+            white = self._plain(WHITE, padded, scene.wraps)
             if picture is None:
-                return self._plain(scene.background.color, padded), white
-            key = (hashlib.sha256(picture.tobytes()).digest(), picture.shape, padded)
-            return self._latents.of(key, lambda: self._pictured(picture, padded)), white
+                return self._plain(scene.background.color, padded, scene.wraps), white
+            seen = hashlib.sha256(picture.tobytes()).digest()
+            key = (seen, picture.shape, padded, scene.wraps)
+            pictured = self._latents.of(key, lambda: self._pictured(picture, padded, scene.wraps))
+            return pictured, white
 
-    def _plain(self, color: tuple[int, int, int], size: tuple[int, int]) -> Tensor:
+    def _plain(self, color: tuple[int, int, int], size: tuple[int, int], wraps: Wrapped) -> Tensor:
         """The latents of a canvas (width, height) of one colour."""
         width, height = size
 
         def encode() -> Tensor:
             one = torch.tensor(color, dtype=torch.float32, device=self.backbone.device)
             pixels = (one / 127.5 - 1)[None, :, None, None].expand(1, 3, height, width)
-            return self.backbone.encode_image(pixels)[0]
+            return self.backbone.encode_image(pixels, wraps)[0]
 
-        return self._latents.of((color, size), encode)
+        return self._latents.of((color, size, wraps), encode)
 
-    def _pictured(self, picture: npt.NDArray[np.uint8], padded: tuple[int, int]) -> Tensor:
+    def _pictured(
+        self, picture: npt.NDArray[np.uint8], padded: tuple[int, int], wraps: Wrapped
+    ) -> Tensor:
         """The latents of a picture (H, W, 3), its edge going on to the padded (width, height)."""
         width, height = padded
         below = ((0, height - picture.shape[0]), (0, width - picture.shape[1]), (0, 0))
-        return self._latent(np.pad(picture, below, mode="edge"))
-
-    def _latent(self, picture: npt.NDArray[np.uint8]) -> Tensor:
-        """Latents (C, h, w) of pixels (H, W, 3)."""
-        pixels = torch.from_numpy(picture).permute(2, 0, 1)[None].to(self.backbone.device)
-        return self.backbone.encode_image(pixels.float().div_(127.5).sub_(1))[0]
+        whole = torch.from_numpy(np.pad(picture, below, mode="edge")).to(self.backbone.device)
+        pixels = whole.permute(2, 0, 1)[None].float().div_(127.5).sub_(1)
+        return self.backbone.encode_image(pixels, wraps)[0]
 
     def _conditioning(
         self, scene: Scene, generated: bool, guidance: Guidance
@@ -310,7 +321,7 @@ class Planner:
 
 
 def _windows(
-    weights: Weights, legal: Legal | None, centred: int, returns: int
+    weights: Weights, legal: Legal | None, wraps: Wrapped, centred: int, returns: int
 ) -> tuple[tuple[tuple[Window, ...], ...], ...]:
     """The windows of every slot and brush.
 
@@ -325,7 +336,7 @@ def _windows(
 
     return tuple(
         tuple(
-            windows_of(support(brush, slot), legal, centred=slot < centred)
+            windows_of(support(brush, slot), legal, wraps, centred=slot < centred)
             for brush in range(len(weights))
         )
         for slot in range(weights.slots)

@@ -5,7 +5,7 @@ A mask is worked out in blocks, around its paint alone; where all is the same, f
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy as np
 from smd_cli.engine.masks import Array, blur_radius, covered, gaussian_blur, gaussian_kernel
 from smd_cli.scene.paint.boxes import Levels, Paint, Window
 from smd_cli.scene.paint.errors import Size
+from smd_cli.scene.types import NOT_WRAPPED, Wrapped
 
 _BLOCK_PX = 512
 
@@ -23,7 +24,8 @@ class Rules:
 
     `size` (width, height) of the canvas; `factor`: its pixels per latent cell; `grid`: rows and
     columns of cells, those included that the model wants beyond the canvas, whose edge goes on
-    there. `cover` and `published`: as for `covered`; `radius_px`: one kernel radius for all.
+    there; of a side that `wraps` it is the other end. `cover` and `published`: as for `covered`;
+    `radius_px`: one kernel radius for all.
     """
 
     size: Size
@@ -32,6 +34,7 @@ class Rules:
     cover: float
     published: bool = False
     radius_px: int | None = None
+    wraps: Wrapped = NOT_WRAPPED
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,16 +60,15 @@ def soften(paint: Paint, above: Levels, std_px: float, rules: Rules) -> Patch:
     """
     kernel = gaussian_kernel(std_px, rules.radius_px)
     reach = blur_radius(std_px) if rules.radius_px is None else rules.radius_px
-    rows, columns = (
-        _cells(side, length, count, reach if std_px > 0 else 0, rules.factor)
-        for side, length, count in zip(paint.window, reversed(rules.size), rules.grid, strict=True)
-    )
+    reach = reach if std_px > 0 else 0
+    sides = zip(paint.window, reversed(rules.size), rules.grid, rules.wraps, strict=True)
+    rows, columns = (_cells(*side, reach, rules.factor) for side in sides)
     values = np.zeros((rows.stop - rows.start, columns.stop - columns.start), dtype=np.float32)
     flat: dict[tuple[int, int], Array] = {}
     for down in _blocks(rows, rules.factor):
         for right in _blocks(columns, rules.factor):
             view = _View.of((down, right), len(kernel) // 2, rules)
-            levels, top = paint.read(view.window), above[view.window]
+            levels, top = view.read(paint.read), view.read(above.__getitem__)
             peak = int(levels.max())
             if not peak:
                 continue
@@ -98,10 +100,14 @@ def bare_peak(paint: Paint, std_px: float, rules: Rules) -> np.float32:
     return soften(paint, nothing, std_px, rules).peak
 
 
-def _cells(side: slice, length: int, count: int, reach: int, factor: int) -> slice:
-    """The cells along a side that paint on it may reach, the canvas' edge going on beyond it."""
+def _cells(side: slice, length: int, count: int, wraps: bool, reach: int, factor: int) -> slice:
+    """The cells along a side that paint on it may reach, the canvas' edge going on beyond it; all
+    of a side that `wraps` where it reaches over an end.
+    """
     if side.start == side.stop:
         return slice(0, 0)
+    if wraps and (side.start < reach or side.stop + reach > length):
+        return slice(0, count)
     last = count if side.stop == length else min(count, -(-(side.stop + reach) // factor))
     return slice(max(0, side.start - reach) // factor, last)
 
@@ -120,28 +126,49 @@ def _flat(level: int, top: int, kernel: Array, rules: Rules) -> Array:
     return gaussian_blur(left, kernel)
 
 
+def _around(first: int, last: int, length: int) -> Iterator[slice]:
+    """The stretches of a side that goes on at its other end, from a pixel to before another."""
+    while first < last:
+        start = first % length
+        stop = min(start + last - first, length)
+        yield slice(start, stop)
+        first += stop - start
+
+
 @dataclass(frozen=True)
 class _View:
-    """The pixels that a block of cells depends on: those at `window`, and its edges beyond the
-    canvas as often as `beyond` says.
+    """The pixels that a block of cells depends on: stretches of `rows` and of `columns`, one after
+    the other, and their edges beyond the canvas as often as `beyond` says.
     """
 
-    window: Window
+    rows: tuple[slice, ...]
+    columns: tuple[slice, ...]
     beyond: tuple[tuple[int, int], tuple[int, int]]
 
     @classmethod
     def of(cls, cells: Window, radius: int, rules: Rules) -> _View:
         """The view for a block."""
         sides, beyond = [], []
-        for block, length in zip(cells, reversed(rules.size), strict=True):
+        for block, length, wraps in zip(cells, reversed(rules.size), rules.wraps, strict=True):
             first = block.start * rules.factor - radius
             last = (block.stop - 1) * rules.factor + radius + 1
+            if wraps:
+                sides.append(tuple(_around(first, last, length)))
+                beyond.append((0, 0))
+                continue
             start = min(max(first, 0), length - 1)
             stop = max(min(last, length), start + 1)
             before = max(0, -first)
-            sides.append(slice(start, stop))
+            sides.append((slice(start, stop),))
             beyond.append((before, last - first - before - (stop - start)))
-        return cls((sides[0], sides[1]), (beyond[0], beyond[1]))
+        return cls(sides[0], sides[1], (beyond[0], beyond[1]))
+
+    def read(self, levels: Callable[[Window], Levels]) -> Levels:
+        """The levels of its pixels, from what gives those of a window."""
+        lines = [[levels((down, right)) for right in self.columns] for down in self.rows]
+        if len(lines) == len(lines[0]) == 1:
+            return lines[0][0]
+        return np.concatenate([np.concatenate(line, axis=1) for line in lines])
 
     def widened(self, paint: Array) -> Array:
         """The paint of the window with its edges."""

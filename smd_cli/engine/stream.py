@@ -143,6 +143,7 @@ def _carried(flight: Flight, plan: Plan) -> Flight:
 def picture(frame: Frame, backbone: Backbone) -> npt.NDArray[np.uint8]:
     """Decode a frame to pixels (H, W, 3), cropped to the scene's size."""
     width, height = frame.plan.size
-    decoded = backbone.decode_latents(frame.latents[None])[0, :, :height, :width]
+    decoded = backbone.decode_latents(frame.latents[None], frame.plan.wraps)
+    decoded = decoded[0, :, :height, :width]
     pixels = decoded.float().clamp(-1, 1).add_(1).mul_(127.5).round_().to(torch.uint8)
     return pixels.permute(1, 2, 0).cpu().numpy()

@@ -9,13 +9,13 @@ latent cells.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from smd_cli.scene.types import Windows
+from smd_cli.scene.types import NOT_WRAPPED, Windows, Wrapped
 
 Line = npt.NDArray[np.float32]
 Cells = npt.NDArray[np.bool_]
@@ -139,16 +139,22 @@ def places(strip: Strip, side: int) -> Numbers:
     return np.arange(strip.start, strip.start + strip.length) % side
 
 
-def windows_of(support: Support, legal: Legal | None, *, centred: bool) -> tuple[Window, ...]:
+def windows_of(
+    support: Support, legal: Legal | None, wraps: Wrapped = NOT_WRAPPED, *, centred: bool
+) -> tuple[Window, ...]:
     """The windows of a brush with such support.
 
     `centred` puts the middle of the weight's box into the middle of its window, over the canvas's
-    edges if need be: bootstrapped brushes are seen so (StreamMultiDiffusion, arXiv 2403.09055).
+    edges if need be: bootstrapped brushes are seen so (StreamMultiDiffusion, arXiv 2403.09055). On
+    a side that `wraps` no window ends where there is any weight, but for tiles, which overlap.
     """
     lines = [support.line(axis) for axis in (0, 1)]
     if not lines[0].any():
         return ()
-    rows, columns = (tuple(_strips(line, legal, centred)) for line in lines)
+    rows, columns = (
+        tuple((_ring_strips if wrap else _strips)(line, legal, centred))
+        for line, wrap in zip(lines, wraps, strict=True)
+    )
     windows = (Window(down, across) for down in rows for across in columns)
     if len(rows) * len(columns) == 1:
         return tuple(windows)
@@ -171,6 +177,44 @@ def _strips(line: Cells, legal: Legal | None, centred: bool) -> Iterator[Strip]:
     yield Strip(start, length)
 
 
+def _ring_strips(line: Cells, legal: Legal | None, centred: bool) -> Iterator[Strip]:
+    """The same for a side that goes on at its other end.
+
+    A box that leaves no room for margins is tiled all around.
+    """
+    canvas, (low, box) = len(line), _arc(line)
+    room = _room(legal, centred)
+    length = canvas if legal is None else _side(box, canvas, legal, centred)
+    if box + 2 * room > canvas:
+        yield from _ring(canvas, legal)
+    elif length is None:
+        assert legal is not None
+        first = (low - room) // legal.grid * legal.grid
+        last = _rounded(low + box + room - first - legal.tile, legal.grid)
+        starts = [first + start for start in _spread(0, last, legal.tile, legal.grid)]
+        yield from _shared(starts, legal.tile, canvas)
+    else:
+        start, grid = (2 * low + box) // 2 - length // 2, 1 if legal is None else legal.grid
+        near = (start + grid // 2) // grid * grid
+        fits = not centred and low + box + room - length <= near <= low - room
+        yield Strip(near if fits else start, length)
+
+
+def _arc(line: Cells) -> tuple[int, int]:
+    """Where the shortest stretch of a ring with all that is true begins, and how long it is."""
+    hits = np.flatnonzero(line)
+    gaps = np.diff(hits, append=hits[0] + len(line))
+    widest = int(gaps.argmax())
+    return int(hits[(widest + 1) % len(hits)]), len(line) - int(gaps[widest]) + 1
+
+
+def _room(legal: Legal | None, centred: bool) -> int:
+    """The cells that a window keeps around a box."""
+    if legal is None:
+        return Legal.ground if centred else Legal.margin
+    return legal.ground if centred else legal.margin
+
+
 def _nearest(start: int, grid: int, low: int, high: int) -> int:
     """The multiple of `grid` next to `start`; `start` itself where the box would be cut there."""
     near = round(start / grid) * grid
@@ -179,7 +223,7 @@ def _nearest(start: int, grid: int, low: int, high: int) -> int:
 
 def _side(box: int, canvas: int, legal: Legal, centred: bool) -> int | None:
     """The smallest legal side for a box on a canvas; None where that has to be tiled."""
-    wanted = box + 2 * (legal.ground if centred else legal.margin)
+    wanted = box + 2 * _room(legal, centred)
     if canvas <= legal.least:
         return canvas
     half = _rounded(legal.least / 2, legal.grid)
@@ -196,14 +240,30 @@ def _tiles(low: int, high: int, canvas: int, legal: Legal) -> Iterator[Strip]:
     length, grid = min(legal.tile, canvas), legal.grid
     last = min(_rounded(max(high - length, 0), grid), canvas - length)
     first = min(low // grid * grid, last)
+    yield from _shared(_spread(first, last, length, grid), length, canvas)
+
+
+def _spread(first: int, last: int, length: int, grid: int) -> list[int]:
+    """Where strips of a `length` begin that overlap enough, from the first to the last of them."""
     count = math.ceil((last - first) / (length * (1 - _OVERLAP))) + 1
-    spread = np.linspace(first, last, count)
-    starts = sorted({round(at / grid) * grid for at in spread})
-    tents = np.zeros((len(starts), canvas), dtype=np.float32)
-    for tent, start in zip(tents, starts, strict=True):
-        place = np.arange(length) + 0.5
-        tent[start : start + length] = np.minimum(place, length - place)
-    total = tents.sum(axis=0)
-    for tent, start in zip(tents, starts, strict=True):
-        part = slice(start, start + length)
-        yield Strip(start, length, tent[part] / total[part])
+    return sorted({round(at / grid) * grid for at in np.linspace(first, last, count)})
+
+
+def _ring(canvas: int, legal: Legal | None) -> Iterator[Strip]:
+    """Overlapping strips all around a side, evenly spread: two at least, as none may end alone."""
+    grid = 1 if legal is None else legal.grid
+    length = canvas if legal is None or canvas <= legal.most else legal.tile
+    count = max(2, math.ceil(canvas / (length * (1 - _OVERLAP))))
+    starts = [round(canvas * n / count / grid) * grid for n in range(count)]
+    yield from _shared(starts, length, canvas)
+
+
+def _shared(starts: Sequence[int], length: int, canvas: int) -> Iterator[Strip]:
+    """Strips whose shares fall towards their ends, and are 1 together."""
+    place = np.arange(length) + 0.5
+    tent = np.minimum(place, length - place).astype(np.float32)
+    total = np.zeros(canvas, dtype=np.float32)
+    for start in starts:
+        total[places(Strip(start, length), canvas)] += tent
+    for start in starts:
+        yield Strip(start, length, tent / total[places(Strip(start, length), canvas)])

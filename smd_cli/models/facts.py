@@ -66,8 +66,8 @@ class ModelDefaults:
     """What a model's folder says about itself; the values of SD 1.5 where it says nothing.
 
     `scheduler` is the scheduler's config, `sampler` a mapping in the words of the scene's
-    `sampler:`, `factor` the canvas pixels of a latent cell, `known` whether all of its configs are
-    here.
+    `sampler:`, `factor` the canvas pixels of a latent cell, `multiple` that of a canvas' sides in
+    pixels (0 where that is not told), `known` whether all of its configs are here.
     `samples_as_told`: the checkpoint says how it was distilled, so that the sampler is no guess;
     `embeds_guidance`: its network takes the guidance scale itself. `learnt_timesteps`: the least
     and the largest that it was trained for, None where that is not stated; `smallest_px`: the
@@ -78,6 +78,7 @@ class ModelDefaults:
 
     native_size: tuple[int, int] = (512, 512)
     factor: int = 8
+    multiple: int = 0
     blur_px: float | None = None
     consistency: bool = True
     sampler: Mapping[str, Any] = field(default_factory=dict)
@@ -240,6 +241,7 @@ def _stated(model: ModelRef, folder: Path | None, preset: ModelPreset) -> ModelD
     return ModelDefaults(
         native_size=_native_size(own, preset, facts),
         factor=facts.factor,
+        multiple=facts.multiple,
         blur_px=own.get("blur"),
         consistency=bool(own.get("consistency", preset.consistency is not False and not trailing)),
         sampler=own.get("sampler") or preset.sampler or _implied_sampler(facts, trailing),

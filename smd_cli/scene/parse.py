@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, get_args
 
 from smd_cli.errors import Place, Problem, SceneError, UsageError
 from smd_cli.models.facts import read_defaults, resolve_model
@@ -16,6 +16,7 @@ from smd_cli.scene.keys.fields import (
     flag,
     number,
     one_line,
+    one_of,
     phrase,
     seed,
     seed_or_random,
@@ -31,7 +32,7 @@ from smd_cli.scene.keys.sections import Notes, Section, reject
 from smd_cli.scene.overrides import Override, apply_overrides, brush_name
 from smd_cli.scene.text.nodes import Lines, Node, from_data, parse_yaml, written_places
 from smd_cli.scene.text.source import Source, read_source
-from smd_cli.scene.types import Background, Brush, Output, Sampler, Scene, SceneFile
+from smd_cli.scene.types import Background, Brush, Output, Sampler, Scene, SceneFile, Wrap
 from smd_cli.units import shown
 
 MAX_FRAMES = 1_000_000
@@ -41,6 +42,7 @@ Beside = Callable[[Sequence[Problem], Node, Path], Sequence[Problem]]
 """Problems of a scene, its root and folder → these problems, and others."""
 
 _SHARE = number(0, 1)
+_WRAPS: tuple[Wrap, ...] = get_args(Wrap)
 _BLUR = number(0, MAX_BLUR_PX)
 
 
@@ -170,6 +172,7 @@ def _scene(root: Node, folder: Path) -> Scene:
             seed=_drawn_seed() if drawn is None else drawn,
             seed_was_random=drawn is None,
             frames=keys.get("frames", whole(1, MAX_FRAMES), 1),
+            wrap=keys.get("wrap", one_of(*_WRAPS), "none"),
             prefix=wording.prefix,
             suffix=wording.suffix,
         )

@@ -29,6 +29,12 @@ NoiseKind = Literal["independent", "fixed", "walk"]
 Channel = Literal["alpha", "luma", "red", "green", "blue"]
 Fit = Literal["stretch", "contain", "cover"]
 SamplerPreset = Literal["auto", "paper"]
+Wrap = Literal["none", "x", "y", "both"]
+
+Wrapped = tuple[bool, bool]
+"""Whether rows, from the top to the bottom, and columns of a canvas go on at their other end."""
+
+NOT_WRAPPED: Wrapped = (False, False)
 
 
 @dataclass(frozen=True)
@@ -198,7 +204,8 @@ class Scene:
     """A whole scene. `size` (width, height) None: taken from the pictures or the model.
 
     `brushes` holds muted ones too, in painter's order; `active` only those that are painted.
-    `prefix` and `suffix` are those of every prompt, which has them already.
+    `wrap`: the sides of the canvas that go on at their other end, along x or y or both; `prefix`
+    and `suffix` are those of every prompt, which has them already.
     """
 
     model: ModelRef
@@ -210,8 +217,14 @@ class Scene:
     seed: int = 0
     seed_was_random: bool = False
     frames: int = 1
+    wrap: Wrap = "none"
     prefix: str = ""
     suffix: str = ""
+
+    @property
+    def wraps(self) -> Wrapped:
+        """`wrap`, of rows and of columns."""
+        return self.wrap in ("y", "both"), self.wrap in ("x", "both")
 
     @property
     def active(self) -> tuple[Brush, ...]:

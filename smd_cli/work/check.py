@@ -10,14 +10,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from smd_cli.engine.layers import SoftMasks
+from smd_cli.engine.layers import SoftMasks, refuse_padding
 from smd_cli.engine.schedule import StepTable, planned_table, refuse_noise_alone
 from smd_cli.errors import KeyPath, Problem, SceneError, UsageError
 from smd_cli.models.facts import ModelDefaults, read_defaults
 from smd_cli.scene.files import read_pictures
 from smd_cli.scene.paint.painted import Painted, PaintedScene
 from smd_cli.scene.paint.pictures import dimensions
-from smd_cli.scene.types import SceneFile
+from smd_cli.scene.types import SceneFile, Wrap
 from smd_cli.units import counted, plain, shortened
 from smd_cli.work.advice.fit import fit_warnings
 from smd_cli.work.advice.idle import idle_keys
@@ -29,6 +29,8 @@ from smd_cli.work.advice.prompts import prompt_warnings
 _SLOTS: tuple[KeyPath, ...] = tuple(
     ("sampler", key) for key in ("timesteps", "steps", "preset", "method")
 )
+
+_ALONG = {"x": "left to right", "y": "top to bottom", "both": "both ways"}
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class Report:
 
     file: str
     size: tuple[int, int]
+    wrap: Wrap
     model: str
     as_sd15: bool
     sigmas: tuple[float, ...]
@@ -65,7 +68,8 @@ class Report:
         """The report as plain text with aligned columns, one string a line, nothing wrapped."""
         levels = " ".join(f"{sigma:.3f}" for sigma in self.sigmas)
         stand_in = " as for SD 1.5, its files are not here" if self.as_sd15 else ""
-        head = f"{plain(self.file)}: {dimensions(self.size)} px, model {plain(self.model)}, "
+        wraps = "" if self.wrap == "none" else f", wraps {_ALONG[self.wrap]}"
+        head = f"{plain(self.file)}: {dimensions(self.size)} px{wraps}, model {plain(self.model)}, "
         head += f"{counted(len(self.sigmas), 'slot')}{stand_in} (noise {levels})"
         last = ("(uncovered)", _percent(self.uncovered), "", "", self.background, "")
         titles = ("brush", "painted", "box", "acts in", "prompt", "mask")
@@ -84,6 +88,7 @@ class Report:
         return {
             "file": self.file,
             "size": list(self.size),
+            "wrap": self.wrap,
             "model": self.model,
             "noise_as_for": "SD 1.5" if self.as_sd15 else None,
             "sigmas": list(self.sigmas),
@@ -114,10 +119,12 @@ def check_scene(
     sampler = scene.sampler
     table = planned_table(sampler, defaults.scheduler, consistency=defaults.consistency)
     _refuse_noise_alone(scene_file, table)
-    layers = see_layers(painted, sampler, table, defaults.factor, soft_masks)
+    _refuse_wrap(scene_file, painted.size, defaults)
+    layers = see_layers(painted, scene, table, defaults.factor, soft_masks)
     return Report(
         file=scene_file.file,
         size=painted.size,
+        wrap=scene.wrap,
         model=scene.model.name,
         as_sd15=not defaults.known,
         sigmas=table.sigmas,
@@ -139,6 +146,18 @@ def _refuse_clip_skip(scene_file: SceneFile, defaults: ModelDefaults) -> None:
         message = f"clip_skip leaves out {skip} of the {counted(layers, 'layer')} that there are"
         place = scene_file.place("model", "clip_skip")
         raise SceneError([Problem(place, message, "leave one at least")])
+
+
+def _refuse_wrap(scene_file: SceneFile, size: tuple[int, int], defaults: ModelDefaults) -> None:
+    """Raise SceneError where a canvas (W, H) cannot go on at its other end."""
+    scene, place = scene_file.scene, scene_file.place("wrap")
+    if any(scene.wraps) and scene.sampler.guidance.type == "initialize":
+        message = "wrap does not go with guidance: initialize, whose rows see the whole canvas"
+        raise SceneError([Problem(place, message, "guidance: self and full go with it")])
+    try:
+        refuse_padding(scene.model.name, size, defaults.multiple or 1, scene.wraps)
+    except UsageError as wrong:
+        raise SceneError([Problem(place, wrong.message, wrong.hint)]) from wrong
 
 
 def _refuse_noise_alone(scene_file: SceneFile, table: StepTable) -> None:

@@ -14,7 +14,7 @@ from smd_cli.backbone import autoencoder
 from smd_cli.backbone.autoencoder import Autoencoder
 from smd_cli.backbone.families.codec import PatchAutoencoder
 from smd_cli.backbone.tiling import Tiles
-from smd_cli.engine.contract import Wrapped
+from smd_cli.scene.types import Wrapped
 
 WRAPS: list[Wrapped] = [(False, False), (False, True), (True, False), (True, True)]
 LEVEL = 2 / 255

@@ -9,8 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from smd_cli.engine.contract import NOT_WRAPPED, Conditioning, Rows, Wrapped
+from smd_cli.engine.contract import Conditioning, Rows
 from smd_cli.engine.schedule import Prediction, StepTable, step_table
+from smd_cli.scene.types import NOT_WRAPPED, Wrapped
 
 
 @dataclass

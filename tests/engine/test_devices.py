@@ -15,9 +15,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from smd_cli.engine.contract import NOT_WRAPPED, Conditioning, Rows, Wrapped
+from smd_cli.engine.contract import Conditioning, Rows
 from smd_cli.engine.stream import single, stream
-from smd_cli.scene.types import Background, Guidance
+from smd_cli.scene.types import NOT_WRAPPED, Background, Guidance, Wrapped
 
 from .fake import FakeBackbone
 from .scenes import box, brush, plan, scene

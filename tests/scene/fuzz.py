@@ -33,6 +33,7 @@ model:
   lora: [{path: owner/name, weight: 0.5, revision: "a b"}, owner/name/file.safetensors]
   clip_skip: 1
 size: [256, 192]            # or 256x192
+wrap: both
 seed: 2024
 frames: 12
 defaults: {negative: "blurry, cropped", alpha: 0.9, blur: 8, strength: 0.9}

@@ -211,6 +211,19 @@ def test_sizes(written: str, size: tuple[int, int]) -> None:
     assert scene(f"background: sea\nsize: {written}").size == size
 
 
+def test_sides_that_wrap() -> None:
+    """Of rows, from the top to the bottom, and of columns."""
+    found = {w: scene(f"background: sea\nwrap: {w}").wraps for w in ("none", "x", "y", "both")}
+    wanted = [(False, False), (False, True), (True, False), (True, True)]
+    assert [*found.values()] == wanted
+    assert scene("background: sea").wraps == (False, False)
+    with pytest.raises(SceneError) as caught:
+        scene("background: sea\nwrap: z")
+    [problem] = caught.value.problems
+    assert problem.place.line == 2
+    assert problem.message == "wrap must be one of none, x, y, both, not the text 'z'"
+
+
 @pytest.mark.parametrize(
     ("written", "color"),
     [

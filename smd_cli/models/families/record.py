@@ -48,7 +48,8 @@ class Facts:
     """What the configs of a model's parts tell.
 
     `kind`: what the model is, for people, empty where that is not told; `cells`: its canvas (width,
-    height) in latent cells; `factor`: canvas pixels a latent cell; `channels` of the latents, and
+    height) in latent cells; `factor`: canvas pixels a latent cell; `multiple`: the sides of a
+    canvas are multiples of so many pixels, 0 where that is not told; `channels` of the latents, and
     `text_width` of the texts that its denoiser takes, None where that is not told; `text_layers`:
     of its shortest text encoder, those that may be left out and one more, 0 where that is not told;
     `embedded_guidance`: the usual scale of a denoiser that takes the guidance scale itself.
@@ -57,6 +58,7 @@ class Facts:
     kind: str
     cells: tuple[int, int] = (64, 64)
     factor: int = 8
+    multiple: int = 0
     channels: int | None = None
     text_width: int | None = None
     text_layers: int = 0

@@ -55,12 +55,15 @@ def unet_facts(
     height, width = (sample, sample) if isinstance(sample, int) else sample
     taken = unet.get("cross_attention_dim")
     text_width = taken if isinstance(taken, int) else None
-    guided = bool(unet.get("time_cond_proj_dim"))
+    guided, factor = bool(unet.get("time_cond_proj_dim")), latent_factor(configs["vae"])
     kind = generations.get(text_width, name) + (", a full LCM" if guided else "")
     return Facts(
         kind=kind if unet else "",
         cells=(width, height),
-        factor=latent_factor(configs["vae"]),
+        factor=factor,
+        multiple=factor * 2 ** (len(unet["block_out_channels"]) - 1)
+        if "block_out_channels" in unet
+        else 0,
         channels=unet.get("in_channels", 4) if unet else None,
         text_width=text_width,
         text_layers=_text_layers(configs, unused_layers),

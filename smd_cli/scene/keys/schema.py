@@ -11,7 +11,7 @@ _SECTIONS: tuple[tuple[str, str, str], ...] = (
     (
         "scene",
         "at the top level of the scene",
-        "model size seed frames defaults prompt background brushes sampler output",
+        "model size wrap seed frames defaults prompt background brushes sampler output",
     ),
     ("output", "under output:", "fps loop quality"),
     (

@@ -20,7 +20,7 @@ from smd_cli.engine.schedule import StepTable
 from smd_cli.scene.paint.boxes import FULL, Levels, Paint, unrepeated, whole
 from smd_cli.scene.paint.errors import Size
 from smd_cli.scene.paint.painted import Painted, PaintedScene
-from smd_cli.scene.types import Brush, Sampler
+from smd_cli.scene.types import Brush, Scene
 
 Box = tuple[int, int, int, int]
 Cause = Literal["alpha", "cover", "blur", "weak", "small"]
@@ -69,13 +69,14 @@ class Layers:
 
 def see_layers(
     painted: PaintedScene,
-    sampler: Sampler,
+    scene: Scene,
     table: StepTable,
     factor: int,
     kept: SoftMasks | None = None,
 ) -> Layers:
     """Follow every brush's paint to the slots in which it acts; `kept` spares doing so again."""
-    rules = rules_of(painted.brushes, painted.size, sampler, factor, factor)
+    sampler = scene.sampler
+    rules = rules_of(painted.brushes, painted.size, sampler, factor, factor, scene.wraps)
     pile, kept = Pile(painted.size), SoftMasks() if kept is None else kept
     owners = _Owners(painted.size)
     found = []
