@@ -14,10 +14,14 @@ from torch import Tensor
 from smd_cli.engine import regions
 from smd_cli.engine.contract import Backbone, Rows
 from smd_cli.engine.plan import Plan
-from smd_cli.engine.step import Group, Step, cut
+from smd_cli.engine.step import Group, Step, cut, joined
 
 MOST_CELLS = 2**17
 """So many latent cells at most are in one network call, or one row: activations take memory."""
+
+MOST_GATHERED = 2**24
+"""So many numbers at most are gathered at once of all that rows say of the same cells, or one row
+of cells."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,11 +207,29 @@ def _merged(
     if not views:
         return below, plan.background.expand_as(below)
     weights = _kept_weights(plan, step, views, estimates)
-    mean = regions.weighted_mean(step.gathered(estimates), weights, plan.background)
+    mean = _averaged(step, estimates, weights, plan.background)
     if not plan.keeps_noise and plan.brush_noise is None:
         return regions.noised(mean, noise, alpha, sigma), mean
     each = [_noised_alone(step, *pair) for pair in zip(views, estimates, strict=True)]
-    return regions.weighted_mean(step.gathered(each), weights, below), mean
+    return _averaged(step, each, weights, below), mean
+
+
+def _averaged(step: Step, rows: Sequence[Tensor], weights: Tensor, background: Tensor) -> Tensor:
+    """The mean (F, C, h, w) of all groups' rows by weights (F, J, 1, h, w), in bands of memory.
+
+    background: (C, h, w) or (F, C, h, w).
+    """
+    values = joined(rows)
+    height, width = background.shape[-2:]
+    most = max(1, MOST_GATHERED // (len(values) * weights[..., 0, 0].numel() * width))
+    bands = [slice(top, top + most) for top in range(0, height, most)]
+    means = [
+        regions.weighted_mean(
+            step.picked(values, band), weights[..., band, :], background[..., band, :]
+        )
+        for band in bands
+    ]
+    return means[0] if len(means) == 1 else torch.cat(means, dim=-2)
 
 
 def _noised_alone(step: Step, seen: _Seen, x0: Tensor) -> Tensor:

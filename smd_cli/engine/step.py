@@ -155,11 +155,20 @@ class Step:
 
         (F, J, C, H, W), and 0 where fewer than J rows see a cell.
         """
-        channels = rows[0].shape[1]
-        flat = [part.transpose(0, 1).reshape(channels, -1) for part in rows]
-        joined = torch.cat([*flat, flat[0].new_zeros(channels, 1)], dim=1)
-        found = joined.index_select(1, self.sources.flatten())
-        return found.reshape(channels, *self.sources.shape).permute(1, 2, 0, 3, 4)
+        return self.picked(joined(rows), slice(None))
+
+    def picked(self, values: Tensor, band: slice) -> Tensor:
+        """The same for a band of the canvases' rows, from the `joined` values of all groups."""
+        sources = self.sources[:, :, band]
+        found = values.index_select(1, sources.flatten())
+        return found.reshape(len(values), *sources.shape).permute(1, 2, 0, 3, 4)
+
+
+def joined(rows: Sequence[Tensor]) -> Tensor:
+    """Values of all groups' rows, (R, C, h, w) each, and a 0 behind them: (C, N + 1)."""
+    channels = rows[0].shape[1]
+    flat = [part.transpose(0, 1).reshape(channels, -1) for part in rows]
+    return torch.cat([*flat, flat[0].new_zeros(channels, 1)], dim=1)
 
 
 def cut(canvases: Tensor, number: Tensor, cells: Tensor, shape: tuple[int, int]) -> Tensor:

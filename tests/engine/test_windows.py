@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from smd_cli.engine import flight
 from smd_cli.engine.plan import Plan
 from smd_cli.engine.stream import single, stream
 from smd_cli.engine.windows import Cells, Legal, Support, windows_of
@@ -208,3 +209,28 @@ def test_the_margin_is_what_a_network_needs(changes: dict[str, Any]) -> None:
     frame = [frames(single, seen_by(p, (1, 2)), fake) for p in (windowed, whole)]
     assert windowed.windows[4][1][0].shape != whole.windows[4][1][0].shape
     assert relative(*frame) <= 1e-5
+
+
+@pytest.mark.parametrize("changes", CHANGES, ids=str)
+def test_bands_of_memory_change_nothing(
+    changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = FakeBackbone()
+    windowed, _ = both(fake, **changes)
+    wanted = frames(stream, windowed, fake)
+    monkeypatch.setattr(flight, "MOST_GATHERED", 3 * 4 * 64 * 5)
+    assert relative(frames(stream, windowed, fake), wanted) <= 1e-6
+
+
+@pytest.mark.parametrize("changes", CHANGES, ids=str)
+@pytest.mark.parametrize("run", [single, stream])
+def test_a_window_as_large_as_the_canvas_changes_no_bit(changes: dict[str, Any], run: Any) -> None:
+    fake = FakeBackbone(reach=1)
+    paint = [box(4, 4, 16, 20, SIZE), box(60, 2, 128, 60, SIZE)]
+    wanted = scene(
+        *(brush(n, f"thing {n}", negative="no", blur_px=1.0) for n in (1, 2)),
+        **{"background": Background("a hill"), "windows": "off", **changes},
+    )
+    large = replace(wanted, sampler=replace(wanted.sampler, windows=max(SIZE)))
+    off, on = (plan(fake, each, paint, SIZE) for each in (wanted, large))
+    assert torch.equal(frames(run, on, fake), frames(run, off, fake))
