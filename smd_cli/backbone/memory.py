@@ -29,6 +29,16 @@ def keep_freed() -> None:
         libc.mallopt(_TRIM_THRESHOLD, -1)
 
 
+def look_for_garbage() -> None:
+    """Look for garbage again, which the start of `smd` goes without, but not in what is there now.
+
+    That is modules and classes, which live to the end: to go through them takes half a second.
+    """
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
+
+
 def _glibc() -> ctypes.CDLL | None:
     names = getattr(os, "confstr_names", {})
     version = os.confstr("CS_GNU_LIBC_VERSION") if "CS_GNU_LIBC_VERSION" in names else None

@@ -268,11 +268,35 @@ def test_other_errors_stay_what_they_are(error: Exception) -> None:
     assert stayed.value is error
 
 
+def is_looked_through(thing: object) -> bool:
+    return any(one is thing for one in gc.get_objects())
+
+
 def test_garbage_is_looked_for_once_a_model_is_loaded() -> None:
-    """The start of `smd` goes without, for speed."""
+    """The start of `smd` goes without, for speed; the model is looked through, its classes not."""
     gc.disable()
     try:
-        load_backbone(ModelRef("tiny-sd", TINY), "cpu", "fp32")
+        backbone = load_backbone(ModelRef("tiny-sd", TINY), "cpu", "fp32")
+        assert gc.isenabled()
+        unet: Any = backbone._unet  # type: ignore[attr-defined]
+        assert is_looked_through(unet)
+        assert not is_looked_through(type(unet))
+    finally:
+        gc.unfreeze()
+        gc.enable()
+
+
+def test_nothing_is_left_out_where_garbage_was_looked_for_all_along() -> None:
+    load_backbone(ModelRef("tiny-sd", TINY), "cpu", "fp32")
+    assert not gc.get_freeze_count()
+
+
+def test_garbage_is_looked_for_after_a_model_that_cannot_be_loaded(tmp_path: Path) -> None:
+    gc.disable()
+    try:
+        with pytest.raises(SmdError):
+            load_backbone(ModelRef("none", tmp_path), "cpu", "fp32")
         assert gc.isenabled()
     finally:
+        gc.unfreeze()
         gc.enable()

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from smd_cli.backbone.loading.fetch import vae_folder
+from smd_cli.backbone.memory import look_for_garbage
 from smd_cli.errors import SmdError
 from smd_cli.models.configs import json_of
 from smd_cli.models.families import Family, Part, autoencoders
@@ -20,6 +21,16 @@ def named(spec: str) -> Any:
     """The class that "module:Class" names."""
     module, _, name = spec.partition(":")
     return getattr(importlib.import_module(module), name)
+
+
+def import_classes(family: Family) -> None:
+    """Import what a family's models are loaded with and run by, before any of them is loaded.
+
+    Nobody looks for garbage until then: imports make none, and models do.
+    """
+    for spec in (family.adapter, *(part.classes[0] for part in family.modules)):
+        named(spec)
+    look_for_garbage()
 
 
 def load_part(part: Part, folder: Path, dtype: torch.dtype) -> Any:
@@ -66,6 +77,7 @@ def refuse_absent(file: Path, part: str, module: Any) -> None:
 def load_folder(model: ModelRef, folder: Path, dtype: torch.dtype) -> tuple[Family, dict[str, Any]]:
     """A model folder's family, and its modules and tokenizers by the names of their parts."""
     family = family_in(model, folder)
+    import_classes(family)
     vae = load_vae(model, family, folder, dtype)
     loaded = {
         part.name: load_part(part, folder, dtype) for part in (family.denoiser, *family.encoders)

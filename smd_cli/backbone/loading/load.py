@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, cast
@@ -13,7 +12,7 @@ from smd_cli.backbone.loading import files
 from smd_cli.backbone.loading.fetch import model_folder, vae_folder
 from smd_cli.backbone.loading.lora import fuse_loras
 from smd_cli.backbone.loading.single_file import load_file
-from smd_cli.backbone.memory import is_full, keep_freed, place
+from smd_cli.backbone.memory import is_full, keep_freed, look_for_garbage, place
 from smd_cli.backbone.parts import Parts
 from smd_cli.backbone.quiet import quiet
 from smd_cli.engine.contract import Backbone
@@ -67,7 +66,6 @@ def load_backbone(
     where = pick_device(device)
     precision = pick_dtype(dtype, where)
     keep_freed()
-    gc.enable()  # the start of `smd` goes without
     with quiet():
         try:
             return _load(model, where, precision, low_memory)
@@ -81,6 +79,8 @@ def load_backbone(
                 ) from broken
             reason = " ".join(str(broken).split()).split(". ")[0]
             raise SmdError(f"cannot load the model {model.name}: {reason}") from broken
+        finally:
+            look_for_garbage()
 
 
 def _load(model: ModelRef, device: torch.device, dtype: torch.dtype, low_memory: bool) -> Backbone:

@@ -23,6 +23,7 @@ def load_file(model: ModelRef, file: Path, dtype: torch.dtype) -> tuple[Family, 
     """
     folder = model.config or layout_of(file)
     family = family_in(model, folder)
+    files.import_classes(family)
     given = _tokenizers(model, family)
     if model.vae:
         given[family.autoencoder.name] = files.load_vae(model, family, folder, dtype)
