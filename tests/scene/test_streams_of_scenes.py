@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 import pytest
@@ -67,27 +67,83 @@ def writing(*pieces: bytes, pause_s: float = 0.0) -> Iterator[None]:
     assert not thread.is_alive()
 
 
+@contextmanager
+def standard_input(source: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """This process' standard input is an open file, as after a shell's `<`."""
+    before = os.dup(0)
+    os.dup2(source, 0)
+    try:
+        with open(0, encoding="utf-8", closefd=False) as stdin:
+            monkeypatch.setattr("sys.stdin", stdin)
+            yield
+    finally:
+        os.dup2(before, 0)
+        os.close(before)
+
+
+@contextmanager
+def piped() -> Iterator[int]:
+    """A pipe that holds the scene and then ends."""
+    source, into = os.pipe()
+    os.write(into, SCENE.encode())
+    os.close(into)
+    try:
+        yield source
+    finally:
+        os.close(source)
+
+
+@contextmanager
+def given(way: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """What a shell makes of a line's end: the argument that is left, and the file that is open."""
+    name = way.split()[0]
+    if name.startswith("<("):
+        with piped() as source:
+            yield f"/dev/fd/{source}"
+        return
+    with Path("s.yaml").open("rb") as file:
+        if name.startswith("/dev/fd/"):
+            yield f"/dev/fd/{file.fileno()}"
+            return
+        with standard_input(file.fileno(), monkeypatch):
+            yield name
+
+
 @pytest.mark.parametrize("way", WAYS)
-def test_check_reads_it_and_its_masks_from_the_current_folder(way: str) -> None:
-    done = shell(f"smd check {way}")
+def test_check_reads_it_and_its_masks_from_the_current_folder(
+    way: str, smd: Smd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with given(way, monkeypatch) as scene:
+        done = smd(["check", scene])
+    assert done.code == 0, done.err
+    assert "masks/fox.png" in done.out
+
+
+def test_a_shell_s_own_pipe_and_standard_input_are_read() -> None:
+    done = shell(f"smd check {WAYS[0]} {WAYS[3]}")
     assert done.returncode == 0, done.stderr
-    assert "masks/fox.png" in done.stdout
+    assert done.stdout.count("masks/fox.png") == 2
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("command", ["render", "compare"])
-def test_so_does_what_paints(command: str, way: str) -> None:
-    done = shell(f"smd {command} -o out.png {way}")
-    assert (done.returncode, done.stdout) == (0, "out.png\n"), done.stderr
+def test_so_does_what_paints(
+    command: str, way: str, smd: Smd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with given(way, monkeypatch) as scene:
+        done = smd([command, "-o", "out.png", scene])
+    assert (done.code, done.out) == (0, "out.png\n"), done.err
 
 
 @pytest.mark.parametrize("way", [*WAYS, "f.yaml"])
-def test_watch_says_that_it_cannot_be_saved_again(way: str) -> None:
-    done = shell(f"smd watch {way}")
-    assert done.returncode == 2
-    assert "error: " in done.stderr
-    assert "stream" in done.stderr or "regular file" in done.stderr or "standard" in done.stderr
+def test_watch_says_that_it_cannot_be_saved_again(
+    way: str, smd: Smd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with nullcontext(way) if way == "f.yaml" else given(way, monkeypatch) as scene:
+        done = smd(["watch", scene])
+    assert done.code == 2
+    assert "error: " in done.err
+    assert "stream" in done.err or "regular file" in done.err or "standard" in done.err
 
 
 @pytest.mark.parametrize("pause_s", [0.0, 0.15])
@@ -134,8 +190,15 @@ def test_a_named_pipe_without_a_writer_is_not_waited_for(
         ("- -", "standard input can be read once only, but - is given twice"),
     ],
 )
-def test_what_can_be_read_once_is_not_read_twice(scenes: str, told: str) -> None:
-    done = shell(f"cat s.yaml | smd check {scenes}")
-    assert done.returncode == 2
-    assert told in done.stderr
-    assert shell("smd check s.yaml /dev/stdin ./s.yaml <s.yaml").returncode == 0
+def test_what_can_be_read_once_is_not_read_twice(
+    scenes: str, told: str, smd: Smd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with piped() as source, standard_input(source, monkeypatch):
+        done = smd(["check", *scenes.split()])
+    assert done.code == 2
+    assert told in done.err
+
+
+def test_a_file_may_be_read_twice(smd: Smd, monkeypatch: pytest.MonkeyPatch) -> None:
+    with given("/dev/stdin", monkeypatch) as scene:
+        assert smd(["check", "s.yaml", scene, "./s.yaml"]).code == 0
