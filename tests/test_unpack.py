@@ -462,7 +462,7 @@ def test_files_that_are_there_need_not_be_copied() -> None:
 @pytest.mark.parametrize(
     ("texts", "said", "command"),
     [
-        ({"smd:command": "compare"}, "", "smd compare p/p.yaml --seed 0 -o again.png"),
+        ({"smd:command": "compare"}, "", "smd compare p/p.yaml --seed 0 --dtype fp32 -o again.png"),
         ({"smd:preview": "slot 2 of 5"}, "an estimate on the way", "-n 1 -o again.png"),
         ({"smd:mixed": "two scenes"}, "mixes two scenes", "-n 1 -o again.png"),
         ({"smd:machine": "cuda fp16"}, "", "--device cuda --dtype fp16 --schedule"),

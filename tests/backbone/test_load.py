@@ -325,6 +325,30 @@ def test_precision_follows_the_device() -> None:
     assert pick_dtype("bf16", torch.device("cpu")) == torch.bfloat16
 
 
+@pytest.mark.parametrize(
+    ("told", "dtype"),
+    [
+        ({"avx512_bf16": True, "amx_bf16": False}, torch.bfloat16),
+        ({"avx512_bf16": False, "amx_bf16": True}, torch.bfloat16),
+        ({"avx512_bf16": False, "amx_bf16": False, "avx512_f": True}, torch.float32),
+        ({"architecture": "aarch64", "bf16": True}, torch.float32),
+        (None, torch.float32),  # an older torch
+    ],
+)
+def test_a_cpu_that_computes_in_bf16_says_so(
+    told: dict[str, object] | None, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if told is None:
+        monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    else:
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: told, raising=False)
+    assert pick_dtype("auto", torch.device("cpu")) == dtype
+    assert pick_dtype("fp32", torch.device("cpu")) == torch.float32
+    assert pick_dtype("auto", torch.device("mps")) == torch.float32
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    assert pick_dtype("auto", torch.device("cpu")) == torch.float32
+
+
 def test_weights_in_the_fp16_variant_alone(folder: Path) -> None:
     for part in ("unet", "vae"):
         plain = folder / part / "diffusion_pytorch_model.safetensors"

@@ -114,6 +114,17 @@ def test_single_precision_crosses_the_line(dtype: str) -> None:
     assert all(torch.isfinite(tensor).all() for tensor in made)
 
 
+@torch.inference_mode()
+def test_in_bf16_the_autoencoder_is_that_of_fp32(tiny: Backbone) -> None:
+    """To the last bit: its weights have never been rounded."""
+    model = load_backbone(ModelRef("tiny-sd", TINY), "cpu", "bf16")
+    assert torch.equal(model.decode_latents(latents(1)), tiny.decode_latents(latents(1)))
+    assert torch.equal(model.encode_image(image(1)), tiny.encode_image(image(1)))
+    rounded, exact = (one.encode_prompts(["a fox"])["tokens"] for one in (model, tiny))
+    assert not torch.equal(rounded, exact)
+    assert torch.allclose(rounded, exact, atol=0.1)
+
+
 def test_numbers_of_the_contract(tiny: Backbone) -> None:
     """Autoencoder: four blocks, so 2^3 pixels a cell; UNet: two, so one halving."""
     assert (tiny.factor, tiny.multiple, tiny.channels) == (8, 16, 4)

@@ -16,6 +16,7 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from safetensors.torch import load_file, save_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
+from smd_cli.backbone.loading.load import load_backbone
 from smd_cli.backbone.loading.tokenizer import clip_tokenizer
 from smd_cli.backbone.quiet import quiet
 from smd_cli.errors import SmdError, UsageError
@@ -51,6 +52,18 @@ def test_a_single_file_is_the_folders_picture(
     assert ours.table == same.table
     latents = torch.randn(1, 4, 4, 4, generator=torch.Generator().manual_seed(0))
     assert torch.equal(backbone.decode_latents(latents), other.decode_latents(latents))
+
+
+def test_the_autoencoder_of_a_single_file_in_bf16_is_that_of_fp32(
+    families: dict[str, Path], files: dict[str, Path]
+) -> None:
+    model = ModelRef("m", file=files["sd1"], config=families["sd1"])
+    latents = torch.randn(1, 4, 4, 4, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        made = [
+            load_backbone(model, "cpu", dtype).decode_latents(latents) for dtype in ("bf16", "fp32")
+        ]
+    assert torch.equal(*made)
 
 
 @pytest.mark.parametrize("name", NAMES)

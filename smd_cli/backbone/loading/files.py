@@ -47,14 +47,22 @@ def load_tokenizers(folder: Path, family: Family) -> dict[str, Any]:
     }
 
 
+def vae_dtype(dtype: torch.dtype) -> torch.dtype:
+    """The precision in which the autoencoder of a model in `dtype` is read.
+
+    fp32 for bf16, whose 8 bits cannot tell all 256 levels of a picture from -1 to 1 apart.
+    """
+    return torch.float32 if dtype == torch.bfloat16 else dtype
+
+
 def load_vae(model: ModelRef, family: Family, folder: Path, dtype: torch.dtype) -> Any:
-    """The autoencoder that a model is used with, of the class that its config names.
+    """The autoencoder that a model in `dtype` is used with, of the class that its config names.
 
     A single file in the original layout takes its config from the model's `folder`.
     """
-    own = family.autoencoder
-    if model.vae and model.vae.file:
-        return _vae_file(model.vae.file, own, folder, dtype)
+    own, dtype, file = family.autoencoder, vae_dtype(dtype), (model.vae or model).file
+    if file:
+        return _vae_file(file, own, folder, dtype)
     place = vae_folder(model.vae) if model.vae else folder / own.name
     config = json_of(place / "config.json", (model.vae or model).name)
     return _whole(autoencoders()[config["_class_name"]], place, dtype)

@@ -42,9 +42,15 @@ def pick_device(name: str = "auto") -> torch.device:
 
 
 def pick_dtype(name: str, device: torch.device) -> torch.dtype:
-    """The precision by name; auto is fp16 on CUDA, fp32 elsewhere. Raises UsageError."""
+    """The precision by name. Raises UsageError.
+
+    auto is fp16 on CUDA, bf16 on a CPU that computes in it, fp32 elsewhere.
+    """
     if name == "auto":
-        return torch.float16 if device.type == "cuda" else torch.float32
+        if device.type == "cuda":
+            return torch.float16
+        halves = device.type == "cpu" and _cpu_computes_in_bf16()
+        return torch.bfloat16 if halves else torch.float32
     if name not in DTYPES:
         raise UsageError(f"there is no precision {name!r}", f"one of auto, {', '.join(DTYPES)}")
     try:
@@ -53,6 +59,16 @@ def pick_dtype(name: str, device: torch.device) -> torch.dtype:
     except (RuntimeError, TypeError, AssertionError) as unfit:
         raise UsageError(f"{device} cannot work in {name}", "try --dtype fp32") from unfit
     return DTYPES[name]
+
+
+def _cpu_computes_in_bf16() -> bool:
+    """Whether the CPU multiplies in bf16 itself, and torch has the library that has it do so.
+
+    Others imitate it, many times slower than fp32; an older torch cannot tell.
+    """
+    told: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    known = any(told.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
+    return known and bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]
 
 
 def load_backbone(
@@ -152,6 +168,7 @@ def _here(model: ModelRef) -> ModelRef:
 
 
 def _vae_dtype(family: Family, vae: Any, dtype: torch.dtype) -> torch.dtype:
-    """The autoencoder's precision: fp32 where the family's is known to overflow in fp16."""
+    """The autoencoder's precision: fp32 where it is known to overflow in fp16, and for bf16."""
     overflows = family.vae_overflows and bool(vae.config.get("force_upcast", False))
-    return torch.float32 if overflows and dtype == torch.float16 else dtype
+    unfit = overflows and dtype == torch.float16
+    return torch.float32 if unfit else files.vae_dtype(dtype)

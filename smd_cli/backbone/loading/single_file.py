@@ -25,7 +25,7 @@ def load_file(model: ModelRef, file: Path, dtype: torch.dtype) -> tuple[Family, 
     family = family_in(model, folder)
     files.import_classes(family)
     given = _tokenizers(model, family)
-    if model.vae:
+    if model.vae or files.vae_dtype(dtype) != dtype:
         given[family.autoencoder.name] = files.load_vae(model, family, folder, dtype)
     return family, {**_converted(family, file, folder, dtype, given), **given}
 
