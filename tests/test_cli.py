@@ -568,6 +568,23 @@ def test_help_and_check_load_nothing_heavy(scene: Path, arguments: list[str]) ->
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="peaks are told by another unit elsewhere")
+def test_memory_does_not_grow_with_the_frames(scene: Path) -> None:
+    """At most by 50 KiB a frame, which would be 50 MB for a thousand; one alone has 12 KiB."""
+
+    def peak_bytes(frames: int) -> int:
+        options = ["-n", f"{frames}", "--set", "sampler.steps=1", "--size", "64x64", "--json"]
+        outs = ["-o", f"{frames}-%04d.png", "-o", f"{frames}.gif"]
+        command = [sys.executable, "-m", "smd_cli", "render", "s.yaml", *options, *outs]
+        done = subprocess.run(command, check=True, cwd=scene.parent, capture_output=True)
+        told = json.loads(done.stdout.splitlines()[-1])
+        assert (told["event"], told["frames"]) == ("done", frames)
+        return int(told["peak_bytes"])
+
+    assert peak_bytes(300) - peak_bytes(10) < 290 * 50 * 2**10
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for a single process there")
 def test_ctrl_c_keeps_whole_files_and_leaves_nothing_else(scene: Path) -> None:
     outs = ["-o", "f-%04d.png", "-o", "movie.gif", "-o", "movie.mp4"]

@@ -139,11 +139,34 @@ def _carried(flight: Flight, plan: Plan) -> Flight:
     return replace(flight, plan=plan, since=flight.slot, origins=None, mixed=True)
 
 
-@torch.inference_mode()
-def picture(frame: Frame, backbone: Backbone) -> npt.NDArray[np.uint8]:
+Pixels = npt.NDArray[np.uint8]
+
+
+def picture(frame: Frame, backbone: Backbone) -> Pixels:
     """Decode a frame to pixels (H, W, 3), cropped to the scene's size."""
+    return begin_picture(frame, backbone)()
+
+
+@torch.inference_mode()
+def begin_picture(frame: Frame, backbone: Backbone) -> Callable[[], Pixels]:
+    """Begin to decode a frame; what this gives waits for its pixels, in whatever thread.
+
+    CUDA goes on with the network meanwhile. Elsewhere all is done at once: on a CPU decoding in
+    another thread would take the cores from the network, which has use for all.
+    """
     width, height = frame.plan.size
     decoded = backbone.decode_latents(frame.latents[None], frame.plan.wraps)
     decoded = decoded[0, :, :height, :width]
     pixels = decoded.float().clamp(-1, 1).add_(1).mul_(127.5).round_().to(torch.uint8)
-    return pixels.permute(1, 2, 0).cpu().numpy()
+    pixels = pixels.permute(1, 2, 0)
+    if not pixels.is_cuda:
+        made = pixels.cpu().numpy()
+        return lambda: made
+    copied = pixels.contiguous().to("cpu", non_blocking=True)  # to where the device can write
+    ready = torch.cuda.current_stream(pixels.device).record_event()
+
+    def wait() -> Pixels:
+        ready.synchronize()
+        return copied.numpy()
+
+    return wait

@@ -12,8 +12,9 @@ import numpy as np
 from smd_cli.errors import UsageError
 from smd_cli.output.apng import ApngMovie
 from smd_cli.output.atomic import AtomicFile, sentences, write_whole
-from smd_cli.output.conflicts import refuse_existing
+from smd_cli.output.conflicts import refuse_existing, standing
 from smd_cli.output.gif import MOST_FPS, GifMovie
+from smd_cli.output.places import is_stream, status_of
 from smd_cli.output.stills import Pixels, encode_still
 from smd_cli.output.targets import Target
 from smd_cli.output.video import VideoMovie
@@ -89,6 +90,12 @@ def notes(targets: Sequence[Target], size: tuple[int, int], output: Output) -> l
         if target.kind != "stdout" and target.path().is_fifo():
             said.append(f"{target.path()} is a FIFO: the result waits there for a reader")
     return said
+
+
+def may_wait(targets: Sequence[Target]) -> bool:
+    """Whether adding one of several frames may wait for a reader: a FIFO stands at its name."""
+    numbered = [target for target in targets if target.kind == "sequence"]
+    return any(is_stream(status_of(p)) for target in numbered for _, p in standing(target))
 
 
 class Outputs:

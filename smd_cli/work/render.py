@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -13,10 +14,11 @@ from smd_cli.backbone.loading.load import DTYPES, load_backbone, pick_dtype
 from smd_cli.backbone.memory import full_as_sentence, gpu_peak_bytes, release
 from smd_cli.engine.layers import SoftMasks
 from smd_cli.engine.plan import Plan, Planner
-from smd_cli.engine.stream import Frame, picture, single, stream
+from smd_cli.engine.stream import Frame, Pixels, begin_picture, single, stream
 from smd_cli.models.cache import downloads_of
 from smd_cli.models.pull import download
-from smd_cli.output.writers import open_outputs
+from smd_cli.output.behind import Work, behind
+from smd_cli.output.writers import Outputs, may_wait, open_outputs
 from smd_cli.report.process import peak_bytes
 from smd_cli.report.reporter import Reporter, Summary
 from smd_cli.work.job import Job, picture_text
@@ -118,7 +120,7 @@ def _render(
     told = models.told(backbone)
     count = scene.frames if order.frame is None else 1
     schedule = order.schedule_of(scene.frames)
-    began, first_seconds, done = time.perf_counter(), 0.0, 0
+    began = time.perf_counter()
     with (
         reporter.rendering(job.title, count),
         open_outputs(
@@ -126,15 +128,16 @@ def _render(
         ) as outputs,
     ):
         plan = planner.plan(scene, painted.brushes, painted.size, painted.picture)
-        for frame in _frames(plan, backbone, order, scene.frames):
-            pixels = picture(frame, backbone)
-            text = picture_text(job, frame.index, schedule) | told
-            whole = outputs.add(frame.index, pixels, text)
-            first_seconds, done = first_seconds or time.perf_counter() - began, done + 1
-            reporter.frame(job.title, done, count)
-            _tell(job, whole, reporter)
+        delivery = _Delivery(job, count, outputs, reporter)
+        alone = count == 1 or may_wait(job.targets)
+        with nullcontext(_at_once) if alone else behind() as do:
+            for frame in _frames(plan, backbone, order, scene.frames):
+                pixels = begin_picture(frame, backbone)
+                text = picture_text(job, frame.index, schedule) | told
+                do(partial(delivery.take, frame.index, pixels, text))
         _tell(job, outputs.finish(), reporter)
     seconds = time.perf_counter() - began
+    first_seconds = delivery.first_at - began
     reporter.summary(
         Summary(
             job.title,
@@ -146,6 +149,28 @@ def _render(
             gpu_peak_bytes(backbone.device),
         )
     )
+
+
+class _Delivery:
+    """Writes a job's frames, and tells what is whole: by one thread at a time."""
+
+    def __init__(self, job: Job, count: int, outputs: Outputs, reporter: Reporter) -> None:
+        self._job, self._count = job, count
+        self._outputs, self._reporter = outputs, reporter
+        self._done = 0
+        self.first_at = 0.0
+
+    def take(self, index: int, pixels: Callable[[], Pixels], text: Mapping[str, str]) -> None:
+        """Frame `index`, whose pixels (H, W, 3) may have to be waited for."""
+        whole = self._outputs.add(index, pixels(), text)
+        self.first_at = self.first_at or time.perf_counter()
+        self._done += 1
+        self._reporter.frame(self._job.title, self._done, self._count)
+        _tell(self._job, whole, self._reporter)
+
+
+def _at_once(work: Work) -> None:
+    work()
 
 
 def _frames(plan: Plan, backbone: Backbone, order: Order, frames: int) -> Iterator[Frame]:
