@@ -20,6 +20,7 @@ from PIL import Image
 from safetensors.numpy import save_file
 
 from smd_cli.cli.environment import words
+from smd_cli.work import request
 
 SCENE = f"""\
 model: {TINY}
@@ -40,6 +41,50 @@ def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "s.yaml"
     path.write_text(SCENE, encoding="utf-8")
     return path
+
+
+def schedule(path: str) -> str:
+    with Image.open(path) as picture:
+        return str(picture.info["smd:schedule"])
+
+
+@pytest.mark.parametrize(
+    ("size", "frames", "taken"), [("64x64", 2, "stream"), ("64x64", 1, "single")]
+)
+def test_frames_share_network_calls(
+    size: str, frames: int, taken: str, smd: Smd, scene: Path
+) -> None:
+    assert scene.exists()
+    options = ["-n", f"{frames}", "--size", size, "-v", "-o", "%d.png"]
+    said = smd(["render", "s.yaml", *options]).err
+    assert schedule("0.png") == taken
+    assert f"s: schedule {taken}, " in said
+
+
+def test_heavy_frames_are_painted_one_by_one_on_a_cpu(
+    smd: Smd, scene: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One alone is the same as among all; any schedule gives the same to a level."""
+    assert scene.exists()
+    assert smd(["render", "s.yaml", "-n", "3", "-o", "light-%d.png"]).code == 0
+    monkeypatch.setattr(request, "MOST_SHARED_CELLS", 64)
+    assert smd(["render", "s.yaml", "-n", "3", "-o", "heavy-%d.png"]).code == 0
+    assert smd(["render", "s.yaml", "-n", "3", "--frame", "2", "-o", "alone.png"]).code == 0
+    assert [schedule(f"{name}-2.png") for name in ("light", "heavy")] == ["stream", "single"]
+    assert Path("alone.png").read_bytes() == Path("heavy-2.png").read_bytes()
+    with Image.open("light-2.png") as light, Image.open("heavy-2.png") as heavy:
+        apart = np.abs(np.asarray(light).astype(int) - np.asarray(heavy).astype(int))
+    assert apart.max() <= 1
+
+
+def test_an_order_is_by_the_scene_and_the_machine() -> None:
+    auto, most = request.Order(), request.MOST_SHARED_CELLS
+    assert auto.schedule_of(9, most - 1, on_cpu=True) == "stream"
+    assert auto.schedule_of(9, most, on_cpu=True) == "single"
+    assert auto.schedule_of(9, most, on_cpu=False) == "stream"
+    assert auto.schedule_of(1, 1, on_cpu=False) == "single"
+    assert request.Order(frame=3).schedule_of(9, most, on_cpu=True) == "single"
+    assert request.Order("stream").schedule_of(9, most, on_cpu=True) == "stream"
 
 
 def test_render_writes_a_png_and_prints_its_path_alone(smd: Smd, scene: Path) -> None:

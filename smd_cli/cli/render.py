@@ -75,7 +75,7 @@ def render(
         str,
         typer.Option(
             envvar="SMD_SCHEDULE",
-            help="stream: frames share network calls; single: one by one; auto: by their number.",
+            help="stream: frames share network calls; single: one by one; auto: what is faster.",
         ),
     ] = "auto",
     fps: Fps = None,

@@ -119,7 +119,6 @@ def _render(
     backbone = planner.backbone
     told = models.told(backbone)
     count = scene.frames if order.frame is None else 1
-    schedule = order.schedule_of(scene.frames)
     began = time.perf_counter()
     with (
         reporter.rendering(job.title, count),
@@ -128,10 +127,12 @@ def _render(
         ) as outputs,
     ):
         plan = planner.plan(scene, painted.brushes, painted.size, painted.picture)
+        schedule = _schedule(plan, backbone, order, scene.frames)
+        reporter.detail(f"{job.title}: schedule {schedule}, {_cells_a_slot(plan)} cells a slot")
         delivery = _Delivery(job, count, outputs, reporter)
         alone = count == 1 or may_wait(job.targets)
         with nullcontext(_at_once) if alone else behind() as do:
-            for frame in _frames(plan, backbone, order, scene.frames):
+            for frame in _frames(plan, backbone, schedule, order, scene.frames):
                 pixels = begin_picture(frame, backbone)
                 text = picture_text(job, frame.index, schedule) | told
                 do(partial(delivery.take, frame.index, pixels, text))
@@ -173,9 +174,21 @@ def _at_once(work: Work) -> None:
     work()
 
 
-def _frames(plan: Plan, backbone: Backbone, order: Order, frames: int) -> Iterator[Frame]:
+def _cells_a_slot(plan: Plan) -> int:
+    """Latent cells of the network rows of one frame in a slot, on average."""
+    return round(plan.cells / plan.table.slots)
+
+
+def _schedule(plan: Plan, backbone: Backbone, order: Order, frames: int) -> str:
+    on_cpu = backbone.device.type == "cpu"
+    return order.schedule_of(frames, _cells_a_slot(plan), on_cpu=on_cpu)
+
+
+def _frames(
+    plan: Plan, backbone: Backbone, schedule: str, order: Order, frames: int
+) -> Iterator[Frame]:
     """The frames that are asked for; one alone is the same as among all, to the last bit."""
-    run = single if order.schedule_of(frames) == "single" else stream
+    run = single if schedule == "single" else stream
     if order.frame is None:
         yield from run(lambda _: plan, backbone, frames)
         return
