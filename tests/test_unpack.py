@@ -21,8 +21,8 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from smd_cli.errors import SmdError
-from smd_cli.output.apng import SIGNATURE, chunk
 from smd_cli.output.atomic import write_whole
+from smd_cli.output.chunks import SIGNATURE, chunk
 from smd_cli.work.unpack import unpack
 
 SCENE = "size: 64x64\nbackground: blue sky\n"

@@ -27,10 +27,12 @@ from smd_cli.scene.types import NOT_WRAPPED, Sampler, Wrapped
 class SoftMasks:
     """What has been worked out of a scene's masks, by all that it depends on.
 
-    `laid`: the masks as they lie; `peaks`: how strong they would be otherwise.
+    `laid`: the masks as they lie; `peaks`: how strong they would be otherwise; `cuts`: the paint on
+    the part of a picture that is generated.
     """
 
     def __init__(self) -> None:
+        self.cuts: Kept[Paint] = Kept()
         self.laid: Kept[Patch] = Kept()
         self.peaks: Kept[np.float32] = Kept()
 

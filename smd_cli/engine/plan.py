@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from smd_cli.engine.contract import Backbone, Conditioning
+from smd_cli.engine.crop import cropped_brushes, cropped_picture, scene_crop
 from smd_cli.engine.layers import (
     Pile,
     SoftMasks,
@@ -28,6 +29,7 @@ from smd_cli.engine.layers import (
     rules_of,
 )
 from smd_cli.engine.noise import SeededNoise
+from smd_cli.engine.paste import Paste, paste_of
 from smd_cli.engine.regions import noised
 from smd_cli.engine.schedule import FloatArray, StepTable, table_for
 from smd_cli.engine.step import At, Coefficients, Step, make_step
@@ -35,10 +37,13 @@ from smd_cli.engine.weights import Weights
 from smd_cli.engine.windows import Legal, Support, Window, windows_of
 from smd_cli.scene.kept import Kept
 from smd_cli.scene.paint.boxes import HALF
+from smd_cli.scene.paint.errors import Size
 from smd_cli.scene.paint.painted import Painted
+from smd_cli.scene.paint.photo import Photo
 from smd_cli.scene.types import NOT_WRAPPED, Brush, Guidance, Sampler, Scene, Wrapped
 
 WHITE = (255, 255, 255)
+Pixels = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +58,8 @@ class Plan:
     (P, T, C, h, w) only where averaging comes after the noise; `returns_leak`: brush 0 takes what
     the others give back; `size` (W, H) of the finished picture; `wraps`: which of its sides go on
     at the other end; `factor`: canvas pixels per latent cell; `keeps_noise`: a DDIM step, which
-    goes on with the noise that a brush found instead of drawing any.
+    goes on with the noise that a brush found instead of drawing any. `paste`: how the result, of
+    `size`, is laid into a picture, where the scene has one.
     """
 
     table: StepTable
@@ -73,6 +79,7 @@ class Plan:
     wraps: Wrapped = NOT_WRAPPED
     brush_noise: Tensor | None = None
     keeps_noise: bool = False
+    paste: Paste | None = None
     _steps: dict[tuple[At, ...], Step] = field(init=False, repr=False, default_factory=dict)
 
     @property
@@ -157,7 +164,8 @@ class Plan:
 
     def carries(self, other: Plan) -> bool:
         """Whether frames in flight under `other` can go on under this plan."""
-        return self.table == other.table and self.slot_noise.shape == other.slot_noise.shape
+        fixed = ((p.table, p.slot_noise.shape, p.paste and p.paste.crop) for p in (self, other))
+        return next(fixed) == next(fixed)
 
 
 class Planner:
@@ -172,6 +180,7 @@ class Planner:
         self._soft = SoftMasks() if soft_masks is None else soft_masks
         self._prompts: dict[tuple[str, int], Conditioning] = {}
         self._latents: Kept[Tensor] = Kept()
+        self._pastes: Kept[Paste] = Kept()
 
     @torch.inference_mode()
     def plan(
@@ -179,9 +188,26 @@ class Planner:
         scene: Scene,
         painted: Sequence[Painted],
         size: tuple[int, int],
-        picture: npt.NDArray[np.uint8] | None = None,
+        photo: Photo | None = None,
     ) -> Plan:
-        """Compile a scene whose masks and background picture (H, W, 3) are painted at `size`."""
+        """Compile a scene whose masks and background picture are painted at `size`.
+
+        Of a picture much larger than the model's canvas a part is generated (`scene_crop`).
+        """
+        if photo is None:
+            return self._plan(scene, painted, size)
+        crop = scene_crop(scene, painted, size, self.backbone.native_px)
+        with self._soft.cuts.round(), self._pastes.round():
+            brushes = cropped_brushes(painted, crop, self._soft.cuts)
+            plan = self._plan(scene, brushes, crop.size, cropped_picture(photo.seen, crop))
+            acting = [painted[p] for p in sorted({p for slot in plan.acting for p in slot})]
+            paste = paste_of(photo, crop, acting, self._pastes)
+        return replace(plan, paste=replace(paste, seed=scene.seed))
+
+    def _plan(
+        self, scene: Scene, painted: Sequence[Painted], size: Size, picture: Pixels | None = None
+    ) -> Plan:
+        """The plan of a canvas of `size`, all of which the model sees, over a picture (H, W, 3)."""
         backbone, device, sampler = self.backbone, self.backbone.device, scene.sampler
         guidance = Guidance() if backbone.embeds_guidance else sampler.guidance
         refuse_padding(scene.model.name, size, backbone.multiple, scene.wraps)
@@ -240,7 +266,7 @@ class Planner:
         return Legal.of(asked, model.window_px, model.native_px, model.factor, model.multiple)
 
     def _backgrounds(
-        self, scene: Scene, padded: tuple[int, int], picture: npt.NDArray[np.uint8] | None
+        self, scene: Scene, padded: tuple[int, int], picture: Pixels | None
     ) -> tuple[Tensor, Tensor]:
         """Latents (C, h, w) of the background and of plain white, on the padded (width, height)."""
         with self._latents.round():

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,7 @@ from torch import Tensor
 from smd_cli.engine.contract import Backbone
 from smd_cli.engine.flight import Flight, advance, launch
 from smd_cli.engine.plan import Plan
+from smd_cli.scene.paint.photo import Photo
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,34 +141,42 @@ def _carried(flight: Flight, plan: Plan) -> Flight:
     return replace(flight, plan=plan, since=flight.slot, origins=None, mixed=True)
 
 
-Pixels = npt.NDArray[np.uint8]
+def picture(frame: Frame, backbone: Backbone) -> npt.NDArray[np.uint8]:
+    """What a finished frame looks like: pixels (H, W, 3) in sRGB."""
+    return finished(frame, backbone).seen
 
 
-def picture(frame: Frame, backbone: Backbone) -> Pixels:
-    """Decode a frame to pixels (H, W, 3), cropped to the scene's size."""
+def finished(frame: Frame, backbone: Backbone) -> Photo:
+    """Decode a frame to what is written of it: laid into the scene's picture, if there is one."""
     return begin_picture(frame, backbone)()
 
 
 @torch.inference_mode()
-def begin_picture(frame: Frame, backbone: Backbone) -> Callable[[], Pixels]:
-    """Begin to decode a frame; what this gives waits for its pixels, in whatever thread.
+def begin_picture(frame: Frame, backbone: Backbone) -> Callable[[], Photo]:
+    """Begin to decode a frame; what this gives waits for it, in whatever thread.
 
     CUDA goes on with the network meanwhile. Elsewhere all is done at once: on a CPU decoding in
     another thread would take the cores from the network, which has use for all.
     """
     width, height = frame.plan.size
     decoded = backbone.decode_latents(frame.latents[None], frame.plan.wraps)
-    decoded = decoded[0, :, :height, :width]
-    pixels = decoded.float().clamp(-1, 1).add_(1).mul_(127.5).round_().to(torch.uint8)
-    pixels = pixels.permute(1, 2, 0)
-    if not pixels.is_cuda:
-        made = pixels.cpu().numpy()
-        return lambda: made
-    copied = pixels.contiguous().to("cpu", non_blocking=True)  # to where the device can write
-    ready = torch.cuda.current_stream(pixels.device).record_event()
+    light = decoded[0, :, :height, :width].float().clamp(-1, 1).add_(1).mul_(127.5)
+    light = light.permute(1, 2, 0)
+    light = light.round_().to(torch.uint8) if frame.plan.paste is None else light.div_(255)
+    if not light.is_cuda:
+        made = light.cpu().numpy()
+        return lambda: _laid(frame, made)
+    copied = light.contiguous().to("cpu", non_blocking=True)  # to where the device can write
+    ready = torch.cuda.current_stream(light.device).record_event()
 
-    def wait() -> Pixels:
+    def wait() -> Photo:
         ready.synchronize()
-        return copied.numpy()
+        return _laid(frame, copied.numpy())
 
     return wait
+
+
+def _laid(frame: Frame, light: npt.NDArray[Any]) -> Photo:
+    """Pixels (H, W, 3) as a photo, or light in 0..1 laid into that of the scene."""
+    paste = frame.plan.paste
+    return Photo(light) if paste is None else paste.laid(light, frame.index)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import struct
-import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from fractions import Fraction
 from typing import BinaryIO
 
+from smd_cli.output.chunks import SIGNATURE, chunk, chunks
 from smd_cli.output.stills import Pixels, encode_still
 from smd_cli.output.timing import exact_fps
 from smd_cli.scene.types import Output
 
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _MOST = 0xFFFF  # of either number of a delay
 
 
@@ -72,17 +71,3 @@ def delay(fps: float) -> tuple[int, int]:
         return time_s.numerator, time_s.denominator
     rate = rate.limit_denominator(_MOST)
     return rate.denominator, rate.numerator
-
-
-def chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """The (name, body) of every chunk of a PNG."""
-    at = len(SIGNATURE)
-    while at < len(png):
-        length, kind = struct.unpack_from(">I4s", png, at)
-        yield kind, png[at + 8 : at + 8 + length]
-        at += 12 + length
-
-
-def chunk(kind: bytes, body: bytes) -> bytes:
-    """A whole chunk with its length and check sum."""
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))

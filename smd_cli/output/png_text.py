@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from smd_cli.errors import SmdError
-from smd_cli.output.apng import SIGNATURE
+from smd_cli.output.chunks import SIGNATURE
 
 MOST_TEXT_BYTES = 2**30  # of one picture, unpacked
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")

@@ -11,26 +11,41 @@ import numpy.typing as npt
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from smd_cli.output.deep import deep_png
 from smd_cli.output.targets import Format
+from smd_cli.scene.paint.photo import Photo
 
 Pixels = npt.NDArray[np.uint8]
 FULL_CHROMA_QUALITY = 90
+LOSSLESS_QUALITY = 100  # of WebP
 
 
 def encode_still(
-    pixels: Pixels, file_format: Format, quality: int, text: Mapping[str, str]
+    picture: Pixels | Photo, file_format: Format, quality: int, text: Mapping[str, str]
 ) -> bytes:
-    """Encode (H, W, 3) uint8 as PNG, JPEG or WebP; `quality` 1..100 for the latter two.
+    """Encode a picture, or pixels (H, W, 3) uint8, as PNG, JPEG or WebP.
 
-    PNG carries `text` as text chunks. JPEG keeps full colour resolution (4:4:4) from quality 90.
+    `quality` 1..100 counts for the latter two; a WebP of 100 loses nothing. PNG carries `text` as
+    text chunks, and 16 bits where the picture has them. JPEG keeps full colour resolution (4:4:4)
+    from quality 90; what is transparent shows the colour under it there. A colour profile goes
+    along.
     """
+    photo = picture if isinstance(picture, Photo) else Photo(picture)
+    if file_format == "JPEG" and photo.has_alpha:
+        photo = Photo(photo.seen)
+    if file_format == "PNG" and photo.levels.dtype == np.uint16:
+        return deep_png(photo, text_chunks(text))
     options: dict[str, Any] = {"quality": quality}
     if file_format == "PNG":
         options = {"pnginfo": text_chunks(text)}
     elif file_format == "JPEG":
         options |= {"subsampling": 0 if quality >= FULL_CHROMA_QUALITY else 2, "optimize": True}
+    elif quality == LOSSLESS_QUALITY:
+        options |= {"lossless": True, "exact": True}
+    if photo.profile:
+        options["icc_profile"] = photo.profile
     stream = BytesIO()
-    Image.fromarray(pixels).save(stream, file_format, **options)
+    Image.fromarray(photo.bytes).save(stream, file_format, **options)
     return stream.getvalue()
 
 

@@ -19,6 +19,7 @@ from smd_cli.output.stills import Pixels, encode_still
 from smd_cli.output.targets import Target
 from smd_cli.output.video import VideoMovie
 from smd_cli.output.webp import WebpMovie
+from smd_cli.scene.paint.photo import Photo
 from smd_cli.scene.types import Output
 
 
@@ -38,7 +39,7 @@ class Movie(Protocol):
 class Sink(Protocol):
     """Where frames go; `add` and `finish` give the results that are whole now."""
 
-    def add(self, index: int, pixels: Pixels, text: Mapping[str, str]) -> list[str]:
+    def add(self, index: int, photo: Photo, text: Mapping[str, str]) -> list[str]:
         """Take frame `index`."""
 
     def finish(self) -> list[str]:
@@ -75,8 +76,13 @@ def open_outputs(
         outputs.finish()
 
 
-def notes(targets: Sequence[Target], size: tuple[int, int], output: Output) -> list[str]:
-    """One sentence for each target whose format bends what was asked for."""
+def notes(
+    targets: Sequence[Target],
+    size: tuple[int, int],
+    output: Output,
+    photo: Photo | None = None,
+) -> list[str]:
+    """One sentence for each target whose format bends what was asked for, or what is in `photo`."""
     said = []
     even = tuple(side + side % 2 for side in size)
     for target in targets:
@@ -87,6 +93,7 @@ def notes(targets: Sequence[Target], size: tuple[int, int], output: Output) -> l
                 f"{target.path()}: video takes even sizes only, so {size[0]}x{size[1]} becomes "
                 f"{even[0]}x{even[1]} (the last row or column twice)"
             )
+        said += _lost(target, photo)
         if target.kind != "stdout" and target.path().is_fifo():
             said.append(f"{target.path()} is a FIFO: the result waits there for a reader")
     return said
@@ -98,12 +105,23 @@ def may_wait(targets: Sequence[Target]) -> bool:
     return any(is_stream(status_of(p)) for target in numbered for _, p in standing(target))
 
 
+def _lost(target: Target, photo: Photo | None) -> Iterator[str]:
+    """What a target's format does not hold of the picture that is painted into."""
+    if photo is None:
+        return
+    if photo.has_alpha and (target.is_movie or target.format == "JPEG"):
+        what = "the background's colour shows where the picture is transparent"
+        yield f"{target.path()} holds no transparency: {what}"
+    if photo.levels.dtype == np.uint16 and (target.is_movie or target.format != "PNG"):
+        yield f"{target.path()} holds 8 bits of the picture's 16: a PNG keeps them"
+
+
 class Outputs:
     """Hands every frame to all sinks and collects the paths of what is whole."""
 
     def __init__(self, sinks: Sequence[Sink], size: tuple[int, int]) -> None:
         self._sinks = sinks
-        self._shape = (size[1], size[0], 3)
+        self._shapes = [(size[1], size[0], channels) for channels in (3, 4)]
         self._paths: list[str] = []
         self._finished = False
 
@@ -112,15 +130,17 @@ class Outputs:
         """Results that are whole by now, in the order in which they became so."""
         return tuple(self._paths)
 
-    def add(self, index: int, pixels: Pixels, text: Mapping[str, str]) -> tuple[str, ...]:
+    def add(self, index: int, picture: Pixels | Photo, text: Mapping[str, str]) -> tuple[str, ...]:
         """Write frame `index` (from 0, in order) and return the paths that are whole now.
 
-        pixels: (H, W, 3) uint8. `text` goes into the text chunks of PNG and APNG (there the first
-        frame's).
+        `picture`: pixels (H, W, 3) uint8, or one that stills hold as it is, and movies as it looks.
+        `text` goes into the text chunks of PNG and APNG (there the first frame's).
         """
-        if pixels.shape != self._shape or pixels.dtype != np.uint8:
-            raise ValueError(f"frame of {pixels.shape} {pixels.dtype}, not {self._shape} uint8")
-        return self._note([p for sink in self._sinks for p in sink.add(index, pixels, text)])
+        photo = picture if isinstance(picture, Photo) else Photo(picture)
+        shape, kind = photo.levels.shape, photo.levels.dtype
+        if shape not in self._shapes or kind not in (np.uint8, np.uint16):
+            raise ValueError(f"frame of {shape} {kind}, not {self._shapes[0]} uint8")
+        return self._note([p for sink in self._sinks for p in sink.add(index, photo, text)])
 
     def finish(self) -> tuple[str, ...]:
         """Complete the movies and return their paths; the second time does nothing."""
@@ -182,9 +202,9 @@ class _StillSink:
         self._quality = quality
         self._clobber = clobber
 
-    def add(self, index: int, pixels: Pixels, text: Mapping[str, str]) -> list[str]:
+    def add(self, index: int, photo: Photo, text: Mapping[str, str]) -> list[str]:
         target = self._target
-        data = encode_still(pixels, target.format, self._quality, text)
+        data = encode_still(photo, target.format, self._quality, text)
         path = target.path(index)
         write_whole(path, data, clobber=self._clobber, make_folder=target.makes_folder)
         return [str(path)]
@@ -204,9 +224,9 @@ class _MovieSink:
         self._movie = movie
         self._empty = True
 
-    def add(self, index: int, pixels: Pixels, text: Mapping[str, str]) -> list[str]:  # noqa: ARG002
+    def add(self, index: int, photo: Photo, text: Mapping[str, str]) -> list[str]:  # noqa: ARG002
         with sentences(self._file.path):
-            self._movie.add(pixels, text)
+            self._movie.add(photo.seen, text)
         self._empty = False
         return []
 
@@ -231,9 +251,9 @@ class _StdoutSink:
         refuse_terminal(stream)
         self._stream = stream
 
-    def add(self, index: int, pixels: Pixels, text: Mapping[str, str]) -> list[str]:  # noqa: ARG002
+    def add(self, index: int, photo: Photo, text: Mapping[str, str]) -> list[str]:  # noqa: ARG002
         with sentences("stdout"):
-            self._stream.write(encode_still(pixels, "PNG", 100, text))
+            self._stream.write(encode_still(photo, "PNG", 100, text))
             self._stream.flush()
         return []
 

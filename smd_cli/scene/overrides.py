@@ -24,7 +24,6 @@ _OF_IMAGES = frozenset({"image", "channel", "fit", "at"})
 # Which other keys of a section a key takes away when it is set.
 _EXCLUDED: Mapping[str, Mapping[str, frozenset[str]]] = {
     "sampler": {"steps": frozenset({"timesteps"}), "timesteps": frozenset({"steps"})},
-    "background": {"image": frozenset({"color"}), "color": frozenset({"image"})},
     "mask": {
         "image": _SHAPES,
         "fit": frozenset({"at"}),

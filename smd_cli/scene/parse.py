@@ -24,9 +24,9 @@ from smd_cli.scene.keys.fields import (
     text,
     whole,
 )
-from smd_cli.scene.keys.mask import MaskReader
+from smd_cli.scene.keys.mask import FITS, MaskReader
 from smd_cli.scene.keys.model import BRUSH_LORA_HINT, DEFAULT_MODEL, NO_BRUSH_LORA, ModelReader
-from smd_cli.scene.keys.sampler import read_sampler
+from smd_cli.scene.keys.sampler import leaking, read_sampler
 from smd_cli.scene.keys.schema import short_form
 from smd_cli.scene.keys.sections import Notes, Section, reject
 from smd_cli.scene.overrides import Override, apply_overrides, brush_name
@@ -158,15 +158,16 @@ def _scene(root: Node, folder: Path) -> Scene:
         start = keys.get("defaults", lambda node: _defaults(node, start), start)
         brush = _BrushReader(start, wording, MaskReader(folder, canvas))
         drawn = keys.get("seed", seed_or_random, 0)
+        background = keys.get(
+            "background",
+            lambda node: _background(node, start.negative, wording, folder),
+            Background(negative=start.negative),
+        )
         return Scene(
             model=model,
-            background=keys.get(
-                "background",
-                lambda node: _background(node, start.negative, wording, folder),
-                Background(negative=start.negative),
-            ),
+            background=background,
             brushes=keys.get("brushes", brush.all, ()),
-            sampler=sampler,
+            sampler=leaking(sampler, root, model) if background.image else sampler,
             output=keys.get("output", _output, Output()),
             size=canvas,
             seed=_drawn_seed() if drawn is None else drawn,
@@ -214,13 +215,13 @@ def _background(node: Node, negative: str, wording: _Wording, folder: Path) -> B
     if short_form(node, "background") is not None:
         return Background(wording.prompt(node), negative)
     with Section(node, "the background") as keys:
-        keys.exclusive("image", "color")
         image, written = keys.get("image", lambda node: file_path(node, folder), (None, ""))
         return Background(
             prompt=keys.get("prompt", wording.prompt, None),
             negative=keys.get("negative", text, negative),
             image=image,
             image_written=written,
+            fit=keys.get("fit", one_of(*FITS), None),
             color=keys.get("color", color, (255, 255, 255)),
         )
 

@@ -129,13 +129,17 @@ class Brush:
 
 @dataclass(frozen=True)
 class Background:
-    """What lies under the brushes: a prompt, a picture or a plain colour (red, green, blue)."""
+    """What lies under the brushes: a prompt, a picture or a plain colour (red, green, blue).
+
+    `fit` says how a picture of another aspect ratio meets the canvas; None takes none.
+    """
 
     prompt: str | None = None
     negative: str = ""
     image: Path | None = None
     image_written: str = ""
     color: tuple[int, int, int] = (255, 255, 255)
+    fit: Fit | None = None
 
 
 @dataclass(frozen=True)

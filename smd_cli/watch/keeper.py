@@ -12,9 +12,10 @@ from types import TracebackType
 
 from smd_cli.errors import SmdError
 from smd_cli.output.atomic import write_whole
-from smd_cli.output.stills import Pixels, encode_still
+from smd_cli.output.stills import encode_still
 from smd_cli.output.targets import Target
 from smd_cli.output.writers import Outputs, open_outputs
+from smd_cli.scene.paint.photo import Photo
 from smd_cli.scene.types import Scene
 from smd_cli.watch.command import film_target, kept_name
 from smd_cli.watch.tell import Teller
@@ -34,16 +35,16 @@ class Keeper:
         self._folder = folder
 
     def keep(
-        self, job: Job, contents: Mapping[Path, bytes], pixels: Pixels, text: Mapping[str, str]
+        self, job: Job, contents: Mapping[Path, bytes], photo: Photo, text: Mapping[str, str]
     ) -> tuple[str, bool]:
-        """Save a picture (H, W, 3) with its text chunks and files, unless it is there already.
+        """Save a picture with its text chunks and files, unless it is there already.
 
         Gives the path, and whether it is new.
         """
         folder = Path(self._folder or f"{job.title}-kept")
         brushes = [painted.brush for painted in job.painted.brushes]
         chunks = bundle_chunks(job.scene_file, contents, brushes)
-        data = encode_still(pixels, "PNG", 100, {**text, **chunks})
+        data = encode_still(photo, "PNG", 100, {**text, **chunks})
         for number in count(1):
             path = folder / kept_name(job.title, number)
             if not os.path.lexists(path):
@@ -80,15 +81,15 @@ class Recorder:
     ) -> None:
         self._finish()
 
-    def add(self, pixels: Pixels, scene: Scene) -> None:
-        """Append a picture (H, W, 3) of a scene, whose `output` counts for the first of a film."""
-        size = (pixels.shape[1], pixels.shape[0])
+    def add(self, photo: Photo, scene: Scene) -> None:
+        """Append a picture of a scene, whose `output` counts for the first of a film."""
+        size = photo.size
         if self._outputs is None or size != self._size:
             self._finish()
             self._begin(size, scene)
         assert self._outputs is not None
         try:
-            self._outputs.add(self._frames, pixels, {})
+            self._outputs.add(self._frames, photo, {})
         except SmdError as wrong:
             self._outputs = None
             self._open.__exit__(type(wrong), wrong, wrong.__traceback__)

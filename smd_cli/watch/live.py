@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from smd_cli.backbone.loading.load import pick_device, pick_dtype
 from smd_cli.engine.contract import Backbone
 from smd_cli.engine.plan import Plan
-from smd_cli.engine.stream import Frame, picture, single, stream
+from smd_cli.engine.stream import Frame, finished, single, stream
 from smd_cli.errors import TOLD, SmdError
-from smd_cli.output.stills import Pixels
 from smd_cli.output.targets import Target
 from smd_cli.output.writers import Outputs, open_outputs
 from smd_cli.report.reporter import Reporter
+from smd_cli.scene.paint.photo import Photo
 from smd_cli.watch.board import Board, Command
 from smd_cli.watch.command import WatchOptions, names_model
 from smd_cli.watch.follower import Follower, Version, wait
@@ -50,7 +50,7 @@ class Shown:
 
     version: Version
     frame: int
-    pixels: Pixels
+    photo: Photo
     text: Mapping[str, str]
 
 
@@ -227,42 +227,40 @@ class Session:
 
     def _take(self, version: Version, frame: Frame, backbone: Backbone, outputs: Outputs) -> None:
         """Show a frame, write it, film it and keep it."""
-        pixels = picture(frame, backbone)
+        photo = finished(frame, backbone)
         text = picture_text(version.job, frame.index, _order(frame)) | self._studio.told(backbone)
         if frame.preview:
-            self._preview(version, frame, pixels, text)
+            self._preview(version, frame, photo, text)
             return
         text |= {"smd:mixed": "two scenes"} if frame.mixed else {}
-        paths = outputs.add(frame.index, pixels, text)
+        paths = outputs.add(frame.index, photo, text)
         fresh = self._is_fresh(version) and not frame.mixed
-        self._shown = Shown(version, frame.index, pixels, text)
+        self._shown = Shown(version, frame.index, photo, text)
         self._next_frame = frame.index + 1
         self._steps = max(self._steps - 1, 0)
         mute = self._options.endless and version is self._settled
         self._teller.written(version, frame.index, paths, fresh=fresh, mute=mute)
-        self._teller.picture(version, frame.index, pixels, fresh=fresh, mixed=frame.mixed)
+        self._teller.picture(version, frame.index, photo.seen, fresh=fresh, mixed=frame.mixed)
         self._film(self._shown)
         if fresh and self._options.keep and not mute:
             self._keep(self._shown)
         if fresh:
             self._settled = version
 
-    def _preview(
-        self, version: Version, frame: Frame, pixels: Pixels, text: dict[str, str]
-    ) -> None:
+    def _preview(self, version: Version, frame: Frame, photo: Photo, text: dict[str, str]) -> None:
         """An estimate goes where a still shows every frame in turn."""
         slots = f"{frame.slots} of {frame.plan.table.slots}"
         stills = [target for target in version.job.targets if target.kind == "still"]
         with _opened(version, stills) as outputs:
-            outputs.add(frame.index, pixels, {**text, "smd:preview": f"slot {slots}"})
-        self._teller.preview(version, frame.index, slots, pixels)
+            outputs.add(frame.index, photo, {**text, "smd:preview": f"slot {slots}"})
+        self._teller.preview(version, frame.index, slots, photo.seen)
 
     def _film(self, shown: Shown) -> None:
         """Append a picture to the film; one that has failed is left alone from then on."""
         if self._recorder is None:
             return
         try:
-            self._recorder.add(shown.pixels, shown.version.job.scene_file.scene)
+            self._recorder.add(shown.photo, shown.version.job.scene_file.scene)
         except SmdError as wrong:
             self._recorder = None
             self._teller.aside(wrong)
@@ -270,7 +268,7 @@ class Session:
     def _keep(self, shown: Shown, *, asked: bool = False) -> None:
         version = shown.version
         try:
-            path, new = self._keeper.keep(version.job, version.contents, shown.pixels, shown.text)
+            path, new = self._keeper.keep(version.job, version.contents, shown.photo, shown.text)
         except SmdError as wrong:
             self._teller.aside(wrong)
         else:

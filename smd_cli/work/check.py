@@ -5,23 +5,26 @@ Runs the very functions that rendering uses, from the mask files to the weight p
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from smd_cli.engine.crop import Crop, cropped_brushes, scene_crop
 from smd_cli.engine.layers import SoftMasks, refuse_padding
 from smd_cli.engine.schedule import StepTable, planned_table, refuse_noise_alone
 from smd_cli.errors import KeyPath, Problem, SceneError, UsageError
 from smd_cli.models.facts import ModelDefaults, read_defaults
 from smd_cli.scene.files import read_pictures
+from smd_cli.scene.paint.boxes import FULL
 from smd_cli.scene.paint.painted import Painted, PaintedScene
 from smd_cli.scene.paint.pictures import dimensions
-from smd_cli.scene.types import SceneFile, Wrap
+from smd_cli.scene.types import Scene, SceneFile, Wrap
 from smd_cli.units import counted, plain, shortened
 from smd_cli.work.advice.fit import fit_warnings
 from smd_cli.work.advice.idle import idle_keys
-from smd_cli.work.advice.layers import Box, Layer, Layers, see_layers
+from smd_cli.work.advice.layers import Box, Layer, Layers, box_of, see_layers
 from smd_cli.work.advice.masks import mask_warnings
 from smd_cli.work.advice.prompts import prompt_warnings
 
@@ -50,7 +53,9 @@ class BrushReport:
 
 @dataclass(frozen=True)
 class Report:
-    """A checked scene. `as_sd15`: the model is not on disk, and what SD 1.5 is like stands in."""
+    """A checked scene. `as_sd15`: the model is not on disk, and what SD 1.5 is like stands in;
+    `part`: what of a large picture is generated, None where it is the whole canvas.
+    """
 
     file: str
     size: tuple[int, int]
@@ -63,6 +68,7 @@ class Report:
     background: str
     uncovered: float
     warnings: tuple[Problem, ...]
+    part: Crop | None = None
 
     def lines(self) -> tuple[str, ...]:
         """The report as plain text with aligned columns, one string a line, nothing wrapped."""
@@ -75,7 +81,8 @@ class Report:
         titles = ("brush", "painted", "box", "acts in", "prompt", "mask")
         rows = [titles, *(self._row(brush) for brush in self.brushes), last]
         muted = [f"  muted: {', '.join(plain(label) for label in self.muted)}"]
-        return (head, *_aligned(rows), *(muted if self.muted else []))
+        part = [] if self.part is None else [f"  {_part(self.part)}"]
+        return (head, *part, *_aligned(rows), *(muted if self.muted else []))
 
     def _row(self, brush: BrushReport) -> tuple[str, ...]:
         box = "{2}x{3} at {0},{1}".format(*brush.box) if brush.box else "-"
@@ -96,6 +103,7 @@ class Report:
             "muted": list(self.muted),
             "background": self.background,
             "uncovered": self.uncovered,
+            "part": asdict(self.part) if self.part else None,
             "warnings": [
                 {**asdict(w.place), "severity": w.severity, "message": w.message, "hint": w.hint}
                 for w in self.warnings
@@ -120,7 +128,10 @@ def check_scene(
     table = planned_table(sampler, defaults.scheduler, consistency=defaults.consistency)
     _refuse_noise_alone(scene_file, table)
     _refuse_wrap(scene_file, painted.size, defaults)
-    layers = see_layers(painted, scene, table, defaults.factor, soft_masks)
+    soft_masks = SoftMasks() if soft_masks is None else soft_masks
+    crop, seen = _as_generated(painted, scene, defaults, soft_masks)
+    layers = see_layers(seen, scene, table, defaults.factor, soft_masks)
+    part_px, canvas_px = math.prod(crop.extent), math.prod(painted.size)
     return Report(
         file=scene_file.file,
         size=painted.size,
@@ -129,14 +140,27 @@ def check_scene(
         as_sd15=not defaults.known,
         sigmas=table.sigmas,
         brushes=tuple(
-            _brush_report(p, layer, painted.size)
-            for p, layer in zip(painted.brushes, layers.layers, strict=True)
+            _brush_report(p, layer) for p, layer in zip(painted.brushes, layers.layers, strict=True)
         ),
         muted=tuple(b.label for b in scene.brushes if not b.enabled),
         background=_background(scene_file),
-        uncovered=layers.uncovered,
-        warnings=warnings_of(scene_file, painted, table, layers, defaults),
+        uncovered=1 - (1 - layers.uncovered) * part_px / canvas_px,
+        warnings=warnings_of(scene_file, seen, table, layers, defaults, crop.scale),
+        part=None if crop == Crop.whole(painted.size) else crop,
     )
+
+
+def _as_generated(
+    painted: PaintedScene, scene: Scene, defaults: ModelDefaults, soft_masks: SoftMasks
+) -> tuple[Crop, PaintedScene]:
+    """The part of the canvas that is generated, and the scene as it lies on that."""
+    if painted.picture is None:
+        return Crop.whole(painted.size), painted
+    native_px = max(defaults.native_size)
+    crop = scene_crop(scene, painted.brushes, painted.size, native_px)
+    with soft_masks.cuts.round():
+        brushes = cropped_brushes(painted.brushes, crop, soft_masks.cuts)
+    return crop, replace(painted, size=crop.size, brushes=brushes)
 
 
 def _refuse_clip_skip(scene_file: SceneFile, defaults: ModelDefaults) -> None:
@@ -169,15 +193,15 @@ def _refuse_noise_alone(scene_file: SceneFile, table: StepTable) -> None:
         raise SceneError([Problem(scene_file.place(*path), wrong.message, wrong.hint)]) from wrong
 
 
-def _brush_report(painted: Painted, layer: Layer, size: tuple[int, int]) -> BrushReport:
-    brush = painted.brush
+def _brush_report(painted: Painted, layer: Layer) -> BrushReport:
+    brush, paint = painted.brush, painted.paint
     return BrushReport(
         number=brush.number,
         label=brush.label,
         prompt=brush.prompt,
         sources=painted.sources,
-        coverage=layer.area_px / (size[0] * size[1]),
-        box=layer.box,
+        coverage=paint.sum / FULL / math.prod(paint.size),
+        box=box_of(paint),
         slots=layer.slots,
     )
 
@@ -201,14 +225,18 @@ def warnings_of(
     table: StepTable,
     layers: Layers,
     defaults: ModelDefaults,
+    scale: float = 1.0,
 ) -> tuple[Problem, ...]:
-    """Everything about a scene that is legal but hardly meant, in the order of the file."""
+    """Everything about a scene that is legal but hardly meant, in the order of the file.
+
+    `painted` and `layers` are as they are generated, at a `scale` of the canvas.
+    """
     found = [
         *scene_file.warnings,
         *painted.warnings,
-        *idle_keys(scene_file, defaults, table, layers.layers),
+        *idle_keys(scene_file, defaults, table, layers.layers, painted.picture),
         *prompt_warnings(scene_file, defaults),
-        *fit_warnings(scene_file, painted.size, table, defaults, layers.layers),
+        *fit_warnings(scene_file, painted.size, table, defaults, layers.layers, scale),
         *mask_warnings(scene_file, painted, layers.layers, table, defaults.factor),
     ]
     unique = dict.fromkeys(replace(problem, severity="warning") for problem in found)
@@ -221,6 +249,12 @@ def _rank(problem: Problem) -> tuple[bool, int, int]:
 
 
 # Text
+
+
+def _part(crop: Crop) -> str:
+    """Which part of a picture the model paints, and how large."""
+    text = f"generated: {dimensions(crop.extent)} at {crop.left},{crop.top}, the rest is kept"
+    return text + (f"; painted as {dimensions(crop.size)}" if crop.size != crop.extent else "")
 
 
 def _percent(share: float) -> str:

@@ -96,7 +96,7 @@ def _job_to(
     targets: tuple[Target, ...],
     soft_masks: SoftMasks | None = None,
 ) -> Job:
-    said = notes(targets, painted.size, file.scene.output)
+    said = notes(targets, painted.size, file.scene.output, painted.picture)
     checked = check_scene(file, painted, soft_masks)
     return Job(file, painted, targets, checked.warnings, tuple(said))
 

@@ -14,13 +14,14 @@ from smd_cli.backbone.loading.load import DTYPES, load_backbone, pick_dtype
 from smd_cli.backbone.memory import full_as_sentence, gpu_peak_bytes, release
 from smd_cli.engine.layers import SoftMasks
 from smd_cli.engine.plan import Plan, Planner
-from smd_cli.engine.stream import Frame, Pixels, begin_picture, single, stream
+from smd_cli.engine.stream import Frame, begin_picture, single, stream
 from smd_cli.models.cache import downloads_of
 from smd_cli.models.pull import download
 from smd_cli.output.behind import Work, behind
 from smd_cli.output.writers import Outputs, may_wait, open_outputs
 from smd_cli.report.process import peak_bytes
 from smd_cli.report.reporter import Reporter, Summary
+from smd_cli.scene.paint.photo import Photo
 from smd_cli.work.job import Job, picture_text
 from smd_cli.work.request import ALL, AUTO, Machine, Order
 
@@ -133,9 +134,9 @@ def _render(
         alone = count == 1 or may_wait(job.targets)
         with nullcontext(_at_once) if alone else behind() as do:
             for frame in _frames(plan, backbone, schedule, order, scene.frames):
-                pixels = begin_picture(frame, backbone)
+                photo = begin_picture(frame, backbone)
                 text = picture_text(job, frame.index, schedule) | told
-                do(partial(delivery.take, frame.index, pixels, text))
+                do(partial(delivery.take, frame.index, photo, text))
         _tell(job, outputs.finish(), reporter)
     seconds = time.perf_counter() - began
     first_seconds = delivery.first_at - began
@@ -161,9 +162,9 @@ class _Delivery:
         self._done = 0
         self.first_at = 0.0
 
-    def take(self, index: int, pixels: Callable[[], Pixels], text: Mapping[str, str]) -> None:
-        """Frame `index`, whose pixels (H, W, 3) may have to be waited for."""
-        whole = self._outputs.add(index, pixels(), text)
+    def take(self, index: int, photo: Callable[[], Photo], text: Mapping[str, str]) -> None:
+        """Frame `index`, which may have to be waited for."""
+        whole = self._outputs.add(index, photo(), text)
         self.first_at = self.first_at or time.perf_counter()
         self._done += 1
         self._reporter.frame(self._job.title, self._done, self._count)

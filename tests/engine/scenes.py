@@ -16,6 +16,7 @@ from smd_cli.engine.contract import Backbone
 from smd_cli.engine.plan import Plan, Planner
 from smd_cli.models.ref import ModelRef
 from smd_cli.scene.paint.painted import Painted
+from smd_cli.scene.paint.photo import Photo
 from smd_cli.scene.types import Background, Bootstrap, Brush, Output, Sampler, Scene
 
 from . import naive
@@ -54,7 +55,8 @@ def plan(
     picture: npt.NDArray[np.uint8] | None = None,
 ) -> Plan:
     painted = [Painted(b, boxed(m), ()) for b, m in zip(wanted.active, paint, strict=True)]
-    return Planner(backbone).plan(wanted, painted, size, picture)
+    photo = None if picture is None else Photo(picture)
+    return Planner(backbone).plan(wanted, painted, size, photo)
 
 
 def by_hand(backbone: Backbone, wanted: Scene, ours: Plan, frame: int = 0) -> torch.Tensor:

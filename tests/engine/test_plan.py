@@ -15,6 +15,7 @@ from dense import boxed, weighed
 from smd_cli.engine.contract import Conditioning
 from smd_cli.engine.plan import Planner
 from smd_cli.scene.paint.painted import Painted
+from smd_cli.scene.paint.photo import Photo
 from smd_cli.scene.types import Background, Bootstrap, Brush, Guidance
 
 from .fake import FakeBackbone
@@ -285,7 +286,8 @@ def test_each_background_is_encoded_once_per_size() -> None:
 
     def encoded(below: Background, size: tuple[int, int] = SMALL, picture: Any = None) -> int:
         before = fake.pictures
-        planner.plan(scene(background=below), [], size, picture)
+        photo = None if picture is None else Photo(picture)
+        planner.plan(scene(background=below), [], size, photo)
         return fake.pictures - before
 
     assert encoded(Background(color=(255, 255, 255))) == 1  # it is white itself

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from smd_cli.output.apng import chunks
+from smd_cli.output.chunks import chunks
 from smd_cli.output.stills import encode_still
 from smd_cli.output.targets import Format
+from smd_cli.scene.paint.photo import Photo
 
 from .frames import picture
 
@@ -55,3 +56,35 @@ def test_jpeg_colour_resolution(quality: int, sampling: bytes) -> None:
     frame = re.search(rb"\xff\xc0..\x08....\x03\x01(.)", data, re.DOTALL)
     assert frame is not None
     assert frame[1] == sampling
+
+
+def clear() -> Photo:
+    """A picture half of which is transparent, over green."""
+    alpha = np.zeros((33, 65, 1), dtype=np.uint8)
+    alpha[:, :40] = 255
+    return Photo(np.concatenate([picture(), alpha], axis=2), under=(0, 200, 0))
+
+
+@pytest.mark.parametrize("file_format", ["PNG", "WEBP"])
+def test_transparency_and_what_it_hides_are_kept(file_format: Format) -> None:
+    data = encode_still(clear(), file_format, 100, {})
+    with Image.open(BytesIO(data)) as image:
+        assert np.array_equal(np.asarray(image), clear().levels)
+
+
+def test_a_jpeg_shows_what_lies_under() -> None:
+    with Image.open(BytesIO(encode_still(clear(), "JPEG", 95, {}))) as image:
+        seen = np.asarray(image).astype(int)
+    assert np.abs(seen[:, 50:] - (0, 200, 0)).max() <= 12
+
+
+@pytest.mark.parametrize("file_format", ["PNG", "JPEG", "WEBP"])
+def test_a_colour_profile_goes_along(file_format: Format) -> None:
+    data = encode_still(Photo(picture(), profile=b"some colours"), file_format, 90, {})
+    with Image.open(BytesIO(data)) as image:
+        assert image.info["icc_profile"] == b"some colours"
+
+
+def test_a_webp_of_100_loses_nothing() -> None:
+    with Image.open(BytesIO(encode_still(picture(), "WEBP", 100, {}))) as image:
+        assert np.array_equal(np.asarray(image), picture())

@@ -214,12 +214,13 @@ scene.yaml:1:38: error: a value of color must be a whole number from 0 to 255, n
   background: {prompt: sea, color: [0, 256, 0]}
                                        ^""",
     ),
-    "image together with color": (
-        "background:\n  prompt: sea\n  image: p.png\n  color: red\n",
+    "a background's unknown fit": (
+        "background:\n  prompt: sea\n  image: p.png\n  fit: covers\n",
         """\
-scene.yaml:4:3: error: the background takes only one of image and color
-    color: red
-    ^""",
+scene.yaml:4:8: error: fit must be one of stretch, contain, cover, not the text 'covers'
+    fit: covers
+         ^
+hint: did you mean cover?""",
     ),
     "steps together with timesteps": (
         "background: sea\nsampler:\n  steps: 4\n  timesteps: [999, 500]\n",

@@ -13,7 +13,8 @@ from PIL import Image
 
 from smd_cli.scene.paint.errors import PictureError
 from smd_cli.scene.paint.jpeg import with_end
-from smd_cli.scene.paint.pictures import read_colours, read_mask
+from smd_cli.scene.paint.photo import read_photo
+from smd_cli.scene.paint.pictures import read_mask
 
 SIZE = (90, 68)  # neither a multiple of 8 nor of 16: blocks reach beyond the picture
 
@@ -54,10 +55,10 @@ def test_what_lacks_its_end_alone_is_whole(
     for cut in (1, 2):
         path = tmp_path / "m.jpg"
         path.write_bytes(data)
-        expected = read_mask(path, "m.jpg", SIZE).paint, read_colours(path, "m.jpg", SIZE)
+        expected = read_mask(path, "m.jpg", SIZE).paint, read_photo(path, "m.jpg", SIZE).seen
         path.write_bytes(data[:-cut])
         assert (dense(read_mask(path, "m.jpg", SIZE).paint) == dense(expected[0])).all()
-        assert (read_colours(path, "m.jpg", SIZE) == expected[1]).all()
+        assert (read_photo(path, "m.jpg", SIZE).seen == expected[1]).all()
 
 
 @pytest.mark.parametrize(("kind", "progressive", "subsampling", "mode"), WAYS)

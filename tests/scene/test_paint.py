@@ -20,11 +20,11 @@ from PIL import Image
 from smd_cli.errors import KeyPath, Place, SceneError
 from smd_cli.models.ref import ModelRef
 from smd_cli.scene.paint.painted import background_picture, canvas_size, paint_brushes, paint_scene
+from smd_cli.scene.paint.photo import read_photo
 from smd_cli.scene.paint.pictures import (
     MaskImage,
     PictureError,
     picture_size,
-    read_colours,
     read_mask,
 )
 from smd_cli.scene.types import (
@@ -763,9 +763,10 @@ def test_a_background_picture_fills_the_canvas(tmp_path: Path) -> None:
     below = Background(image=path, image_written="b.png")
     picture = background_picture(scene_of(background=below), SIZE)
     assert picture is not None
-    assert picture.shape == (64, 64, 3)
-    assert picture.dtype == np.uint8
-    assert (picture == (10, 200, 30)).all()
+    assert picture.levels.shape == (64, 64, 3)
+    assert picture.levels.dtype == np.uint8
+    assert (picture.levels == (10, 200, 30)).all()
+    assert picture.seen is picture.levels
     assert background_picture(scene_of(), SIZE) is None
 
 
@@ -773,7 +774,7 @@ def test_a_background_picture_fills_the_canvas(tmp_path: Path) -> None:
 def test_a_transparent_background_shows_its_colour(tmp_path: Path, alpha: int) -> None:
     path = saved(tmp_path / "b.png", np.full((2, 2, 4), (200, 0, 100, alpha), dtype=np.uint8))
     expected = np.array([200, 0, 100]) * alpha / 255 + np.array([0, 50, 100]) * (1 - alpha / 255)
-    picture = read_colours(path, "b.png", (2, 2), under=(0, 50, 100))
+    picture = read_photo(path, "b.png", (2, 2), under=(0, 50, 100)).seen
     assert abs(picture - expected).max() <= 1
 
 
@@ -784,7 +785,7 @@ def test_a_grey_cmyk_or_deep_background_is_read(tmp_path: Path, name: str) -> No
         saved(tmp_path / name, (deep // 257).astype("u1"), "CMYK")
     else:
         saved(tmp_path / name, deep)
-    picture = read_colours(tmp_path / name, name, (16, 16))
+    picture = read_photo(tmp_path / name, name, (16, 16)).seen
     assert abs(picture - 40000 / 257).max() <= 2
 
 
@@ -795,7 +796,7 @@ def test_a_background_of_another_aspect_ratio_is_an_error(tmp_path: Path) -> Non
         paint_scene(scene_of([rect(99, 0, 5, 5)], background=below, size=SIZE))
     assert [str(p) for p in caught.value.problems] == [
         "s.yaml:3:3: error: 'b.png' measures 90x60, another aspect ratio than the canvas' 64x64\n"
-        "    image: x\n    ^\nhint: crop it, or set size: to match",
+        "    image: x\n    ^\nhint: say how with fit: stretch, contain or cover",
         "s.yaml:10:5: error: the rect 99,0 5x5 lies wholly outside the 64x64 canvas\n"
         "      mask: x\n      ^",
     ]

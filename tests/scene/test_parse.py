@@ -601,8 +601,6 @@ def test_names_of_models_and_brushes_are_texts() -> None:
 def test_a_later_option_wins_and_takes_away_what_it_excludes() -> None:
     made = scene(TWO, "sampler.steps=4", "sampler.timesteps=[9, 8]")
     assert (made.sampler.steps, made.sampler.timesteps) == (None, (9, 8))
-    made = scene("background: {prompt: a, image: b.png}", "background.color=blue")
-    assert made.background == Background("a", color=(0, 0, 255))
     made = scene(TWO, "brushes.2.mask.ellipse=[0, 0, 5, 5]")
     assert made.brushes[1].mask == (EllipseMask(Length(0), Length(0), Length(5), Length(5)),)
     assert scene(TWO, "seed=1", "seed=2").seed == 2

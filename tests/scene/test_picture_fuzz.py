@@ -14,7 +14,8 @@ from dense import dense
 from picture_files import mask_of, psd, tiff
 from PIL import Image, features
 
-from smd_cli.scene.paint.pictures import PictureError, picture_size, read_colours, read_mask
+from smd_cli.scene.paint.photo import read_photo
+from smd_cli.scene.paint.pictures import PictureError, picture_size, read_mask
 
 SIZE = (24, 16)
 CASES = 340
@@ -93,7 +94,7 @@ def test_no_mutation_of_a_picture_gets_through_as_anything_but_a_sentence(
         for read in (
             lambda p: picture_size(p, p.name),
             lambda p: dense(read_mask(p, p.name, SIZE, fit="stretch").paint),
-            lambda p: read_colours(p, p.name, SIZE),
+            lambda p: read_photo(p, p.name, SIZE).seen,
         ):
             told = sentence(read, path)
             assert not told or told.startswith(f"error: {name!r} "), (case, told)

@@ -13,7 +13,8 @@ from dense import dense
 from picture_files import mask_of, png_chunk, spliced
 from PIL import Image, PngImagePlugin
 
-from smd_cli.scene.paint.pictures import PictureError, picture_size, read_colours, read_mask
+from smd_cli.scene.paint.photo import read_photo
+from smd_cli.scene.paint.pictures import PictureError, picture_size, read_mask
 
 MASK = mask_of()
 SIZE = (24, 16)
@@ -162,12 +163,12 @@ def test_a_size_needs_no_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_a_background_with_a_profile_that_is_not_read_says_so(tmp_path: Path, chunk: bytes) -> None:
     (tmp_path / "m.png").write_bytes(spliced(png(), chunk))
     notes: list[str] = []
-    read_colours(tmp_path / "m.png", "m.png", SIZE, tell=lambda note: notes.append(note.message))
+    read_photo(tmp_path / "m.png", "m.png", SIZE, tell=lambda note: notes.append(note.message))
     assert notes == ["has a colour profile that cannot be applied: its colours are taken as sRGB"]
 
 
 def test_code_points_of_srgb_say_nothing(tmp_path: Path) -> None:
     (tmp_path / "m.png").write_bytes(spliced(png(), png_chunk(b"cICP", b"\1\x0d\0\1")))
     notes: list[str] = []
-    read_colours(tmp_path / "m.png", "m.png", SIZE, tell=lambda note: notes.append(note.message))
+    read_photo(tmp_path / "m.png", "m.png", SIZE, tell=lambda note: notes.append(note.message))
     assert notes == []

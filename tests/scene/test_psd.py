@@ -10,7 +10,8 @@ import pytest
 from dense import dense
 from picture_files import mask_of, psd
 
-from smd_cli.scene.paint.pictures import PictureError, read_colours, read_mask
+from smd_cli.scene.paint.photo import read_photo
+from smd_cli.scene.paint.pictures import PictureError, read_mask
 
 MASK = mask_of()
 GREY = np.full_like(MASK, 200)
@@ -67,7 +68,7 @@ def test_a_saved_selection_is_told(tmp_path: Path, layers: int | None) -> None:
     mask = read_mask(path, "m.psd", SIZE)
     assert mask.channel == "alpha"
     assert "saved selection" in mask.notes[0].message
-    assert (read_colours(path, "m.psd", SIZE) == 200).all()  # no hole in a background
+    assert (read_photo(path, "m.psd", SIZE).seen == 200).all()  # no hole in a background
 
 
 def test_merged_transparency_in_16_bits_has_a_block_of_its_own(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from dense import dense
 from picture_files import psd
 from PIL import Image, ImageCms, features
 
-from smd_cli.scene.paint.pictures import read_colours, read_mask
+from smd_cli.scene.paint.photo import read_photo
+from smd_cli.scene.paint.pictures import read_mask
 
 needs_cms = pytest.mark.skipif(not features.check("littlecms2"), reason="built without")
 P3 = ((0.51512, 0.24120, -0.00105), (0.29198, 0.69225, 0.04189), (0.15710, 0.06657, 0.78407))
@@ -60,7 +61,7 @@ def inks() -> bytes:
 
 def background(path: Path, notes: list[str] | None = None) -> tuple[int, ...]:
     found = notes if notes is not None else []
-    picture = read_colours(path, path.name, (16, 16), tell=lambda n: found.append(n.message))
+    picture = read_photo(path, path.name, (16, 16), tell=lambda n: found.append(n.message)).seen
     assert (picture == picture[0, 0]).all()
     return tuple(int(v) for v in picture[0, 0])
 
@@ -102,7 +103,7 @@ def test_a_wide_gamut_comes_out_as_it_looks(
 @needs_cms
 def test_transparency_stays_and_shows_the_colour_under_it_unchanged(tmp_path: Path) -> None:
     Image.new("RGBA", (16, 16), (189, 44, 44, 0)).save(tmp_path / "b.png", icc_profile=wide())
-    picture = read_colours(tmp_path / "b.png", "b.png", (16, 16), under=(189, 44, 44))
+    picture = read_photo(tmp_path / "b.png", "b.png", (16, 16), under=(189, 44, 44)).seen
     assert (picture == (189, 44, 44)).all()
 
 
@@ -125,7 +126,7 @@ def test_inks_come_out_as_their_profile_has_them(tmp_path: Path, name: str) -> N
         picture.save(tmp_path / name, icc_profile=inks(), quality=100)
     notes: list[str] = []
     assert background(tmp_path / name, notes) == pytest.approx((255, 0, 0), abs=12)
-    assert notes == []
+    assert notes == ["is CMYK: it is converted to sRGB, in which all of it is written"]
 
 
 @needs_cms
@@ -139,7 +140,7 @@ def test_srgb_itself_changes_no_byte(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
     own = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     Image.fromarray(noise).save(tmp_path / "b.png", icc_profile=own)
-    assert (read_colours(tmp_path / "b.png", "b.png", (16, 16)) == noise).all()
+    assert (read_photo(tmp_path / "b.png", "b.png", (16, 16)).seen == noise).all()
 
 
 @needs_cms

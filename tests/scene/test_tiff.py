@@ -12,7 +12,8 @@ from dense import dense
 from picture_files import Values, mask_of, tiff
 from PIL import Image
 
-from smd_cli.scene.paint.pictures import PictureError, picture_size, read_colours, read_mask
+from smd_cli.scene.paint.photo import read_photo
+from smd_cli.scene.paint.pictures import PictureError, picture_size, read_mask
 
 MASK = mask_of()
 SIZE = (24, 16)
@@ -82,7 +83,7 @@ def test_a_channel_that_is_nothing_said_of_is_told(tmp_path: Path) -> None:
     mask = read_mask(path, "m.tif", SIZE)
     assert mask.channel == "alpha"
     assert "saved selection" in mask.notes[0].message
-    assert (read_colours(path, "m.tif", SIZE) == 100).all()  # no hole in a background
+    assert (read_photo(path, "m.tif", SIZE).seen == 100).all()  # no hole in a background
 
 
 def test_a_channel_that_is_the_same_everywhere_says_nothing(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from smd_cli.scene.types import (
 )
 
 _CHANNELS: tuple[Channel, ...] = get_args(Channel)
-_FITS: tuple[Fit, ...] = get_args(Fit)
+FITS: tuple[Fit, ...] = get_args(Fit)
 MAX_PARTS = 1000
 MAX_POINTS = 30_000
 _KINDS = ("image", "rect", "ellipse", "polygon")
@@ -72,7 +72,7 @@ class MaskReader:
             written,
             channel=keys.get("channel", one_of(*_CHANNELS), None),
             invert=keys.get("invert", flag, False),
-            fit=keys.get("fit", one_of(*_FITS), None),
+            fit=keys.get("fit", one_of(*FITS), None),
             at=at,
         )
 

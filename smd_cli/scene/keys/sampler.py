@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Literal, get_args
 
+from smd_cli.errors import UsageError
+from smd_cli.models.facts import read_defaults
+from smd_cli.models.ref import ModelRef
 from smd_cli.scene.keys.fields import flag, listed, number, one_of, whole
 from smd_cli.scene.keys.sections import Reader, Section, wrong
 from smd_cli.scene.text.nodes import Node
@@ -24,6 +27,7 @@ from smd_cli.scene.types import (
 from smd_cli.units import MAX_SIDE_PX, MIN_SIDE_PX
 
 MAX_STEPS = 50
+LEAK_INTO_PICTURES = 0.1
 _LAST_TIMESTEP = 999
 _METHODS: tuple[Method, ...] = get_args(Method)
 _PRESETS: tuple[SamplerPreset, ...] = get_args(SamplerPreset)
@@ -53,6 +57,24 @@ def read_sampler(node: Node, own: Sampler) -> Sampler:
             preaverage=keys.get("preaverage", flag, start.preaverage),
             windows=keys.get("windows", _windows, start.windows),
         )
+
+
+def leaking(sampler: Sampler, root: Node, model: ModelRef) -> Sampler:
+    """The sampler of a scene that paints into a picture: it leaks where nothing says how much.
+
+    What a brush leaves as its plain ground is given back to the picture then.
+    """
+    node: Node | None = root
+    for key in ("sampler", "bootstrap", "leak"):
+        node = None if node is None else node.children.get(key)
+    try:
+        own = read_defaults(model).sampler.get("bootstrap")
+    except UsageError:  # which is told already
+        return sampler
+    told = node is not None or (isinstance(own, Mapping) and "leak" in own)
+    if told or sampler.preset == "paper" or sampler.method != "stream":
+        return sampler
+    return replace(sampler, bootstrap=replace(sampler.bootstrap, leak=LEAK_INTO_PICTURES))
 
 
 def _start(own: Sampler, method: Method, preset: SamplerPreset) -> Sampler:

@@ -21,7 +21,7 @@ _SECTIONS: tuple[tuple[str, str, str], ...] = (
     ),
     ("bootstrap", "under sampler.bootstrap:", "steps mix leak"),
     ("guidance", "under sampler.guidance:", "type scale delta"),
-    ("background", "under background:", "prompt negative image color"),
+    ("background", "under background:", "prompt negative image fit color"),
     ("brush", "in a brush", "name prompt mask negative alpha blur strength seed enabled"),
     ("defaults", "under defaults:", "negative alpha blur strength"),
     ("prompt", "under prompt:", "prefix suffix"),

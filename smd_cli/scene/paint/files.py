@@ -7,13 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
 from smd_cli.scene.kept import Kept
 from smd_cli.scene.paint.boxes import Paint
 from smd_cli.scene.paint.errors import Note, Size
-from smd_cli.scene.paint.pictures import MaskImage, picture_size, read_colours, read_mask
+from smd_cli.scene.paint.photo import Photo, read_photo
+from smd_cli.scene.paint.pictures import MaskImage, picture_size, read_mask
 from smd_cli.scene.paint.shapes import draw_shape
 from smd_cli.scene.types import Background, EllipseMask, ImageMask, PolygonMask, RectMask
 
@@ -29,8 +27,6 @@ class FileContent:
 Contents = Mapping[Path, FileContent]
 """Files that have been read; all others are read from the disk when they are needed."""
 
-Colours = npt.NDArray[np.uint8]
-
 
 class PaintSource:
     """Masks, shapes and backgrounds by what they are made of.
@@ -43,14 +39,14 @@ class PaintSource:
         self._contents: Contents = {}
         self._masks: Kept[MaskImage] = Kept()
         self._paints: Kept[Paint] = Kept()
-        self._colours: Kept[tuple[Colours, tuple[Note, ...]]] = Kept()
+        self._photos: Kept[tuple[Photo, tuple[Note, ...]]] = Kept()
 
     @contextmanager
     def round(self, contents: Contents) -> Iterator[None]:
         """Paint a scene within this, from these files; where it fails, what was kept stays."""
         self._contents = contents
         try:
-            with self._masks.round(), self._paints.round(), self._colours.round():
+            with self._masks.round(), self._paints.round(), self._photos.round():
                 yield
         finally:
             self._contents = {}
@@ -85,26 +81,27 @@ class PaintSource:
         """The most of both."""
         return self._paints.of((one, other), lambda: one.joined(other))
 
-    def colours(
+    def photo(
         self, below: Background, path: Path, canvas: Size, slack_px: int
-    ) -> tuple[Colours, tuple[Note, ...]]:
-        """The background's picture on the canvas, with what is hardly meant: see `read_colours`."""
+    ) -> tuple[Photo, tuple[Note, ...]]:
+        """The background's picture on the canvas, with what is hardly meant: see `read_photo`."""
 
-        def read() -> tuple[Colours, tuple[Note, ...]]:
+        def read() -> tuple[Photo, tuple[Note, ...]]:
             notes: list[Note] = []
-            found = read_colours(
+            found = read_photo(
                 path,
                 below.image_written,
                 canvas,
                 under=below.color,
+                fit=below.fit,
                 slack_px=slack_px,
                 tell=notes.append,
                 content=self._data(path),
             )
             return found, tuple(notes)
 
-        key = (path, below.image_written, below.color, self._digest(path), canvas, slack_px)
-        return self._colours.of(key, read)
+        made_of = (path, below.image_written, below.color, below.fit)
+        return self._photos.of((*made_of, self._digest(path), canvas, slack_px), read)
 
     def _data(self, path: Path) -> bytes | None:
         return self._contents[path].data if path in self._contents else None

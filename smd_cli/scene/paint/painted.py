@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
 from smd_cli.errors import KeyPath, Problem, SceneError
 from smd_cli.models.facts import read_defaults
 from smd_cli.scene.paint.boxes import Paint, bare
 from smd_cli.scene.paint.canvas import Canvas, find_canvas, parts_of
 from smd_cli.scene.paint.files import PaintSource
+from smd_cli.scene.paint.photo import Photo
 from smd_cli.scene.paint.pictures import (
     MaskImage,
     Note,
@@ -55,14 +53,14 @@ class Painted:
 @dataclass(frozen=True, eq=False)
 class PaintedScene:
     """Everything a scene brings along as pixels: the canvas' (width, height), the brushes' paint,
-    and the background picture (H, W, 3) of 0..255, if there is one.
+    and the background picture on the canvas, if there is one.
 
     `warnings`: what its files hold that is legal but hardly meant.
     """
 
     size: Size
     brushes: tuple[Painted, ...]
-    picture: npt.NDArray[np.uint8] | None
+    picture: Photo | None
     warnings: tuple[Problem, ...] = ()
 
 
@@ -207,17 +205,14 @@ def _told(
             yield Problem(scene_file.place(*at), message, note.hint, severity="warning")
 
 
-def background_picture(scene_file: SceneFile, size: Size) -> npt.NDArray[np.uint8] | None:
-    """The background image on a canvas of (width, height): (H, W, 3) of 0..255, if there is one.
-
-    Transparent pixels show the background's colour. Raises SceneError.
-    """
+def background_picture(scene_file: SceneFile, size: Size) -> Photo | None:
+    """The background image on a canvas of (width, height), if there is one. Raises SceneError."""
     return _background(scene_file, size, PaintSource(), [])
 
 
 def _background(
     scene_file: SceneFile, size: Size, source: PaintSource, warnings: list[Problem]
-) -> npt.NDArray[np.uint8] | None:
+) -> Photo | None:
     """The same; what is hardly meant joins the warnings."""
     background = scene_file.scene.background
     if background.image is None:
@@ -225,9 +220,9 @@ def _background(
     place, written = scene_file.place("background", "image"), background.image_written
     slack_px = read_defaults(scene_file.scene.model).factor
     try:
-        colours, notes = source.colours(background, background.image, size, slack_px)
+        photo, notes = source.photo(background, background.image, size, slack_px)
     except PictureError as wrong:
         raise SceneError([Problem(place, wrong.message, wrong.hint)]) from wrong
     for note in notes:
         warnings.append(Problem(place, f"{quote(written)} {note.message}", note.hint, "warning"))
-    return colours
+    return photo

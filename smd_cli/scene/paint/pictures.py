@@ -1,4 +1,4 @@
-"""Pictures from files: one channel of them as paint, or their colours.
+"""Pictures from files: one channel of them as paint.
 
 Every function here depends on its arguments alone, so that a file can be read again whenever it
 changes. What is wrong with a file is raised as a PictureError, which knows no place in the scene.
@@ -6,12 +6,9 @@ changes. What is wrong with a file is raised as a PictureError, which knows no p
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from smd_cli.scene.paint.boxes import Paint
@@ -30,8 +27,8 @@ __all__ = [
     "dimensions",
     "picture_size",
     "quote",
-    "read_colours",
     "read_mask",
+    "several",
 ]
 
 _FAINT = 8  # levels of 255: transparency that varies by less counts as the same everywhere
@@ -86,9 +83,9 @@ def read_mask(
     with opened(path, written, content) as source:
         size = upright(source.size, source.turn)
         if fit is None and at is None:
-            refuse_other_shape(size, canvas, slack_px, written)
+            refuse_other_shape(size, canvas, slack_px, written, layer=True)
         wanted = size if at else scaled(size, canvas, fit)
-        turn, notes = source.turn, _several(source)
+        turn, notes = source.turn, several(source)
         pixels = source.load(upright(wanted, turn))
         used, found = _choice(pixels) if channel is None else (channel, ())
         layer = turned(_layer(pixels, used, written), turn)
@@ -112,48 +109,8 @@ def _placed(layer: Image.Image, canvas: Size, at: Point, invert: bool, written: 
     return paint
 
 
-def read_colours(
-    path: Path,
-    written: str,
-    canvas: Size,
-    *,
-    under: tuple[int, int, int] = (255, 255, 255),
-    slack_px: int = 8,
-    tell: Callable[[Note], object] = lambda _: None,
-    content: bytes | None = None,
-) -> npt.NDArray[np.uint8]:
-    """Read an image as colours (H, W, 3) of 0..255 in sRGB that fill the canvas.
-
-    What is transparent shows the colour `under` it. Its aspect ratio may differ from the canvas'
-    by up to `slack_px` there. `tell` gets what is hardly meant; `content` is as for
-    `read_mask`. Raises PictureError.
-    """
-    with opened(path, written, content) as source:
-        size, turn = upright(source.size, source.turn), source.turn
-        refuse_other_shape(size, canvas, slack_px, written, fits=False)
-        notes = _several(source)
-        pixels = source.load(upright(canvas, turn))
-        colours, unapplied = to_srgb(pixels)
-    for note in (*notes, *([unapplied] if unapplied else [])):
-        tell(note)
-    seen = colours.convert("RGB")
-    if pixels.alpha is not None and pixels.declared:
-        seen = _over(seen, pixels.alpha, under)
-    resized = turned(seen, turn).resize(canvas, Image.Resampling.LANCZOS)
-    return np.array(resized, dtype=np.uint8)
-
-
-def _over(colours: Image.Image, alpha: Image.Image, under: tuple[int, int, int]) -> Image.Image:
-    """Colours with their transparency over a plain colour, in mode RGB."""
-    if alpha.getextrema() == (255, 255):
-        return colours
-    whole = colours.copy()
-    whole.putalpha(alpha)
-    below = Image.new("RGBA", whole.size, (*under, 255))
-    return Image.alpha_composite(below, whole).convert("RGB")
-
-
-def _several(source: Source) -> tuple[Note, ...]:
+def several(source: Source) -> tuple[Note, ...]:
+    """That a file holds more than the picture that is taken."""
     if not source.several:
         return ()
     return (Note(f"holds several {source.several}: the first is used"),)

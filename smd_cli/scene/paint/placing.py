@@ -21,16 +21,17 @@ _TURNS = {
 
 
 def refuse_other_shape(
-    size: Size, canvas: Size, slack_px: int, written: str, *, fits: bool = True
+    size: Size, canvas: Size, slack_px: int, written: str, *, layer: bool = False
 ) -> None:
-    """Raise where a picture, scaled to lie within the canvas, leaves more than `slack_px` bare."""
+    """Raise where a picture, scaled to lie within the canvas, leaves more than `slack_px` bare.
+
+    A `layer` may have been cropped, and have its place.
+    """
     width, height = (side * _contain(size, canvas) for side in size)
     if max(canvas[0] - width, canvas[1] - height) <= slack_px:
         return
-    hint = (
-        "say how with fit: stretch, contain or cover" if fits else "crop it, or set size: to match"
-    )
-    if fits and size[0] <= canvas[0] and size[1] <= canvas[1]:
+    hint = "say how with fit: stretch, contain or cover"
+    if layer and size[0] <= canvas[0] and size[1] <= canvas[1]:
         hint = f"a layer cropped on export? export it at {dimensions(canvas)}, or place it with "
         hint += "at: [x, y]; else say how with fit: stretch, contain or cover"
     message = f"{quote(written)} measures {dimensions(size)}, another aspect ratio than the canvas'"
@@ -63,7 +64,7 @@ def scaled(size: Size, canvas: Size, fit: Fit | None) -> Size:
 def fitted(layer: Image.Image, canvas: Size, fit: Fit | None, invert: bool) -> Paint:
     """One channel scaled to the canvas; what `contain` leaves free stays bare."""
     size = scaled(layer.size, canvas, fit) if fit == "contain" else canvas
-    box = _middle(layer.size, canvas) if fit == "cover" else (0.0, 0.0, *layer.size)
+    box = middle(layer.size, canvas) if fit == "cover" else (0.0, 0.0, *layer.size)
     if box != (0, 0, *size):
         layer = layer.resize(size, _filter((box[2] - box[0], box[3] - box[1]), size), box=box)
     corner = ((canvas[0] - size[0]) // 2, (canvas[1] - size[1]) // 2)
@@ -85,7 +86,7 @@ def placed(layer: Image.Image, canvas: Size, corner: tuple[int, int], invert: bo
     return paint.inverted if invert else paint
 
 
-def _middle(size: Size, canvas: Size) -> tuple[float, float, float, float]:
+def middle(size: Size, canvas: Size) -> tuple[float, float, float, float]:
     """The largest box of the canvas' aspect ratio in the middle of a picture."""
     ratio = max(canvas[0] / size[0], canvas[1] / size[1])
     width, height = min(canvas[0] / ratio, size[0]), min(canvas[1] / ratio, size[1])

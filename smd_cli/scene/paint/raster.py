@@ -8,8 +8,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
+from smd_cli.scene.paint.deep import deep_samples
 from smd_cli.scene.paint.errors import PictureError, Size, quote, unread
 from smd_cli.scene.paint.jpeg import with_end
 from smd_cli.scene.paint.pixels import Pixels
@@ -49,6 +51,10 @@ class PillowSource:
         if not animated or self.picture.format == "MPO":
             return ""
         return "pages" if self.picture.format == "TIFF" else "frames"
+
+    def deep(self) -> npt.NDArray[np.uint16] | None:
+        """The samples (H, W, 1..4) of a PNG of 16 bits, of which Pillow gives 8; to ask first."""
+        return deep_samples(self.picture) if self.picture.format == "PNG" else None
 
     def load(self, wanted: Size, /) -> Pixels:
         """The first frame; a JPEG is scaled down while it is decoded."""

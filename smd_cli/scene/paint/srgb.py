@@ -40,6 +40,40 @@ def to_srgb(pixels: Pixels) -> tuple[Image.Image, Note | None]:
         return plain(colours), Note(_UNREADABLE, _HINT)
 
 
+def serves(profile: bytes, space: str) -> bool:
+    """Whether a profile can be applied to colours of a space: RGB or GRAY."""
+    from PIL import ImageCms, features
+
+    if not features.check("littlecms2"):
+        return False
+    try:
+        given = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if given.profile.xcolor_space.strip() != space:
+            return False
+        mode = next(mode for mode, own in _SPACES.items() if own == space)
+        srgb = ImageCms.createProfile("sRGB")
+        ImageCms.buildTransform(given, srgb, mode, "RGB")
+        ImageCms.buildTransform(srgb, given, "RGB", mode)
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return False
+    return True
+
+
+def from_srgb(colours: Image.Image, profile: bytes) -> Image.Image:
+    """Colours (RGB) of sRGB as those of a profile that `serves`; without one as they are."""
+    if not profile:
+        return colours
+    from PIL import ImageCms
+
+    wanted = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    srgb = ImageCms.createProfile("sRGB")
+    if _changes_nothing(ImageCms.buildTransform(wanted, srgb, "RGB", "RGB"), "RGB"):
+        return colours
+    changed = ImageCms.applyTransform(colours, ImageCms.buildTransform(srgb, wanted, "RGB", "RGB"))
+    assert changed is not None
+    return changed
+
+
 def _converted(colours: Image.Image, profile: bytes) -> Image.Image:
     """Colours through their profile; raises ValueError where it is one for other colours."""
     from PIL import ImageCms

@@ -26,14 +26,18 @@ def fit_warnings(
     table: StepTable,
     defaults: ModelDefaults,
     layers: Sequence[Layer],
+    scale: float = 1.0,
 ) -> Iterator[Problem]:
-    """Whether the model was made for such slots, such a canvas (W, H) and such brushes."""
+    """Whether the model was made for such slots, such a canvas (W, H) and such brushes.
+
+    Canvas and layers are what is generated, at a `scale` of the scene's.
+    """
     yield from _guessed_sampler(scene_file, table, defaults)
     yield from _foreign_timesteps(scene_file, table, defaults)
     yield from _skipped_layers(scene_file, defaults)
     if defaults.known or scene_file.scene.model.name in PRESETS:
         yield from _foreign_canvas(scene_file, size, defaults)
-        yield from _small_brushes(scene_file, defaults, layers)
+        yield from _small_brushes(scene_file, defaults, layers, scale)
 
 
 def _guessed_sampler(
@@ -104,7 +108,7 @@ def _size_place(scene_file: SceneFile) -> Place:
 
 
 def _small_brushes(
-    scene_file: SceneFile, defaults: ModelDefaults, layers: Sequence[Layer]
+    scene_file: SceneFile, defaults: ModelDefaults, layers: Sequence[Layer], scale: float
 ) -> Iterator[Problem]:
     """Brushes that span less than what the model draws well; those of a few cells are told else."""
     usual = min(_SMALLEST_CELLS * defaults.factor, min(defaults.native_size) // _SMALLEST_SHARE)
@@ -117,6 +121,10 @@ def _small_brushes(
         message += f"px the model {scene_file.scene.model.name} draws a thing just so, and below "
         message += "that hardly anything"
         place = scene_file.place("brushes", layer.brush.number - 1, "mask")
-        yield Problem(
-            place, message, f"make its mask larger than {smallest} px to see what it means"
-        )
+        hint = f"make its mask larger than {smallest} px to see what it means"
+        if scale < 1:
+            message += f" (the picture is painted at a scale of {scale:.2f})"
+            native = max(defaults.native_size)
+            hint = f"sampler: {{windows: {native}}} paints at full scale; a scene of its own for "
+            hint += "a brush that lies far from the others does too"
+        yield Problem(place, message, hint)

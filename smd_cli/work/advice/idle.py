@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from smd_cli.engine.schedule import StepTable
 from smd_cli.errors import KeyPath, Problem
 from smd_cli.models.facts import REVISION_HINT, ModelDefaults, idle_revision
+from smd_cli.scene.paint.photo import Photo
 from smd_cli.scene.paint.pictures import quote
 from smd_cli.scene.types import Output, Scene, SceneFile
 from smd_cli.work.advice.idle_sampler import idle_sampler
@@ -20,13 +21,18 @@ _PER_BRUSH = ("negative", "alpha", "blur", "strength")
 
 
 def idle_keys(
-    scene_file: SceneFile, defaults: ModelDefaults, table: StepTable, layers: Sequence[Layer]
+    scene_file: SceneFile,
+    defaults: ModelDefaults,
+    table: StepTable,
+    layers: Sequence[Layer],
+    photo: Photo | None = None,
 ) -> Iterator[Problem]:
-    """All keys that cannot act in this scene."""
+    """All keys that cannot act in this scene; `photo` is the picture that it paints into."""
     yield from _idle_negatives(scene_file, defaults)
     yield from _idle_strengths(scene_file)
     yield from _idle_defaults(scene_file)
     yield from _idle_background(scene_file)
+    yield from _idle_around_picture(scene_file, photo)
     yield from _idle_seeds(scene_file, layers)
     yield from _idle_model(scene_file)
     yield from _idle_motion(scene_file)
@@ -101,10 +107,28 @@ def _idle_background(scene_file: SceneFile) -> Iterator[Problem]:
         yield Problem(scene_file.place("background", "prompt"), message, hint)
     path = ("background", "color")
     white = below.color == (255, 255, 255)
-    if path in scene_file.places and not white and below.prompt and _hides_colour(scene):
+    written = path in scene_file.places and not white and below.image is None
+    if written and below.prompt and _hides_colour(scene):
         message = "color has no effect: the background's prompt paints over it from the first slot"
         hint = "leave out the prompt to keep the colour"
         yield Problem(scene_file.place(*path), message, hint)
+
+
+def _idle_around_picture(scene_file: SceneFile, photo: Photo | None) -> Iterator[Problem]:
+    """How a picture is to lie where it lies anyway, and the colour that it hides."""
+    below = scene_file.scene.background
+    path = ("background", "fit")
+    if path in scene_file.places and photo is None:
+        message = "fit has no effect: the background has no image"
+        yield Problem(scene_file.place(*path), message, "leave it out")
+    elif path in scene_file.places and scene_file.scene.size is None:
+        message = "fit has no effect: the canvas takes the picture's own size"
+        yield Problem(scene_file.place(*path), message, "size: says how large the canvas is")
+    path = ("background", "color")
+    shows = photo is None or photo.has_alpha or below.fit == "contain"
+    if path in scene_file.places and not shows:
+        message = "color has no effect: the picture is opaque and fills the canvas"
+        yield Problem(scene_file.place(*path), message, "leave it out")
 
 
 def _mixes(scene: Scene) -> bool:

@@ -127,7 +127,7 @@ def _layer(laid: Laid, table: StepTable, mask_type: str, owners: _Owners) -> Lay
         brush=brush,
         area_px=paint.sum / FULL,
         peak=paint.peak / FULL,
-        box=_box(paint),
+        box=box_of(paint),
         slots=int((acting > 0).sum()),
         held=_cause(laid, weights) if late else None,
         covered=covered,
@@ -137,7 +137,7 @@ def _layer(laid: Laid, table: StepTable, mask_type: str, owners: _Owners) -> Lay
     )
 
 
-def _box(paint: Paint) -> Box | None:
+def box_of(paint: Paint) -> Box | None:
     """Left, top, width and height of all paint."""
     rows, columns = paint.window
     width, height = columns.stop - columns.start, rows.stop - rows.start
