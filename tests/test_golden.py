@@ -168,7 +168,7 @@ PERTURBED = {
 @pytest.mark.parametrize(("fails", "change"), PERTURBED.values(), ids=PERTURBED)
 def test_perturbed_file_fails(fails: str, change: Callable[[Arrays], None], tmp_path: Path) -> None:
     backbone = backbone_in(OURS)
-    config, held = last_frame(*read(OURS / "continuous_boot1.npz"))
+    config, held = last_frames(1, *read(OURS / "continuous_boot1.npz"))
     change(held)
     path = write(tmp_path / "perturbed.npz", config, held)
     if not fails:
@@ -178,12 +178,13 @@ def test_perturbed_file_fails(fails: str, change: Callable[[Arrays], None], tmp_
         check(path, backbone)
 
 
-def last_frame(config: dict[str, Any], held: Arrays) -> tuple[dict[str, Any], Arrays]:
-    """The same file with nothing but its last frame, for speed."""
-    first, last = config["valid_from"], config["frames"] - 1
-    held["frame_noise"] = held["frame_noise"][last - first :][:1]
-    held["latents"] = held["latents"][last:]
-    return {**config, "valid_from": 0, "frames": 1}, held
+def last_frames(count: int, config: dict[str, Any], held: Arrays) -> tuple[dict[str, Any], Arrays]:
+    """The same file with nothing but its last frames, for speed."""
+    first, frames = config["valid_from"], config["frames"]
+    count = min(count, frames - first)
+    held["frame_noise"] = held["frame_noise"][frames - first - count :][:count]
+    held["latents"] = held["latents"][frames - count :]
+    return {**config, "valid_from": 0, "frames": count}, held
 
 
 def write(path: Path, config: dict[str, Any], held: Arrays) -> Path:

@@ -18,7 +18,7 @@ from test_golden import (
     OURS,
     Arrays,
     backbone_in,
-    last_frame,
+    last_frames,
     near,
     read,
 )
@@ -77,7 +77,7 @@ def check(config: dict[str, Any], held: Arrays, backbone: Backbone) -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_golden_file(path: Path) -> None:
-    check(*read(path), backbone_in(GOLDEN))
+    check(*last_frames(2, *read(path)), backbone_in(GOLDEN))
 
 
 @pytest.mark.parametrize("vector", vectors.ALL, ids=lambda vector: vector.name)
@@ -88,7 +88,7 @@ def test_other_files_of_the_format(vector: vectors.Vector) -> None:
 
 @pytest.mark.parametrize("key", ["masks_quantized", "latents", "init_noise", "frame_noise"])
 def test_a_file_that_says_something_else_fails(key: str) -> None:
-    config, held = last_frame(*read(OURS / "continuous_boot1.npz"))
+    config, held = last_frames(1, *read(OURS / "continuous_boot1.npz"))
     moved: npt.NDArray[Any] = held[key].reshape(-1)
     moved[moved.size // 2] += np.float32(0.5) * moved.std()
     with pytest.raises(AssertionError):

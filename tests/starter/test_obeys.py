@@ -13,7 +13,7 @@ from smd_cli.starter.evaluation_scenes import random_scene
 from smd_cli.starter.export import SAMPLER
 from smd_cli.starter.figures import figures
 
-SCENES = 16
+SCENES = 8
 
 
 @pytest.mark.slow
