@@ -125,6 +125,7 @@ def test_a_shell_s_own_pipe_and_standard_input_are_read() -> None:
     assert done.stdout.count("masks/fox.png") == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("command", ["render", "compare"])
 def test_so_does_what_paints(
