@@ -9,6 +9,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
+from smd_cli.backbone.attention import Blend, BlendingProcessor, can_blend
 from smd_cli.backbone.autoencoder import Autoencoder
 from smd_cli.backbone.parts import Parts
 from smd_cli.engine.contract import Rows
@@ -26,10 +27,14 @@ class UNetBackbone:
         self._guidance_width: int | None = config.time_cond_proj_dim
         self.device = parts.device
         self.factor = parts.factor
-        self.multiple = parts.factor * 2 ** (len(config.block_out_channels) - 1)
+        self._levels = len(config.block_out_channels)
+        self.multiple = parts.factor * 2 ** (self._levels - 1)
         self.window_px, self.native_px = parts.window_px, parts.native_px
         self.channels: int = config.in_channels
         self.embeds_guidance = self._guidance_width is not None
+        self.blends = can_blend(self._unet)
+        if self.blends:
+            self._unet.set_attn_processor(BlendingProcessor())
 
     def step_table(
         self,
@@ -46,10 +51,10 @@ class UNetBackbone:
         output = self._unet(
             rows.x.to(dtype),
             rows.timesteps,
-            encoder_hidden_states=rows.conditioning["tokens"].to(dtype),
             timestep_cond=self._embedded(rows),
             added_cond_kwargs=self._added(rows),
             return_dict=False,
+            **self._attended(rows),
         )[0]
         return cast(Tensor, output.float())
 
@@ -58,6 +63,17 @@ class UNetBackbone:
 
     def decode_latents(self, latents: Tensor, wraps: Wrapped = NOT_WRAPPED) -> Tensor:
         return self._vae.decode(latents, wraps)
+
+    def _attended(self, rows: Rows) -> Mapping[str, Any]:
+        """The prompts; where a row has several, their mean stands in wherever one is asked for."""
+        told, dtype = rows.conditioning, self._unet.dtype
+        if told.get("shares") is None:
+            return {"encoder_hidden_states": told["tokens"].to(dtype)}
+        blend = Blend.of(told, self._levels, dtype)
+        return {
+            "encoder_hidden_states": blend.mean,
+            "cross_attention_kwargs": {"blend": blend},
+        }
 
     def _added(self, rows: Rows) -> Mapping[str, Any] | None:  # noqa: ARG002
         """What the UNet is told besides the prompt."""

@@ -36,11 +36,14 @@ class Option:
         )
 
 
-OFF = Option("smd, all options off", ("sampler.windows=off",), dtype="fp32")
+OFF = Option(
+    "smd, all options off", ("sampler.windows=off", "sampler.blend_after=never"), dtype="fp32"
+)
 """Takes back what the options below do, where that is not how things are without them."""
 
 OPTIONS = (
     Option("windows", ("sampler.windows=auto",)),
+    Option("one row for all", ("sampler.blend_after=bootstrap",)),
     Option("bf16", dtype="bf16"),
     Option("one by one", order="single"),
 )

@@ -21,6 +21,8 @@ class Conditioning:
 
     Every family has `tokens` (R, L, D), its encoded prompts; others as it needs them, such as
     `pooled` (R, E), `mask` (R, L) of bool, or `guidance` (R,), where the network takes the scale.
+    Where a row serves P brushes (`blending`), `tokens` are (R, P, L, D), `mask` (R, P, L), and
+    `shares` (R, P, h, w) ≥ 0 say how much each counts in the row's cells.
     """
 
     tensors: Mapping[str, Tensor]
@@ -124,7 +126,8 @@ class Backbone(Protocol):
     `factor`: canvas pixels per latent cell; `multiple`: canvas sides must be multiples of it;
     `window_px` and `native_px`: the least side of a row that it still draws well, and the side that
     it is at home with; `channels`: latent channels C; `embeds_guidance`: the network takes the
-    guidance scale itself, with the conditioning, and needs no negative rows.
+    guidance scale itself, with the conditioning, and needs no negative rows; `blends`: a row may
+    serve several brushes.
     """
 
     device: torch.device
@@ -134,6 +137,7 @@ class Backbone(Protocol):
     native_px: int
     channels: int
     embeds_guidance: bool
+    blends: bool
 
     def step_table(
         self, steps: int | None, timesteps: Sequence[int] | None, size: tuple[int, int]

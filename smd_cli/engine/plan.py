@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -18,6 +18,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from smd_cli.engine.blending import Shared, first_blended, shared_rows
 from smd_cli.engine.contract import Backbone, Conditioning
 from smd_cli.engine.crop import cropped_brushes, cropped_picture, scene_crop
 from smd_cli.engine.layers import (
@@ -53,13 +54,14 @@ class Plan:
     `weights`: what each brush weighs in every slot; `conditioning` and `negative`: a row for each
     of the P brushes, which may differ in length, the latter None where guidance needs none;
     `background` (C, h, w): the clean latent under everything; `boot_backgrounds` (S, C, h, w): what
-    surrounds a brush in the bootstrap slots; `windows[i][p]`: what a brush's rows see in a slot;
-    `slot_noise` (T, C, h, w); `start_noise` gives a frame's first x (C, h, w); `brush_noise`
-    (P, T, C, h, w) only where averaging comes after the noise; `returns_leak`: brush 0 takes what
-    the others give back; `size` (W, H) of the finished picture; `wraps`: which of its sides go on
-    at the other end; `factor`: canvas pixels per latent cell; `keeps_noise`: a DDIM step, which
-    goes on with the noise that a brush found instead of drawing any. `paste`: how the result, of
-    `size`, is laid into a picture, where the scene has one.
+    surrounds a brush in the bootstrap slots; `windows[i][p]`: what a brush's own rows see in a
+    slot, `shared[i]` the rows of a slot that serve several; `slot_noise` (T, C, h, w);
+    `start_noise` gives a frame's first x (C, h, w); `brush_noise` (P, T, C, h, w) only where
+    averaging comes after the noise; `returns_leak`: brush 0 takes what the others give back; `size`
+    (W, H) of the finished picture; `wraps`: which of its sides go on at the other end; `factor`:
+    canvas pixels per latent cell; `keeps_noise`: a DDIM step, which goes on with the noise that a
+    brush found instead of drawing any. `paste`: how the result, of `size`, is laid into a picture,
+    where the scene has one.
     """
 
     table: StepTable
@@ -69,6 +71,7 @@ class Plan:
     background: Tensor
     boot_backgrounds: Tensor
     windows: tuple[tuple[tuple[Window, ...], ...], ...]
+    shared: tuple[tuple[Shared, ...], ...]
     slot_noise: Tensor
     start_noise: Callable[[int], Tensor]
     guidance: Guidance
@@ -90,7 +93,16 @@ class Plan:
     @cached_property
     def acting(self) -> tuple[tuple[int, ...], ...]:
         """For every slot the brushes that have any weight in it; the others cost no network row."""
-        return tuple(tuple(p for p, own in enumerate(slot) if own) for slot in self.windows)
+        return tuple(
+            tuple(sorted({brush for brushes, _ in self.seen_in(slot) for brush in brushes}))
+            for slot in range(self.table.slots)
+        )
+
+    def seen_in(self, slot: int) -> Iterator[tuple[tuple[int, ...], Window]]:
+        """The network rows of a frame in a slot: which brushes each serves, and what it sees."""
+        for brush, windows in enumerate(self.windows[slot]):
+            yield from (((brush,), window) for window in windows)
+        yield from ((shared.brushes, shared.window) for shared in self.shared[slot])
 
     @property
     def rows(self) -> int:
@@ -105,11 +117,11 @@ class Plan:
     @cached_property
     def _row_cells(self) -> list[int]:
         found = []
-        for slot, brushes in enumerate(self.windows):
-            for p, own in enumerate(brushes):
-                first = all(not early[p] for early in self.windows[:slot])
+        for slot in range(self.table.slots):
+            for brushes, window in self.seen_in(slot):
+                first = all(brushes[0] not in early for early in self.acting[:slot])
                 asks = {"full": True, "initialize": first}.get(self.guidance.type, False)
-                found += [math.prod(window.shape) for window in own] * (1 + asks)
+                found += [math.prod(window.shape)] * (1 + asks)
         return found
 
     @property
@@ -222,6 +234,7 @@ class Planner:
         renoises = stream and not sampler.preaverage
         centred = slots if stream else 0
         returns = slots if generated and sampler.bootstrap.leak > 0 else 0
+        apart = first_blended(scene, table.slots, backbone.blends)
         conditioning, negative = self._conditioning(scene, generated, guidance)
         noise = seeded_noise(scene, painted, plain.shape, table.slots, backbone.factor)
         return Plan(
@@ -231,7 +244,8 @@ class Planner:
             negative=negative,
             background=plain,
             boot_backgrounds=_mixed_backgrounds(white, plain, sampler.bootstrap.mix, slots),
-            windows=_windows(weights, legal, scene.wraps, centred, returns),
+            windows=_windows(weights, legal, scene.wraps, centred, returns, apart),
+            shared=shared_rows(weights, legal, scene.wraps, apart),
             wraps=scene.wraps,
             slot_noise=noise.slots().to(device),
             start_noise=lambda frame: noise.start(frame).to(device),
@@ -347,9 +361,9 @@ class Planner:
 
 
 def _windows(
-    weights: Weights, legal: Legal | None, wraps: Wrapped, centred: int, returns: int
+    weights: Weights, legal: Legal | None, wraps: Wrapped, centred: int, returns: int, apart: int
 ) -> tuple[tuple[tuple[Window, ...], ...], ...]:
-    """The windows of every slot and brush.
+    """The windows of every slot and brush, before slot `apart`.
 
     Brushes are `centred` in the first so many slots. In the first `returns` the background acts
     wherever others may give back to it.
@@ -363,6 +377,8 @@ def _windows(
     return tuple(
         tuple(
             windows_of(support(brush, slot), legal, wraps, centred=slot < centred)
+            if slot < apart
+            else ()
             for brush in range(len(weights))
         )
         for slot in range(weights.slots)

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from smd_cli.engine.blending import blended
 from smd_cli.engine.contract import Conditioning, Rows
 from smd_cli.engine.windows import Numbers, Window, places
 
@@ -59,14 +60,14 @@ class Coefficients:
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """A row: flight number `flight`, in `slot`, seen by `brush` through `window`.
+    """A row: flight number `flight`, in `slot`, seen by `brushes`, mostly one, through `window`.
 
     `cells` (n,): which cells of its canvas it sees.
     """
 
     flight: int
     slot: int
-    brush: int
+    brushes: tuple[int, ...]
     window: Window
     cells: Numbers
 
@@ -92,9 +93,10 @@ class Call:
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """Rows whose windows have one `shape` (h, w).
+    """Rows whose windows have one `shape` (h, w), and that serve as many brushes each.
 
-    `flight`, `brush`, `slot` (R,) say whose view each row is, `dense` (R,) its place among all F·P;
+    `flight`, `brush`, `slot` (R,) say whose view each row is (of several brushes', the first), and
+    `dense` (R,) its place among all F·P;
     `cells` (R, n): which cell of the canvas each of its own is; `weights` (R, 1, h, w): what it
     counts there; `boot` (B,) and `asking` (A,) are indices of rows. Of bootstrapped rows, (B, …):
     `inside` their brush's own weight, `background` the noised surroundings, `leaks` whether they
@@ -183,15 +185,14 @@ def cut(canvases: Tensor, number: Tensor, cells: Tensor, shape: tuple[int, int])
 def make_step(plan: Plan, at: Sequence[At]) -> Step:
     """The step of flights at these slots."""
     views = [
-        View(flight, slot, brush, window, _cells(window, plan.sides))
+        View(flight, slot, brushes, window, _cells(window, plan.sides))
         for flight, (slot, _) in enumerate(at)
-        for brush in plan.acting[slot]
-        for window in plan.windows[slot][brush]
+        for brushes, window in plan.seen_in(slot)
     ]
-    shaped: dict[tuple[int, int], list[View]] = {}
+    shaped: dict[tuple[tuple[int, int], int], list[View]] = {}
     for view in views:
-        shaped.setdefault(view.window.shape, []).append(view)
-    groups = tuple(_group(plan, shape, own, at) for shape, own in shaped.items())
+        shaped.setdefault((view.window.shape, len(view.brushes)), []).append(view)
+    groups = tuple(_group(plan, shape, own, at) for (shape, _), own in shaped.items())
     ordered = [view for own in shaped.values() for view in own]
     slots = [slot for slot, _ in at]
     flights = plan.indices(slots)
@@ -212,28 +213,35 @@ def _group(plan: Plan, shape: tuple[int, int], views: Sequence[View], at: Sequen
     asking = [n for n, view in enumerate(views) if _asks_negative(plan, view, at[view.flight][1])]
     boots = [n for n, view in enumerate(views) if view.slot < plan.bootstrap_slots]
     slot = plan.indices([view.slot for view in views])
-    brush = plan.indices([view.brush for view in views])
+    brushes = plan.indices([view.brushes for view in views])
     cells = plan.indices(np.stack([view.cells for view in views]))
     boot = plan.indices(boots)
-    weights = [plan.weights.cut(view.brush, view.slot, view.window) for view in views]
-    masks = plan.beside(np.stack(weights))[:, None]
+    each = plan.beside(np.stack([_weights(plan, view) for view in views]))
+    masks = each.sum(dim=1, keepdim=True)
     shares = plan.beside(np.stack([view.window.share for view in views]))
     return Group(
         shape=shape,
-        calls=_calls(plan, views, asking),
+        calls=_calls(plan, views, asking, each),
         flight=plan.indices([view.flight for view in views]),
-        brush=brush,
+        brush=brushes[:, 0],
         slot=slot,
-        dense=plan.indices([v.flight * len(plan.weights) + v.brush for v in views]),
+        dense=plan.indices([v.flight * len(plan.weights) + v.brushes[0] for v in views]),
         cells=cells,
         weights=masks * shares[:, None],
         boot=boot,
         asking=plan.indices(asking),
         inside=masks[boot],
         background=cut(plan.noised_backgrounds, slot[boot], cells[boot], shape),
-        leaks=plan.indices([not (plan.returns_leak and views[n].brush == 0) for n in boots]).bool(),
+        leaks=plan.indices(
+            [not (plan.returns_leak and 0 in views[n].brushes) for n in boots]
+        ).bool(),
         table=plan.coefficients.at(slot),
     )
+
+
+def _weights(plan: Plan, view: View) -> npt.NDArray[np.float32]:
+    """What a view's brushes weigh where it looks, (P, h, w)."""
+    return np.stack([plan.weights.cut(p, view.slot, view.window) for p in view.brushes])
 
 
 def _cells(window: Window, sides: tuple[int, int]) -> Numbers:
@@ -259,7 +267,7 @@ def _meeting(
     for view in views:
         place = view.flight, depth[view.flight, view.cells], view.cells
         sources[place] = np.arange(first, first + len(view.cells))
-        if shares is not None and view.brush == 0:
+        if shares is not None and 0 in view.brushes:
             shares[place] = view.window.share.ravel()
         depth[view.flight, view.cells] += 1
         first += len(view.cells)
@@ -272,16 +280,22 @@ def _asks_negative(plan: Plan, view: View, since: int) -> bool:
     R-CFG `initialize` asks once under each plan: in the first slot in which the brush acts.
     """
     if plan.guidance.type == "initialize":
-        return not any(view.brush in plan.acting[early] for early in range(since, view.slot))
+        [brush] = view.brushes
+        return not any(brush in plan.acting[early] for early in range(since, view.slot))
     return plan.guidance.type == "full"
 
 
-def _calls(plan: Plan, views: Sequence[View], asking: Sequence[int]) -> tuple[Call, ...]:
-    """The calls for views of one shape, and for the negative prompts of those asking."""
-    told = [plan.conditioning[view.brush] for view in views]
+def _calls(
+    plan: Plan, views: Sequence[View], asking: Sequence[int], weights: Tensor
+) -> tuple[Call, ...]:
+    """The calls for views of one shape, and for the negative prompts of those asking.
+
+    `weights` (R, P, h, w): what each view's brushes count where it looks.
+    """
+    told = [_told(plan.conditioning, *pair) for pair in zip(views, weights, strict=True)]
     if asking:
         assert plan.negative is not None
-        told += [plan.negative[views[n].brush] for n in asking]
+        told += [_told(plan.negative, views[n], weights[n]) for n in asking]
     seen = [*views, *(views[n] for n in asking)]
     alike: dict[object, list[int]] = {}
     for n, conditioning in enumerate(told):
@@ -295,6 +309,11 @@ def _calls(plan: Plan, views: Sequence[View], asking: Sequence[int]) -> tuple[Ca
         )
         for rows in alike.values()
     )
+
+
+def _told(prompts: Sequence[Conditioning], view: View, weights: Tensor) -> Conditioning:
+    own = [prompts[brush] for brush in view.brushes]
+    return own[0] if len(own) == 1 else blended(own, weights)
 
 
 def _place(plan: Plan, window: Window) -> tuple[int, ...]:

@@ -25,6 +25,7 @@ MaskType = Literal["discrete", "continuous", "semi-continuous"]
 Method = Literal["stream", "multidiffusion"]
 GuidanceType = Literal["none", "full", "self", "initialize"]
 Windows = int | Literal["auto", "off"]
+BlendAfter = int | Literal["never", "bootstrap"]
 NoiseKind = Literal["independent", "fixed", "walk"]
 Channel = Literal["alpha", "luma", "red", "green", "blue"]
 Fit = Literal["stretch", "contain", "cover"]
@@ -166,7 +167,8 @@ class Sampler:
 
     `method` ``multidiffusion`` is the slow baseline: DDIM steps whose results are averaged.
     `windows`: the least side in pixels of what a brush's network rows see; ``auto`` is the model's,
-    ``off`` the whole canvas.
+    ``off`` the whole canvas. `blend_after`: the slot (from 0) from which on one row serves all
+    brushes, which the network blends; ``bootstrap`` the first that is not bootstrapped.
     """
 
     preset: SamplerPreset = "auto"
@@ -180,6 +182,7 @@ class Sampler:
     preaverage: bool = True
     method: Method = "stream"
     windows: Windows = "auto"
+    blend_after: BlendAfter = "never"
 
 
 MULTIDIFFUSION = Sampler(

@@ -51,15 +51,22 @@ def variants(scene: Scene) -> tuple[Variant, ...]:
     own = scene.sampler
     soft = own.mask_type if own.mask_type != "discrete" else "continuous"
     booted = own.bootstrap if own.bootstrap.steps else Bootstrap()
-    plain = replace(own, preaverage=False, bootstrap=Bootstrap(steps=0), mask_type="discrete")
+    plain = replace(
+        own,
+        preaverage=False,
+        bootstrap=Bootstrap(steps=0),
+        mask_type="discrete",
+        blend_after="never",
+    )
     averaged = replace(plain, preaverage=True)
     started = replace(averaged, bootstrap=booted)
+    whole = replace(started, mask_type=soft, blend_after=own.blend_after)
     return (
         Variant("MultiDiffusion (50 DDIM steps)", _hard(scene, MULTIDIFFUSION)),
         Variant("few steps, plain average", _hard(scene, plain)),
         Variant("+ pre-averaging", _hard(scene, averaged)),
         Variant("+ bootstrapping", _hard(scene, started)),
-        Variant("+ quantised masks", replace(scene, sampler=replace(started, mask_type=soft))),
+        Variant("+ quantised masks", replace(scene, sampler=whole)),
     )
 
 

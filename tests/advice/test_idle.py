@@ -124,6 +124,21 @@ IDLE = [
         "2:40 bootstrap.steps 3 takes all of 3 slots: no brush ever sees what is around it",
         scene("sampler: {steps: 3, bootstrap: {steps: 2}}"),
     ),
+    (
+        scene(SEA, "sampler: {preset: paper, blend_after: bootstrap}"),
+        "3:39 blend_after has no effect: preset: paper paints every brush by itself",
+        scene(SEA, "sampler: {blend_after: bootstrap}"),
+    ),
+    (
+        scene("sampler: {blend_after: bootstrap}"),
+        "2:24 blend_after has no effect: there is no second prompt to blend with",
+        scene("sampler: {blend_after: never}"),
+    ),
+    (
+        scene(SEA, "sampler: {steps: 4, blend_after: 4}"),
+        "3:34 blend_after has no effect: the last of 4 slots is 3, counted from 0",
+        scene(SEA, "sampler: {steps: 4, blend_after: 3}"),
+    ),
 ]
 
 

@@ -190,6 +190,7 @@ def test_another_precision_is_held_against_the_published_one_too() -> None:
         ("plain, published", "fp32"),
         (OFF.name, "fp32"),
         ("windows", "fp32"),
+        ("one row for all", "fp32"),
         ("bf16", "bf16"),
         ("one by one", "fp32"),
     ]
@@ -204,7 +205,7 @@ def test_gains_are_held_against_ours_where_nothing_is_on(subject: Subject) -> No
     assert [(gain.fast, gain.slow) for gain in figures.gains] == [
         (option.name, OFF.name) for option in OPTIONS
     ]
-    dtypes = ["fp32", "fp32", "fp32", "fp32", "bf16", "fp32"]
+    dtypes = ["fp32", "fp32", "fp32", "fp32", "fp32", "bf16", "fp32"]
     assert [side.dtype for side in figures.sides] == dtypes
 
 

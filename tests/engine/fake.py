@@ -18,7 +18,8 @@ from smd_cli.scene.types import NOT_WRAPPED, Wrapped
 class FakeBackbone:
     """Every output element depends on x, its place (if `placed`), the timestep and the prompt.
 
-    With a `reach` it depends on so many cells around it too, as in a network that convolves.
+    With a `reach` it depends on so many cells around it too, as in a network that convolves. Of a
+    row's several prompts each acts where it has a share.
     `calls`: the timesteps of the rows of every network call. `encoded`: the prompts encoded.
     """
 
@@ -32,6 +33,7 @@ class FakeBackbone:
     native_px: int = 8192
     channels: int = 3
     embeds_guidance: bool = False
+    blends: bool = True
     calls: list[list[int]] = field(default_factory=list)
     encoded: list[str] = field(default_factory=list)
     pictures: int = 0
@@ -64,12 +66,17 @@ class FakeBackbone:
         self.calls.append(rows.timesteps.tolist())
         place = torch.arange(x[0].numel(), dtype=x.dtype).reshape(x.shape[1:]) / x[0].numel()
         place = place if self.placed else torch.zeros_like(place)
-        first, second = told["tokens"][:, 0, :, None, None, None].unbind(1)
+        shares = told.get("shares")
+        tokens = told["tokens"] if shares is not None else told["tokens"][:, None]
+        shares = x.new_ones(1, 1, 1, 1) if shares is None else shares
+        shares = (shares / shares.sum(dim=1, keepdim=True).clamp_min(1e-9))[:, :, None]
+        first, second = tokens[:, :, 0, :, None, None, None].unbind(2)
         pooled = told["pooled"][:, 0, None, None, None]
         tau = rows.timesteps[:, None, None, None].float() / 1000
         if self.reach:  # beyond the edge there is nothing, as in a UNet
             x = x + F.avg_pool2d(x, 2 * self.reach + 1, stride=1, padding=self.reach)
-        return torch.sin(x + 3 * place + 2 * first) * (0.8 + tau / 4) + second * place + pooled / 3
+        each = torch.sin(x[:, None] + 3 * place + 2 * first) * (0.8 + tau[:, None] / 4)
+        return ((each + second * place) * shares).sum(dim=1) + pooled / 3
 
     def encode_image(self, image: Tensor, wraps: Wrapped = NOT_WRAPPED) -> Tensor:  # noqa: ARG002
         self.pictures += len(image)

@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from smd_cli.engine.contract import Rows
 from smd_cli.engine.flight import Flight, advance, launch
 from smd_cli.engine.plan import Plan
-from smd_cli.scene.types import Background, Bootstrap, Guidance
+from smd_cli.scene.types import Background, BlendAfter, Bootstrap, Guidance
 
 from .fake import FakeBackbone
 from .scenes import box, brush, plan, scene
@@ -40,7 +40,7 @@ class Counted(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return func(*args, **(kwargs or {}))
 
 
-def made(count: int, guidance: Any, leak: float) -> Plan:
+def made(count: int, guidance: Any, leak: float, blend_after: BlendAfter = "never") -> Plan:
     """A plan with so many brushes over a prompt, all bootstrapped and centred in two slots."""
     brushes = [brush(n, f"thing {n}", negative="no") for n in range(1, count + 1)]
     paint = [box(n, n, n + 9, n + 7) for n in range(count)]
@@ -49,6 +49,8 @@ def made(count: int, guidance: Any, leak: float) -> Plan:
         background=Background("a hill"),
         guidance=Guidance(guidance, 1.3),
         bootstrap=Bootstrap(2, 1.5, leak),
+        cover=1.0,
+        blend_after=blend_after,
     )
     return plan(Halving(), wanted, paint)
 
@@ -77,6 +79,13 @@ def test_nothing_is_copied_and_no_row_is_alone(guidance: str, leak: float) -> No
     assert not BETWEEN & set(many)
     assert few == many
     assert sum(many.values()) > 10
+
+
+@pytest.mark.parametrize("guidance", ["none", "full"])
+def test_nor_where_rows_serve_several_brushes(guidance: str) -> None:
+    few, many = (operations(made(count, guidance, 0.0, "bootstrap")) for count in (2, 7))
+    assert not BETWEEN & set(many)
+    assert few == many
 
 
 def test_the_counter_counts() -> None:

@@ -73,6 +73,7 @@ sampler:
   noise: walk
   preaverage: true
   windows: 192
+  blend_after: bootstrap
 output: {fps: 12, loop: true, quality: 90}
 """
 SCENES = (EVERY_KEY, *(path.read_text("utf-8") for path in sorted(FOLDER.glob("*.yaml"))))

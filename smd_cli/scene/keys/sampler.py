@@ -14,6 +14,7 @@ from smd_cli.scene.keys.sections import Reader, Section, wrong
 from smd_cli.scene.text.nodes import Node
 from smd_cli.scene.types import (
     MULTIDIFFUSION,
+    BlendAfter,
     Bootstrap,
     Guidance,
     GuidanceType,
@@ -34,6 +35,7 @@ _PRESETS: tuple[SamplerPreset, ...] = get_args(SamplerPreset)
 _MASK_TYPES: tuple[MaskType, ...] = get_args(MaskType)
 _GUIDANCE_TYPES: tuple[GuidanceType, ...] = get_args(GuidanceType)
 _WINDOWS: tuple[Literal["auto", "off"], ...] = ("auto", "off")
+_BLEND_AFTER: tuple[Literal["never", "bootstrap"], ...] = ("never", "bootstrap")
 _NOISE_KINDS: tuple[NoiseKind, ...] = get_args(NoiseKind)
 
 
@@ -47,7 +49,7 @@ def read_sampler(node: Node, own: Sampler) -> Sampler:
         respaced = keys.get("steps", _steps(start), start)
         timesteps = keys.get("timesteps", _timesteps, None)
         start = replace(start, steps=None, timesteps=timesteps) if timesteps else respaced
-        return replace(
+        made = replace(
             start,
             mask_type=keys.get("mask_type", one_of(*_MASK_TYPES), start.mask_type),
             cover=keys.get("cover", number(0, 1), start.cover),
@@ -56,7 +58,13 @@ def read_sampler(node: Node, own: Sampler) -> Sampler:
             noise=keys.get("noise", one_of(*_NOISE_KINDS), start.noise),
             preaverage=keys.get("preaverage", flag, start.preaverage),
             windows=keys.get("windows", _windows, start.windows),
+            blend_after=keys.get("blend_after", _blend_after, start.blend_after),
         )
+        unfit = _unblended(made)
+        if not unfit:
+            return made
+        keys.refuse("blend_after", *unfit)
+        return replace(made, blend_after="never")
 
 
 def leaking(sampler: Sampler, root: Node, model: ModelRef) -> Sampler:
@@ -131,6 +139,31 @@ def _windows(node: Node) -> Windows:
     if isinstance(node.value, str):
         return one_of(*_WINDOWS)(node)
     return whole(MIN_SIDE_PX, MAX_SIDE_PX)(node)
+
+
+def _blend_after(node: Node) -> BlendAfter:
+    if isinstance(node.value, str):
+        return one_of(*_BLEND_AFTER)(node)
+    return whole(0, MAX_STEPS)(node)
+
+
+def _unblended(sampler: Sampler) -> tuple[str, str] | None:
+    """Why no row can serve several brushes as a sampler has it, with a hint."""
+    boot, first = sampler.bootstrap.steps, sampler.blend_after
+    if first == "never":
+        return None
+    if sampler.guidance.type == "initialize":
+        message = (
+            "blend_after cannot go with guidance: initialize, which keeps a start for each brush"
+        )
+        return message, "guidance: none, full and self can"
+    if sampler.method == "stream" and not sampler.preaverage:
+        message = "blend_after cannot go with preaverage: false, which noises each brush by itself"
+        return message, "leave preaverage out"
+    if first != "bootstrap" and first < boot:
+        message = f"blend_after must be {boot} or more, not {first}: bootstrap.steps is {boot}"
+        return message, "blend_after: bootstrap is the first slot that can"
+    return None
 
 
 def _timesteps(node: Node) -> tuple[int, ...]:

@@ -17,7 +17,8 @@ _SECTIONS: tuple[tuple[str, str, str], ...] = (
     (
         "sampler",
         "under sampler:",
-        "method preset steps timesteps mask_type cover bootstrap guidance noise preaverage windows",
+        "method preset steps timesteps mask_type cover bootstrap guidance noise preaverage windows "
+        "blend_after",
     ),
     ("bootstrap", "under sampler.bootstrap:", "steps mix leak"),
     ("guidance", "under sampler.guidance:", "type scale delta"),

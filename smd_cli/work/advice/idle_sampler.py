@@ -18,6 +18,7 @@ def idle_sampler(
     """Guidance that guides nothing, bootstrapping of no slot or of all, cover of nothing."""
     yield from _idle_guidance(scene_file, defaults)
     yield from _idle_bootstrap(scene_file, table)
+    yield from _idle_blending(scene_file, table)
     sampler, covered = scene_file.scene.sampler, any(layer.covered for layer in layers)
     path = ("sampler", "cover")
     if path in scene_file.places and sampler.cover != Sampler().cover and not covered:
@@ -73,6 +74,24 @@ def _idle_bootstrap(scene_file: SceneFile, table: StepTable) -> Iterator[Problem
         message += "brush ever sees what is around it"
         hint = f"at most {table.slots - 1} leave a slot to melt into the picture"
         yield Problem(scene_file.place(*path), message, hint)
+
+
+def _idle_blending(scene_file: SceneFile, table: StepTable) -> Iterator[Problem]:
+    path, scene = ("sampler", "blend_after"), scene_file.scene
+    after, boot, below = scene.sampler.blend_after, scene.sampler.bootstrap.steps, scene.background
+    if path not in scene_file.places or after == "never":
+        return
+    prompts = len(scene.active) + (below.prompt is not None and below.image is None)
+    if scene.sampler.preset == "paper":
+        why, hint = "preset: paper paints every brush by itself", "leave it out"
+    elif prompts < 2:
+        why, hint = "there is no second prompt to blend with", "leave it out"
+    elif (boot if after == "bootstrap" else after) >= table.slots:
+        why = f"the last of {counted(table.slots, 'slot')} is {table.slots - 1}, counted from 0"
+        hint = "bootstrap.steps below that leaves slots to blend in" if after == "bootstrap" else ""
+    else:
+        return
+    yield Problem(scene_file.place(*path), f"blend_after has no effect: {why}", hint)
 
 
 def _usual(key: str) -> float:
