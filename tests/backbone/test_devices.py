@@ -10,6 +10,8 @@ from asked import whole_rows
 from torch import Tensor
 
 from smd_cli.backbone.loading import load
+from smd_cli.engine.blending import blended
+from smd_cli.engine.contract import Conditioning
 from smd_cli.models.ref import ModelRef
 
 META = torch.device("meta")
@@ -39,6 +41,7 @@ def test_a_model_computes_on_its_device(
         crosses(*rows.tensors.values())
         with META:
             x = torch.zeros(2, 4, 8, 8)
-            for told in (rows, rows.guided(2.0)):
+            one = blended([model.encode_prompts([p]) for p in ("a fox", "")], torch.ones(2, 8, 8))
+            for told in (rows, rows.guided(2.0), Conditioning.stack([one, one])):
                 answer = model.predict(whole_rows(x, [999, 1], told))
                 crosses(*told.tensors.values(), answer)
