@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -148,7 +149,7 @@ def apart(model: Backbone, prompts: tuple[str, ...], **sampler: Any) -> float:
     ids=["whole", "windows", "guided"],
 )
 def test_equal_prompts_are_those_of_separate_rows(model: Backbone, sampler: Any) -> None:
-    """Of windows that are alike: what a window sees depends on where it lies."""
+    """On whole canvases, and through the same windows: what a row sees depends on its window."""
     if sampler["windows"] == 64:
         model.native_px = 64
         shared, alone = (
@@ -163,8 +164,6 @@ def test_equal_prompts_are_those_of_separate_rows(model: Backbone, sampler: Any)
 
 def apart_in_the_same_windows(model: Backbone, shared: Plan) -> float:
     """Shared rows against a row for each brush in the windows of those."""
-    from dataclasses import replace
-
     windows = tuple(
         tuple(
             tuple(one.window for one in slot if brush in one.brushes)
