@@ -612,6 +612,38 @@ def test_help_and_check_load_nothing_heavy(scene: Path, arguments: list[str]) ->
     )
 
 
+NEEDLESS = (
+    "diffusers.pipelines",
+    "imageio",
+    "rich",
+    "smd_cli.bench",
+    "smd_cli.doctor",
+    "smd_cli.starter",
+    "smd_cli.watch",
+    "watchfiles",
+)
+"""What other commands, other models and films are made with."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["starter", str(TINY)])
+def test_a_picture_loads_what_its_model_needs_and_no_more(tmp_path: Path, model: str) -> None:
+    text = f"model: {model}\nsize: 64x64\nbackground: sea\nsampler: {{steps: 1}}\n"
+    (tmp_path / "s.yaml").write_text(text)
+    program = (
+        "import sys\n"
+        "from smd_cli.__main__ import run\n"
+        "code = run(['render', 's.yaml', '-n', '1'])\n"
+        f"held = [name for name in sys.modules if name.startswith({NEEDLESS!r})]\n"
+        "assert code == 0 and not held and 'torch' in sys.modules, (code, held)\n"
+    )
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run(
+        [sys.executable, "-c", program], check=True, cwd=tmp_path, env=env, stdout=-3, timeout=300
+    )
+    assert (tmp_path / "s.png").is_file()
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="peaks are told by another unit elsewhere")
 def test_memory_does_not_grow_with_the_frames(scene: Path) -> None:
