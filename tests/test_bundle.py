@@ -226,6 +226,7 @@ def test_no_folder_of_this_machine_is_told(tmp_path: Path) -> None:
         'brushes.1.mask={image: "2.png"}',
         "background.image=3.png",
         "brushes.2.prompt=/a prompt",
+        "sampler.bootstrap.leak=0.1",
     ]
 
 

@@ -472,6 +472,38 @@ def test_a_wrong_model_hides_no_missing_mask(tmp_path: Path, smd: Smd) -> None:
     assert "s.yaml:4:11: error: there is no file 'fox.png'" in told.err
 
 
+def large_picture(folder: Path, brushes: str, *more: str) -> str:
+    """A scene that paints into a picture of 2400x1800 px, for a model of 512."""
+    from PIL import Image
+
+    Image.new("RGB", (2400, 1800), (90, 120, 60)).save(folder / "b.png")
+    return write(
+        folder,
+        "\n".join(["model: sd15", "background: {image: b.png}", *more, f"brushes: [{brushes}]"]),
+    )
+
+
+def test_what_is_generated_of_a_large_picture_is_told(tmp_path: Path, smd: Smd) -> None:
+    one = "{prompt: a fox, mask: {rect: [800, 600, 800, 800]}, blur: 0}"
+    told = smd(["check", large_picture(tmp_path, one)])
+    line = "  generated: 1200x1200 at 600,400, the rest is kept; painted as 512x512"
+    assert told.out.splitlines()[1] == line
+    assert "800x800 at 800,600" in told.out  # the canvas' own pixels
+    assert " 14.8 %" in told.out
+    assert " 85.2 %" in told.out
+    assert told.err == ""
+    wide = smd(["check", large_picture(tmp_path, one, "sampler: {windows: 512}")])
+    assert wide.out.splitlines()[1] == "  generated: 1200x1200 at 600,400, the rest is kept"
+
+
+def test_a_brush_that_is_small_where_it_is_painted_is_told(tmp_path: Path, smd: Smd) -> None:
+    two = "{prompt: a, mask: {rect: [0, 0, 160, 160]}}, {prompt: b, mask: {rect: [2000, 1500, 400, "
+    told = smd(["check", large_picture(tmp_path, two + "300]}}")])
+    assert "'brush 1' spans 40x40 px: at 64 px the model sd15 draws a thing just so" in told.err
+    assert "(the picture is painted at a scale of 0.25)" in told.err
+    assert "hint: sampler: {windows: 512} paints at full scale" in told.err
+
+
 def test_checking_imports_no_model_library() -> None:
     heavy = "{'torch', 'diffusers', 'transformers', 'scipy'}"
     code = f"import sys, smd_cli.work.check; print({heavy} & set(sys.modules))"

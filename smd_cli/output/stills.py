@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, ImageFile
 from PIL.PngImagePlugin import PngInfo
 
 from smd_cli.output.deep import deep_png
@@ -39,13 +39,23 @@ def encode_still(
     if file_format == "PNG":
         options = {"pnginfo": text_chunks(text)}
     elif file_format == "JPEG":
-        options |= {"subsampling": 0 if quality >= FULL_CHROMA_QUALITY else 2, "optimize": True}
+        options["subsampling"] = 0 if quality >= FULL_CHROMA_QUALITY else 2
     elif quality == LOSSLESS_QUALITY:
         options |= {"lossless": True, "exact": True}
     if photo.profile:
         options["icc_profile"] = photo.profile
+    image = Image.fromarray(photo.bytes)
+    data = _saved(image, file_format, options)
+    # Pillow gives an optimised JPEG one buffer, of a byte a pixel or two, and fails where it ends
+    room = max(ImageFile.MAXBLOCK, image.width * image.height * (2 if quality >= 95 else 1))
+    if file_format == "JPEG" and len(data) <= room:
+        return _saved(image, file_format, {**options, "optimize": True})
+    return data
+
+
+def _saved(image: Image.Image, file_format: Format, options: Mapping[str, Any]) -> bytes:
     stream = BytesIO()
-    Image.fromarray(photo.bytes).save(stream, file_format, **options)
+    image.save(stream, file_format, **options)
     return stream.getvalue()
 
 

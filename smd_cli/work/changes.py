@@ -55,10 +55,18 @@ def changes_of(
     """The changes of a scene; `inside` gives the bundle's names of its pictures.
 
     `painted` are its brushes as they were painted: a mask that was read by another channel than it
-    would be now (smd watch keeps to the first) is told to be read by that.
+    would be now (smd watch keeps to the first) is told to be read by that. How much leaks into a
+    picture is told where the scene leaves it to smd.
     """
     made = [_change(change, file.named, inside or {}) for change in file.changes]
-    return [*made, *_channels(file, painted)]
+    return [*made, *_channels(file, painted), *_leak(file)]
+
+
+def _leak(file: SceneFile) -> Iterator[Change]:
+    """The leak of a scene that paints into a picture and does not say how much."""
+    boot, path = file.scene.sampler.bootstrap, ("sampler", "bootstrap", "leak")
+    if file.scene.background.image is not None and boot.steps and path not in file.places:
+        yield Change(".".join(path), (Piece("text", f"{boot.leak:g}"),))
 
 
 def _channels(file: SceneFile, painted: Sequence[Brush]) -> Iterator[Change]:

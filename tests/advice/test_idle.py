@@ -159,6 +159,41 @@ def test_a_prompt_beside_a_picture_that_nothing_mixes_with(tmp_path: Path) -> No
     assert said(tmp_path, scene(below)) == []
 
 
+@pytest.mark.parametrize(
+    ("mode", "idle", "told", "acting"),
+    [
+        (
+            "RGB",
+            "fit: cover",
+            "2:33 fit has no effect: the canvas takes the picture's own size",
+            "",
+        ),
+        ("RGB", "color: red", "2:35 color has no effect: the picture is opaque and fills the", ""),
+        ("RGB", "color: red, fit: cover", "2:35 color has no effect", "fit: contain, color: red"),
+    ],
+)
+def test_keys_around_a_picture(
+    tmp_path: Path, mode: str, idle: str, told: str, acting: str
+) -> None:
+    Image.new(mode, (512, 512)).save(tmp_path / "b.png")
+    size = "size: 512x480\n" if "," in idle else ""
+    text = scene("background: {image: b.png, " + idle + "}") + size
+    [warning] = said(tmp_path, text)
+    assert warning.startswith(told)
+    if acting:
+        assert said(tmp_path, text.replace(idle, acting)) == []
+
+
+def test_a_colour_that_shows_through_a_picture(tmp_path: Path) -> None:
+    Image.new("RGBA", (512, 512), (0, 0, 0, 90)).save(tmp_path / "b.png")
+    assert said(tmp_path, scene("background: {image: b.png, color: red}")) == []
+
+
+def test_a_fit_of_no_picture(tmp_path: Path) -> None:
+    [told] = said(tmp_path, scene("background: {prompt: sea, fit: cover}"))
+    assert told.startswith("2:32 fit has no effect: the background has no image")
+
+
 def test_a_seed_of_a_brush_that_is_nowhere_half_opaque(tmp_path: Path) -> None:
     def with_peak(level: int) -> list[str]:
         Image.fromarray(np.full((512, 512), level, dtype=np.uint8)).save(tmp_path / "m.png")

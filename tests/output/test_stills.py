@@ -88,3 +88,10 @@ def test_a_colour_profile_goes_along(file_format: Format) -> None:
 def test_a_webp_of_100_loses_nothing() -> None:
     with Image.open(BytesIO(encode_still(picture(), "WEBP", 100, {}))) as image:
         assert np.array_equal(np.asarray(image), picture())
+
+
+@pytest.mark.parametrize("quality", [90, 95, 100])
+def test_a_jpeg_of_nothing_but_noise_is_written(quality: int) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (300, 310, 3)).astype(np.uint8)
+    with Image.open(BytesIO(encode_still(noise, "JPEG", quality, {}))) as image:
+        assert np.abs(np.asarray(image).astype(int) - noise).mean() < 8

@@ -364,10 +364,10 @@ hint: did you mean ellipse?""",
     "image key beside a shape": (
         "brushes:\n  - prompt: a fox\n    mask: {rect: [0, 0, 5, 5], fit: cover}\n",
         """\
-scene.yaml:3:32: error: unknown key 'fit'
+scene.yaml:3:32: error: a mask of a rect takes no fit
       mask: {rect: [0, 0, 5, 5], fit: cover}
                                  ^
-hint: the keys here are: image, rect, ellipse, polygon, invert""",
+hint: it is drawn at its place""",
     ),
     "mask that is a number": (
         "brushes: [{prompt: a fox, mask: 5}]\n",

@@ -58,6 +58,7 @@ class MaskReader:
             if kind is None or kind == "image":
                 return self._image(keys)
             invert = keys.get("invert", flag, False)
+            keys.refuse("fit", f"a mask of a {kind} takes no fit", "it is drawn at its place")
             if kind == "polygon":
                 return PolygonMask(keys.get(kind, self._polygon, ()), invert)
             shape = RectMask if kind == "rect" else EllipseMask
