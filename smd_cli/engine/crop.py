@@ -19,7 +19,7 @@ from smd_cli.scene.kept import Kept
 from smd_cli.scene.paint.boxes import Paint, Window, laid
 from smd_cli.scene.paint.errors import Size
 from smd_cli.scene.paint.painted import Painted
-from smd_cli.scene.types import Scene, Windows
+from smd_cli.scene.types import Sampler, Scene
 
 _ROOMY = 1.5  # a model keeps its composition up to so many times its native side
 _SCALED_FROM = 1.25  # times the native side: scaling by less than this costs more than it gives
@@ -59,14 +59,14 @@ def scene_crop(scene: Scene, painted: Sequence[Painted], size: Size, native_px: 
     """The crop of a scene's canvas; all of one that wraps, whose ends have to meet."""
     if any(scene.wraps):
         return Crop.whole(size)
-    return crop_of(painted, size, native_px, scene.sampler.windows)
+    return crop_of(painted, size, native_px, scene.sampler)
 
 
-def crop_of(painted: Sequence[Painted], size: Size, native_px: int, windows: Windows) -> Crop:
+def crop_of(painted: Sequence[Painted], size: Size, native_px: int, sampler: Sampler) -> Crop:
     """The crop of a canvas of (width, height) for a model that is at home with `native_px` a side.
 
-    The whole canvas where the model can do with it. The box is not scaled where `windows` says how
-    large the parts are in which it is painted.
+    The whole canvas where the model can do with it. The box is not scaled where the sampler's
+    windows say how large the parts are in which it is painted.
     """
     if max(size) <= _ROOMY * native_px:
         return Crop.whole(size)
@@ -78,9 +78,9 @@ def crop_of(painted: Sequence[Painted], size: Size, native_px: int, windows: Win
         for a, b, side, canvas in zip(low, high, extent, size, strict=True)
     )
     side = math.sqrt(math.prod(extent))
-    scale = (
-        native_px / side if windows in ("auto", "off") and side > _SCALED_FROM * native_px else 1
-    )
+    untiled = sampler.preset == "paper" or sampler.guidance.type == "initialize"
+    scaled = side > _SCALED_FROM * native_px and (untiled or sampler.windows in ("auto", "off"))
+    scale = native_px / side if scaled else 1.0
     width, height = (max(1, round(one * scale)) for one in extent)
     return Crop(left, top, extent, (width, height))
 

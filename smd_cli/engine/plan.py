@@ -206,15 +206,15 @@ class Planner:
 
         Of a picture much larger than the model's canvas a part is generated (`scene_crop`).
         """
-        if photo is None:
-            return self._plan(scene, painted, size)
-        crop = scene_crop(scene, painted, size, self.backbone.native_px)
         with self._soft.cuts.round(), self._pastes.round():
+            if photo is None:
+                return self._plan(scene, painted, size)
+            crop = scene_crop(scene, painted, size, self.backbone.native_px)
             brushes = cropped_brushes(painted, crop, self._soft.cuts)
             plan = self._plan(scene, brushes, crop.size, cropped_picture(photo.seen, crop))
             acting = [painted[p] for p in sorted({p for slot in plan.acting for p in slot})]
             paste = paste_of(photo, crop, acting, self._pastes)
-        return replace(plan, paste=replace(paste, seed=scene.seed))
+            return replace(plan, paste=replace(paste, seed=scene.seed))
 
     def _plan(
         self, scene: Scene, painted: Sequence[Painted], size: Size, picture: Pixels | None = None

@@ -44,7 +44,7 @@ def encode_still(
         options |= {"lossless": True, "exact": True}
     if photo.profile:
         options["icc_profile"] = photo.profile
-    image = Image.fromarray(photo.bytes)
+    image = Image.fromarray(photo.in_8_bits)
     data = _saved(image, file_format, options)
     # Pillow gives an optimised JPEG one buffer, of a byte a pixel or two, and fails where it ends
     room = max(ImageFile.MAXBLOCK, image.width * image.height * (2 if quality >= 95 else 1))

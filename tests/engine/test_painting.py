@@ -90,7 +90,7 @@ def test_outside_the_paint_the_result_is_the_picture(
     webp = encode_still(made, "WEBP", 100, {})
     for data in (webp,) if made.levels.dtype == np.uint16 else (webp, png):
         with Image.open(BytesIO(data)) as written:
-            assert np.array_equal(np.asarray(written)[outside], own.bytes[outside])
+            assert np.array_equal(np.asarray(written)[outside], own.in_8_bits[outside])
 
 
 def test_a_picture_that_is_too_large_for_the_model_keeps_its_size() -> None:

@@ -81,7 +81,7 @@ def test_sixteen_bits_are_kept(tmp_path: Path, channels: int) -> None:
     assert np.array_equal(found.levels[..., :3], np.broadcast_to(colours, (67, 101, 3)))
     if channels in (2, 4):
         assert np.array_equal(found.levels[..., 3], samples[..., -1])
-    assert np.abs(found.bytes[..., 0] - samples[..., 0] / 257).max() <= 0.5
+    assert np.abs(found.in_8_bits[..., 0] - samples[..., 0] / 257).max() <= 0.5
 
 
 @pytest.mark.parametrize("turn", range(1, 9))
@@ -96,7 +96,7 @@ def test_it_lies_as_exif_turns_it(tmp_path: Path, turn: int) -> None:
     deep = noise(3).astype(np.uint16) * 257
     block = png_chunk(b"eXIf", exif.tobytes().removeprefix(b"Exif\0\0"))
     found = photo(deep_file(tmp_path / "d.png", deep, block), upright.size)
-    assert np.array_equal(found.bytes, np.asarray(upright))
+    assert np.array_equal(found.in_8_bits, np.asarray(upright))
 
 
 @pytest.mark.parametrize("channels", [3, 4])
@@ -108,7 +108,7 @@ def test_at_another_size_it_is_what_pillow_makes_of_it(tmp_path: Path, channels:
     levels = smooth(channels)
     expected = np.asarray(Image.fromarray(levels).resize((150, 100), Image.Resampling.LANCZOS))
     deep = photo(deep_file(tmp_path / "d.png", levels.astype(np.uint16) * 257), (150, 100))
-    assert np.abs(deep.bytes.astype(int) - expected).max() <= (
+    assert np.abs(deep.in_8_bits.astype(int) - expected).max() <= (
         3 if channels == 3 else 8
     )  # 8 bits of pale ones
 
@@ -128,7 +128,7 @@ def test_fit(tmp_path: Path, fit: Fit, deep: bool) -> None:
     picture.save(tmp_path / "b.png")
     if deep:
         deep_file(tmp_path / "b.png", levels.astype(np.uint16) * 257)
-    found = photo(tmp_path / "b.png", (80, 80), fit=fit, under=(9, 90, 200)).bytes
+    found = photo(tmp_path / "b.png", (80, 80), fit=fit, under=(9, 90, 200)).in_8_bits
     expected = np.full((80, 80, 3), (9, 90, 200), dtype=np.uint8)
     if fit == "stretch":
         expected = np.asarray(picture.resize((80, 80), Image.Resampling.LANCZOS))

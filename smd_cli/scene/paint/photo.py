@@ -50,17 +50,12 @@ class Photo:
         return self.levels.shape[1], self.levels.shape[0]
 
     @property
-    def most(self) -> int:
-        """The level that means full light."""
-        return int(np.iinfo(self.levels.dtype).max)
-
-    @property
     def has_alpha(self) -> bool:
         """Whether it holds transparency."""
         return bool(self.levels.shape[2] == 4)
 
     @property
-    def bytes(self) -> npt.NDArray[np.uint8]:
+    def in_8_bits(self) -> npt.NDArray[np.uint8]:
         """Its levels in 8 bits."""
         if self.levels.dtype == np.uint8:
             return self.levels
@@ -72,7 +67,7 @@ class Photo:
     @cached_property
     def seen(self) -> npt.NDArray[np.uint8]:
         """What it looks like: (H, W, 3) of 0..255 in sRGB, over the colour under it."""
-        levels = self.bytes
+        levels = self.in_8_bits
         if not (self.profile or self.has_alpha):
             return levels
         colours = Image.fromarray(np.ascontiguousarray(levels[..., :3]))
@@ -144,7 +139,7 @@ def _coloured(pixels: Pixels) -> tuple[Image.Image | None, bytes, tuple[Note, ..
     other = _OTHER_COLOURS.get(mode, "")
     if not (pixels.profile or other):
         return None, b"", ()
-    if not other and serves(pixels.profile, "RGB"):
+    if not other and serves(pixels.profile):
         return None, pixels.profile, ()
     colours, note = to_srgb(pixels)
     if note:

@@ -40,23 +40,20 @@ def to_srgb(pixels: Pixels) -> tuple[Image.Image, Note | None]:
         return plain(colours), Note(_UNREADABLE, _HINT)
 
 
-def serves(profile: bytes, space: str) -> bool:
-    """Whether a profile can be applied to colours of a space: RGB or GRAY."""
+def serves(profile: bytes) -> bool:
+    """Whether a profile is one for RGB that can be applied, there and back."""
     from PIL import ImageCms, features
 
     if not features.check("littlecms2"):
         return False
     try:
         given = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if given.profile.xcolor_space.strip() != space:
-            return False
-        mode = next(mode for mode, own in _SPACES.items() if own == space)
         srgb = ImageCms.createProfile("sRGB")
-        ImageCms.buildTransform(given, srgb, mode, "RGB")
-        ImageCms.buildTransform(srgb, given, "RGB", mode)
+        ImageCms.buildTransform(given, srgb, "RGB", "RGB")
+        ImageCms.buildTransform(srgb, given, "RGB", "RGB")
     except (ImageCms.PyCMSError, OSError, ValueError):
         return False
-    return True
+    return given.profile.xcolor_space.strip() == "RGB"
 
 
 def from_srgb(colours: Image.Image, profile: bytes) -> Image.Image:
