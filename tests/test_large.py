@@ -1,4 +1,4 @@
-"""Large canvases and many brushes: what checking them takes of memory and time."""
+"""Large canvases and many brushes: what they take of memory and time."""
 
 from __future__ import annotations
 
@@ -23,6 +23,14 @@ from smd_cli.work.check import check_scene
 report = check_scene(load_scene("s.yaml"))
 status = pathlib.Path("/proc/self/status").read_text()
 print(len(report.brushes), int(re.search(r"VmHWM:\\s+(\\d+)", status)[1]) * 1024)
+"""
+
+RENDER = """
+import re, pathlib
+from smd_cli.__main__ import run
+code = run(["render", "s.yaml", "-o", "s.png", "-q"])
+status = pathlib.Path("/proc/self/status").read_text()
+print(code, int(re.search(r"VmHWM:\\s+(\\d+)", status)[1]) * 1024)
 """
 
 
@@ -66,3 +74,21 @@ def test_two_hundred_brushes_over_most_of_the_canvas(tmp_path: Path) -> None:
     )
     peak = checked(tmp_path, f"size: 2048x2048\nbrushes:\n{brushes}")
     assert peak < 6e8
+
+
+def test_painting_a_large_canvas_takes_memory_for_the_canvas(tmp_path: Path) -> None:
+    """Of 16 megapixels: neither 16 whole masks nor a decoder that sees all at once."""
+    brushes = "".join(
+        f"  - {{prompt: a fox, mask: {{rect: [{240 * n}, {977 * n % 3900}, 128, 128]}}}}\n"
+        for n in range(16)
+    )
+    text = f"size: 4096x4096\nsampler: {{steps: 1}}\nbrushes:\n{brushes}"
+    (tmp_path / "s.yaml").write_text(text, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-c", RENDER], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    code, peak = map(int, done.stdout.split()[-2:])
+    assert code == 0
+    with Image.open(tmp_path / "s.png") as picture:
+        assert picture.size == (4096, 4096)
+    assert peak < 1.3e9
