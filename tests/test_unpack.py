@@ -467,6 +467,7 @@ def test_files_that_are_there_need_not_be_copied() -> None:
         ({"smd:mixed": "two scenes"}, "mixes two scenes", "-n 1 -o again.png"),
         ({"smd:machine": "cuda fp16"}, "", "--device cuda --dtype fp16 --schedule"),
         ({"smd:machine": "cpu fp32 low-memory"}, "", "--dtype fp32 --low-memory --schedule"),
+        ({"smd:machine": "cuda:1 bf16 compile"}, "", "--dtype bf16 --compile --schedule"),
         ({"smd:frame": "7 of 3"}, "", "-n 3 --frame 7 -o again.png"),
         ({"smd:schedule": "stream:5"}, "", "--schedule stream:5"),
         ({"smd:changes": '[{"key": "model", "value": [{"weights": "gone"}]}]'}, ": gone", "=gone"),

@@ -57,10 +57,17 @@ def place(parts: Sequence[Any], vae: Any, device: torch.device, low_memory: bool
     waits = low_memory and not _is_main_memory(device)
     for part in (*parts, vae):
         part.eval()
+        if _multiplies_in_tiles(device):
+            part.to(memory_format=torch.channels_last)
         if not waits:
             part.to(device)
     if waits:
         _take_turns((*parts, vae), device)
+
+
+def _multiplies_in_tiles(device: torch.device) -> bool:
+    """Whether convolutions are faster with a pixel's channels side by side; a CPU does not care."""
+    return device.type == "cuda"
 
 
 def _is_main_memory(device: torch.device) -> bool:

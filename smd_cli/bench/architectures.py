@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import torch
 
+from smd_cli.backbone.compiling import compile_blocks
 from smd_cli.backbone.loading.files import named
 from smd_cli.backbone.loading.load import parts_of
 from smd_cli.backbone.loading.single_file import plain_tokenizers
@@ -41,8 +42,13 @@ _NARROW: Mapping[str, Config] = {
 """What makes the layout of Stable Diffusion 1.5 tiny."""
 
 
-def random_backbone(name: str, device: torch.device, dtype: torch.dtype, low: bool) -> Backbone:
-    """One of ARCHITECTURES; the global generator is left as it was. `low`: as `--low-memory`."""
+def random_backbone(
+    name: str, device: torch.device, dtype: torch.dtype, *, low: bool, compiled: bool
+) -> Backbone:
+    """One of ARCHITECTURES; the global generator is left as it was.
+
+    `low` and `compiled`: as by `--low-memory` and `--compile`.
+    """
     folder = ARCHITECTURES[name]
     model = ModelRef(name, folder)
     family = family_in(model, folder)
@@ -50,7 +56,10 @@ def random_backbone(name: str, device: torch.device, dtype: torch.dtype, low: bo
         torch.manual_seed(0)
         modules = {part.name: _made(name, part, dtype) for part in family.modules}
     texts = [modules[part.name] for part in family.encoders]
-    place((*texts, modules[family.denoiser.name]), modules[family.autoencoder.name], device, low)
+    denoiser = modules[family.denoiser.name]
+    place((*texts, denoiser), modules[family.autoencoder.name], device, low)
+    if compiled:
+        compile_blocks(denoiser, device, stays=not low)
     modules.update(plain_tokenizers(family))
     adapter = named(family.adapter)
     return cast(Backbone, adapter(parts_of(model, family, modules, device)))

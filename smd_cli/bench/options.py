@@ -25,19 +25,24 @@ class Option:
     changes: tuple[str, ...] = ()
     dtype: str | None = None
     order: Order | None = None
+    compiled: bool | None = None
 
     def on(self, setting: Setting) -> Setting:
         """The setting with this option laid over it."""
         machine = setting.machine
+        compiled = machine.compiled if self.compiled is None else self.compiled
         return Setting(
-            replace(machine, dtype=self.dtype) if self.dtype else machine,
+            replace(machine, dtype=self.dtype or machine.dtype, compiled=compiled),
             (*setting.changes, *self.changes),
             self.order if self.order and setting.order == "stream" else setting.order,
         )
 
 
 OFF = Option(
-    "smd, all options off", ("sampler.windows=off", "sampler.blend_after=never"), dtype="fp32"
+    "smd, all options off",
+    ("sampler.windows=off", "sampler.blend_after=never"),
+    dtype="fp32",
+    compiled=False,
 )
 """Takes back what the options below do, where that is not how things are without them."""
 

@@ -55,7 +55,8 @@ class Subject:
         if machine not in self._random:
             where, precision = torch.device(machine.device), DTYPES[machine.dtype]
             with self.reporter.loading(self._arch):
-                made = random_backbone(self._arch, where, precision, machine.low_memory)
+                low, compiled = machine.low_memory, machine.compiled
+                made = random_backbone(self._arch, where, precision, low=low, compiled=compiled)
             self._random[machine] = made
         return self._random[machine]
 

@@ -12,7 +12,7 @@ import typer
 
 from smd_cli.bench.workloads import ARCHITECTURES, WORKLOADS, Workload
 from smd_cli.cli.edge import edge, refuse_gone_folder
-from smd_cli.cli.options import AsJson, Debug, Device, Dtype, LowMemory, Model
+from smd_cli.cli.options import AsJson, Compile, Debug, Device, Dtype, LowMemory, Model
 from smd_cli.errors import UsageError
 from smd_cli.report.reporter import Reporter
 
@@ -67,6 +67,7 @@ def _command(workloads: Sequence[Workload]) -> Callable[..., None]:
         device: Device = "auto",
         dtype: Dtype = "auto",
         low_memory: LowMemory = False,
+        compiled: Compile = False,
         as_json: AsJson = False,
         debug: Debug = False,
     ) -> None:
@@ -77,7 +78,7 @@ def _command(workloads: Sequence[Workload]) -> Callable[..., None]:
             from smd_cli.work.request import Machine
 
             wanted = [_of_frames(workload, frames) for workload in workloads]
-            machine = Machine(device, dtype, low_memory)
+            machine = Machine(device, dtype, low_memory, compiled)
             _measure(wanted, model, arch, machine, pairs, gains, plot, told, as_json)
 
     return run
@@ -150,6 +151,7 @@ def bench_watch(
     device: Device = "auto",
     dtype: Dtype = "auto",
     low_memory: LowMemory = False,
+    compiled: Compile = False,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
@@ -168,7 +170,7 @@ def bench_watch(
                 edits=edits,
                 endless=endless,
                 mask_px=mask_px,
-                machine=Machine(device, dtype, low_memory),
+                machine=Machine(device, dtype, low_memory, compiled),
                 reporter=reporter,
             )
         print(json.dumps(figures.as_json()) if as_json else figures)

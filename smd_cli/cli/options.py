@@ -87,6 +87,14 @@ LowMemory = Annotated[
         "--low-memory", envvar="SMD_LOW_MEMORY", help="Slower, with less memory on the device."
     ),
 ]
+Compile = Annotated[
+    bool,
+    typer.Option(
+        "--compile",
+        envvar="SMD_COMPILE",
+        help="Compile the network first: slow start, then faster.",
+    ),
+]
 Revision = Annotated[
     str | None,
     typer.Option("--revision", metavar="REV", envvar="SMD_REVISION", help="Branch, tag or commit."),

@@ -18,6 +18,7 @@ from smd_cli.cli.environment import from_environment
 from smd_cli.cli.options import (
     AsJson,
     Changes,
+    Compile,
     Debug,
     Device,
     Dtype,
@@ -70,6 +71,7 @@ def render(
     device: Device = "auto",
     dtype: Dtype = "auto",
     low_memory: LowMemory = False,
+    compiled: Compile = False,
     offline: Offline = False,
     schedule: Annotated[
         str,
@@ -125,7 +127,7 @@ def render(
                 jobs,
                 reporter=reporter,
                 began=began,
-                machine=Machine(device, dtype, low_memory),
+                machine=Machine(device, dtype, low_memory, compiled),
                 order=order,
                 clobber=not no_clobber,
             )

@@ -11,6 +11,7 @@ from smd_cli.cli.environment import from_environment
 from smd_cli.cli.options import (
     AsJson,
     Changes,
+    Compile,
     Debug,
     Device,
     Dtype,
@@ -55,6 +56,7 @@ def watch(
     device: Device = "auto",
     dtype: Dtype = "auto",
     low_memory: LowMemory = False,
+    compiled: Compile = False,
     endless: Annotated[
         bool, typer.Option("--stream", envvar="SMD_STREAM", help="Frame after frame, no end.")
     ] = False,
@@ -136,7 +138,7 @@ def watch(
         sugar = {"frames": frames, "seed": seed, "size": size, "model": model}
         outs = out or ["{scene}.png"]
         request = Request([scene], outs, overrides_of(change, sugar), only or (), without or ())
-        machine = Machine(device, dtype, low_memory)
+        machine = Machine(device, dtype, low_memory, compiled)
         options = WatchOptions(machine, poll, endless, blend, previews, keep, record)
         serving = Serving(port, shown) if serve or shown or port is not None else None
         run_watch(request, options, reporter=reporter, serving=serving)

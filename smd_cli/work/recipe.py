@@ -23,7 +23,7 @@ _FORMS = {
     "smd:frame": r"(?P<frame>\d{1,9}) of (?P<frames>[1-9]\d{0,8})",
     "smd:seed": r"\d{1,19}",
     "smd:schedule": r"auto|single|stream(:\d{1,9})?",
-    "smd:machine": r"(cpu|mps|cuda(:\d{1,3})?) (fp32|fp16|bf16)( low-memory)?",
+    "smd:machine": r"(cpu|mps|cuda(:\d{1,3})?) (fp32|fp16|bf16)( low-memory)?( compile)?",
     "smd:command": r"render|compare",
 }
 _OURS = {"seed", "frames"}  # changes that the command tells by options of their own
@@ -118,8 +118,8 @@ class Recipe:
         """Where it was painted; in single precision on a CPU where nothing else is told."""
         if "smd:machine" not in self.told:
             return ["--dtype", "fp32"]
-        device, dtype, *memory = self.told["smd:machine"].split(" ")
-        return ["--device", device, "--dtype", dtype, *(f"--{word}" for word in memory)]
+        device, dtype, *manners = self.told["smd:machine"].split(" ")
+        return ["--device", device, "--dtype", dtype, *(f"--{word}" for word in manners)]
 
     @property
     def _frames(self) -> list[str]:

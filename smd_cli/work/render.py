@@ -73,7 +73,9 @@ class ModelHolder:
     def _loaded(self, model: ModelRef) -> Planner:
         on = self._machine
         with self._reporter.loading(model.name):
-            backbone = load_backbone(model, on.device, on.dtype, low_memory=on.low_memory)
+            backbone = load_backbone(
+                model, on.device, on.dtype, low_memory=on.low_memory, compiled=on.compiled
+            )
         return Planner(backbone, self.soft_masks)
 
     def told(self, backbone: Backbone) -> dict[str, str]:
@@ -82,7 +84,7 @@ class ModelHolder:
             self._dtypes[backbone.device] = pick_dtype(self._machine.dtype, backbone.device)
         dtype = self._dtypes[backbone.device]
         name = next(name for name, one in DTYPES.items() if one == dtype)
-        where = f"{backbone.device} {name}{' low-memory' * self._machine.low_memory}"
+        where = " ".join((str(backbone.device), name, *self._machine.manners))
         return {} if where == "cpu fp32" else {"smd:machine": where}
 
 

@@ -88,12 +88,19 @@ class Request:
 class Machine:
     """Where a model runs: device and precision by name ("auto" finds them).
 
-    `low_memory`: parts wait in main memory, and pictures are decoded in tiles.
+    `low_memory`: parts wait in main memory, and pictures are decoded in tiles; `compiled`: the
+    network's blocks are compiled when they first work.
     """
 
     device: str = "auto"
     dtype: str = "auto"
     low_memory: bool = False
+    compiled: bool = False
+
+    @property
+    def manners(self) -> tuple[str, ...]:
+        """The options, without their dashes, that say how besides where and in which precision."""
+        return ("low-memory",) * self.low_memory + ("compile",) * self.compiled
 
 
 AUTO = Machine()

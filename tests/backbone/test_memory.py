@@ -91,6 +91,25 @@ def test_low_memory_changes_nothing(
         assert torch.allclose(plain, spared, atol=1e-5)
 
 
+@pytest.mark.parametrize("low", [False, True])
+def test_convolutions_have_channels_side_by_side_where_that_is_faster(
+    low: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same numbers in another order in memory, also after a part has come and gone."""
+    plain = load_backbone(ModelRef("m", TINY), "cpu")
+    monkeypatch.setattr(memory, "_multiplies_in_tiles", lambda _: True)
+    monkeypatch.setattr(memory, "_is_main_memory", lambda _: False)
+    model: Any = load_backbone(ModelRef("m", TINY), "cpu", low_memory=low)
+    x = torch.randn(2, 4, 4, 4, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        rows = whole_rows(x, [999, 500], plain.encode_prompts(["a fox", "an owl"]))
+        assert torch.allclose(model.predict(rows), plain.predict(rows), atol=1e-5)
+        assert torch.allclose(model.decode_latents(x), plain.decode_latents(x), atol=1e-5)
+    weight = model._unet.mid_block.resnets[0].conv1.weight
+    assert weight.is_contiguous(memory_format=torch.channels_last)
+    assert not weight.is_contiguous()
+
+
 DEVICE = torch.device("cpu", 0)
 """It computes like "cpu", which is main memory here, and is another name: it stands for a GPU."""
 

@@ -23,7 +23,9 @@ def test_the_unet_is_as_large_as_published(name: str, family: Family, parameters
 
 def test_a_tiny_one_paints_and_leaves_the_global_generator_alone() -> None:
     before = torch.random.get_rng_state()
-    one, other = (random_backbone("tiny", CPU, torch.float32, False) for _ in range(2))
+    one, other = (
+        random_backbone("tiny", CPU, torch.float32, low=False, compiled=False) for _ in range(2)
+    )
     assert torch.equal(torch.random.get_rng_state(), before)
     with torch.inference_mode():
         told = one.encode_prompts(["a fox", ""])

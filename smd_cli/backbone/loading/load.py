@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import torch
 
+from smd_cli.backbone.compiling import compile_blocks
 from smd_cli.backbone.loading import files
 from smd_cli.backbone.loading.fetch import model_folder, vae_folder
 from smd_cli.backbone.loading.lora import fuse_loras
@@ -72,19 +73,25 @@ def _cpu_computes_in_bf16() -> bool:
 
 
 def load_backbone(
-    model: ModelRef, device: str = "auto", dtype: str = "auto", *, low_memory: bool = False
+    model: ModelRef,
+    device: str = "auto",
+    dtype: str = "auto",
+    *,
+    low_memory: bool = False,
+    compiled: bool = False,
 ) -> Backbone:
     """Load a model: a diffusers folder, a hub id or a single file, with its VAE and LoRAs.
 
-    `low_memory` keeps only the part that works on the device, and decodes pictures in tiles.
-    Raises UsageError for another architecture, SmdError where files are missing or broken.
+    `low_memory` keeps only the part that works on the device, and decodes pictures in tiles;
+    `compiled` has the network's blocks compiled when they first work. Raises UsageError for another
+    architecture, or where nothing can be compiled, SmdError where files are missing or broken.
     """
     where = pick_device(device)
     precision = pick_dtype(dtype, where)
     keep_freed()
     with quiet():
         try:
-            return _load(model, where, precision, low_memory)
+            return _load(model, where, precision, low_memory, compiled)
         except SmdError:
             raise
         except Exception as broken:  # the loaders raise all kinds for a broken folder
@@ -99,7 +106,9 @@ def load_backbone(
             look_for_garbage()
 
 
-def _load(model: ModelRef, device: torch.device, dtype: torch.dtype, low_memory: bool) -> Backbone:
+def _load(
+    model: ModelRef, device: torch.device, dtype: torch.dtype, low_memory: bool, compiled: bool
+) -> Backbone:
     model = _here(model)
     refuse_unfit(model)
     if model.file:
@@ -108,6 +117,8 @@ def _load(model: ModelRef, device: torch.device, dtype: torch.dtype, low_memory:
         assert model.folder is not None
         family, modules = files.load_folder(model, model.folder, dtype)
     _settle(model, family, modules, dtype, device, low_memory)
+    if compiled:
+        compile_blocks(modules[family.denoiser.name], device, stays=not low_memory)
     adapter = files.named(family.adapter)
     return cast(Backbone, adapter(parts_of(model, family, modules, device)))
 
