@@ -44,6 +44,13 @@ class Frame:
         return self.slots < self.plan.table.slots
 
 
+class DroppedError(Exception):
+    """Raised from a network call: a plan has changed, so what the step has come to is not wanted.
+
+    The stream asks for the plans again, and takes the step anew.
+    """
+
+
 Plans = Callable[[int], Plan]
 """The plan of frame k: the same object as long as nothing about the frame changes."""
 
@@ -114,7 +121,10 @@ def _run(
             if len(flights) < (1 if alone else how.depth or plan.table.slots):
                 flights = [*flights, launch(plan, launched)]
                 launched += 1
-        flights = advance(backbone, flights)
+        try:
+            flights = advance(backbone, flights)
+        except DroppedError:
+            continue
         done = [flight for flight in flights if flight.landed]
         flights = [flight for flight in flights if not flight.landed]
         shared = None if alone or how.depth == 1 else began

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from smd_cli.backbone.loading.load import pick_device, pick_dtype
 from smd_cli.engine.contract import Backbone
 from smd_cli.engine.plan import Plan
-from smd_cli.engine.stream import Frame, finished, single, stream
+from smd_cli.engine.stream import DroppedError, Frame, finished, single, stream
 from smd_cli.errors import TOLD, SmdError
 from smd_cli.output.targets import Target
 from smd_cli.output.writers import Outputs, open_outputs
@@ -29,6 +29,7 @@ from smd_cli.watch.keeper import Keeper, Recorder
 from smd_cli.watch.sources import SceneReader
 from smd_cli.watch.tell import Teller
 from smd_cli.watch.watcher import Watcher
+from smd_cli.watch.watchful import watchful
 from smd_cli.work.job import Job, picture_text
 from smd_cli.work.render import ModelHolder, memory_sentence
 from smd_cli.work.request import Request
@@ -185,7 +186,8 @@ class Session:
                 raise OvertakenError
             return plan
 
-        frames = single(latest, backbone, count, first=first, previews=self._options.previews)
+        network = watchful(backbone, lambda: latest(first))
+        frames = single(latest, network, count, first=first, previews=self._options.previews)
         targets = [t for t in version.job.targets if not (again and t.is_movie)]
         with _opened(version, targets) as outputs:
             for frame in frames:
@@ -205,9 +207,14 @@ class Session:
             self._attend()
             return plans.newest()
 
+        def look() -> None:
+            self._attend()
+            if not self._options.blend and plans.behind:
+                raise DroppedError
+
         frames = stream(
             latest,
-            plans.backbone,
+            watchful(plans.backbone, look),
             first=self._next_frame,
             blend=self._options.blend,
             previews=self._options.previews,
@@ -293,13 +300,18 @@ class _Plans:
         self._plan, self.backbone = studio.plan(version.job)
         self._tried = self.version = version
 
+    @property
+    def behind(self) -> bool:
+        """Whether there is a version that no plan was tried for."""
+        return self._follower.version not in (None, self._tried)
+
     def newest(self) -> Plan:
         """The plan of the newest version; the old one where that cannot be compiled.
 
         Raises OvertakenError where the newest has another model.
         """
         version = self._follower.version
-        if version is None or version is self._tried:
+        if version is None or not self.behind:
             return self._plan
         if version.job.scene_file.scene.model != self.version.job.scene_file.scene.model:
             raise OvertakenError

@@ -17,7 +17,7 @@ from torch import Tensor
 from smd_cli.engine.contract import Backbone
 from smd_cli.engine.plan import Plan
 from smd_cli.engine.schedule import StepTable
-from smd_cli.engine.stream import Frame, picture, single, stream
+from smd_cli.engine.stream import DroppedError, Frame, picture, single, stream
 from smd_cli.engine.windows import Strip, Window
 from smd_cli.scene.types import Background, Bootstrap, Brush, Guidance, Scene
 
@@ -463,6 +463,28 @@ def test_a_new_plan_starts_frames_again(
     alone = fake.calls[after : calls[first]]
     assert [len(call) for call in alone] == [len(acting) for acting in new.acting]
     follows_plans(frames, old, new, fake, whole=True)
+
+
+@pytest.mark.parametrize("run", [single, stream])
+def test_a_step_that_is_dropped_is_taken_anew(run: Run, fake: FakeBackbone) -> None:
+    """By the plan that there is then: no frame shows what the call before had come to."""
+    other = made(fake, scene(*two(), background=BLUE), *TWO)
+    plans = [made(fake, FIRST, *TWO)]
+
+    class Dropping(FakeBackbone):
+        def predict(self, rows: Any) -> Tensor:
+            if len(self.calls) == 4 and len(plans) == 1:
+                plans.append(other)
+                raise DroppedError
+            return super().predict(rows)
+
+    frames = [*run(lambda _: plans[-1], Dropping(), 6)]
+    wanted = [*run(lambda _: other, fake, 6)]
+    assert [frame.index for frame in frames] == [*range(6)]
+    changed = [n for n, frame in enumerate(frames) if frame.plan is other]
+    assert changed
+    for n in changed:
+        assert torch.allclose(frames[n].latents, wanted[n].latents, atol=1e-5)
 
 
 def test_blended_frames_are_told(fake: FakeBackbone) -> None:

@@ -6,6 +6,7 @@ import shlex
 import shutil
 import threading
 import time
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,15 +15,21 @@ import pytest
 from conftest import TINY, Smd
 from dense import dense
 from PIL import Image
+from torch import Tensor
 
 from smd_cli.backbone.families.sd import StableDiffusion
+from smd_cli.engine import flight, stream
+from smd_cli.engine.contract import Backbone, Rows
+from smd_cli.engine.flight import Flight
+from smd_cli.engine.plan import Plan
 from smd_cli.errors import UsageError
 from smd_cli.scene.overrides import parse_override
 from smd_cli.scene.types import Background
 from smd_cli.watch.board import Command
-from smd_cli.watch.live import WatchOptions
+from smd_cli.watch.live import Studio, WatchOptions
 from smd_cli.watch.sources import SceneReader
 from smd_cli.watch.tell import background_lines
+from smd_cli.work.job import Job
 from smd_cli.work.request import Request
 
 from .follow import Following, disc, save, text_of
@@ -85,6 +92,39 @@ def test_an_edit_shows_in_the_next_frame_of_the_stream(smd: Smd) -> None:
     shown = pixels(f"live-{first:03d}.png").astype(int)
     assert np.abs(shown - pixels(f"again-{first:03d}.png")).max() <= 1
     assert sorted(int(p.stem[5:]) for p in Path().glob("live-*")) == list(range(first + 1))
+
+
+@pytest.mark.slow
+def test_an_edit_does_not_wait_for_the_end_of_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a step of nine calls the first one takes long enough for somebody to save a mask."""
+    told: list[str] = []
+    advance, predict, plan = flight.advance, StableDiffusion.predict, Studio.plan
+
+    def step(backbone: Backbone, flights: Sequence[Flight]) -> list[Flight]:
+        told.append("begin")
+        after = advance(backbone, flights)
+        told.append("end")
+        return after
+
+    def call(model: StableDiffusion, rows: Rows) -> Tensor:
+        if told.count("end") == 4 and told[-1] == "begin":
+            save(disc(44), Path("fox.png"))
+            told.append("saved")
+        if told[-1] == "saved":
+            time.sleep(0.5)
+        return predict(model, rows)
+
+    def planned(studio: Studio, job: Job) -> tuple[Plan, Backbone]:
+        told.append("plan")
+        return plan(studio, job)
+
+    monkeypatch.setattr(flight, "MOST_CELLS", 1)
+    monkeypatch.setattr(stream, "advance", step)
+    monkeypatch.setattr(StableDiffusion, "predict", call)
+    monkeypatch.setattr(Studio, "plan", planned)
+    with Following(ENDLESS) as live:
+        live.fresh(2)
+    assert told[told.index("saved") + 1] == "plan"
 
 
 @pytest.mark.slow
