@@ -83,16 +83,26 @@ class Paint:
         Cells beyond the canvas take the pixel at its edge.
         """
         found = np.zeros(grid, dtype=np.uint8)
-        rows, columns = cell_pixels(factor, grid, self.size)
-        for window, levels in self.placed:
-            at = tuple(
-                np.searchsorted(pixels, (side.start, side.stop))
-                for pixels, side in zip((rows, columns), window, strict=True)
+        for (rows, columns), levels in self.placed:
+            down, right = (
+                slice(-(-s.start // factor), -(-s.stop // factor)) for s in (rows, columns)
             )
-            down, right = (slice(first, last) for first, last in at)
-            inner = np.ix_(rows[down] - window[0].start, columns[right] - window[1].start)
-            found[down, right] = levels[inner]
+            place = found[down, right]
+            first = (down.start * factor - rows.start, right.start * factor - columns.start)
+            inner = levels[first[0] :: factor, first[1] :: factor]
+            place[:] = inner[: place.shape[0], : place.shape[1]]
+        self._go_on(found, factor)
         return found
+
+    def _go_on(self, cells: Levels, factor: int) -> None:
+        """Fill the cells beyond the canvas with what is at its edge."""
+        width, height = self.size
+        below, beside = (cells[-(-height // factor) :], cells[:, -(-width // factor) :])
+        rows, columns = cell_pixels(factor, (cells.shape[0], cells.shape[1]), self.size)
+        if below.size:
+            below[:] = self.read((slice(height - 1, height), slice(0, width)))[:, columns]
+        if beside.size:
+            beside[:] = self.read((slice(0, height), slice(width - 1, width)))[rows]
 
     def meets(self, other: Paint) -> bool:
         """Whether the windows of both have a pixel in common."""

@@ -99,14 +99,15 @@ class _Owners:
 
     def over(self, paint: Paint) -> tuple[str, ...]:
         """The labels of those over a mask, the one that holds most of it first."""
-        numbers = self._numbers[self._seen(paint) > 0]
-        found, counts = np.unique(numbers[numbers > 0], return_counts=True)
-        return tuple(self._labels[int(found[i])] for i in np.argsort(-counts, kind="stable"))
+        counts = np.bincount(self._numbers[self._seen(paint) > 0])
+        counts[:1] = 0  # nobody's
+        ranked = np.argsort(-counts, kind="stable")
+        return tuple(self._labels[int(number)] for number in ranked if counts[number])
 
     def add(self, painted: Painted) -> None:
         """Lay a brush below: it owns where it paints more than all on top of it."""
         levels, brush = self._seen(painted.paint), painted.brush
-        self._numbers[levels > self._top] = brush.number
+        np.copyto(self._numbers, np.int16(brush.number), where=levels > self._top)
         np.maximum(self._top, levels, out=self._top)
         self._labels[brush.number] = brush.label
 
