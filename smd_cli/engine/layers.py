@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from smd_cli.engine.masks import Array, blur_radius, quantise
 from smd_cli.engine.schedule import StepTable
-from smd_cli.engine.softening import Patch, Rules, bare_peak, soften
+from smd_cli.engine.softening import Earlier, Patch, Rules, bare_peak, soften
 from smd_cli.engine.weights import Boxed, Weights
+from smd_cli.engine.windows import Window
 from smd_cli.errors import UsageError
 from smd_cli.scene.kept import Kept
+from smd_cli.scene.paint import boxes
 from smd_cli.scene.paint.boxes import FULL, Levels, Paint, cell_pixels
 from smd_cli.scene.paint.errors import Size
 from smd_cli.scene.paint.painted import Painted
@@ -28,13 +31,28 @@ class SoftMasks:
     """What has been worked out of a scene's masks, by all that it depends on.
 
     `laid`: the masks as they lie; `peaks`: how strong they would be otherwise; `cuts`: the paint on
-    the part of a picture that is generated.
+    the part of a picture that is generated; `windows`: what their rows see; `changes`: where two
+    paints differ; `last`: every brush as it was, by number.
     """
 
     def __init__(self) -> None:
         self.cuts: Kept[Paint] = Kept()
         self.laid: Kept[Patch] = Kept()
         self.peaks: Kept[np.float32] = Kept()
+        self.windows: Kept[tuple[Window, ...]] = Kept()
+        self.changes: Kept[boxes.Window] = Kept()
+        self.last: dict[int, Softened] = {}
+
+
+@dataclass(frozen=True, eq=False)
+class Softened:
+    """A soft mask and what it was made of: `over` is the paint that met it from above."""
+
+    paint: Paint
+    over: frozenset[Paint]
+    std_px: float
+    rules: Rules
+    patch: Patch
 
 
 def padded_size(size: Size, multiple: int) -> Size:
@@ -120,13 +138,37 @@ class Laid:
 
     def soft(self) -> Patch:
         """Its mask, covered and blurred, before alpha."""
-        paint, std_px = self.painted.paint, self.painted.brush.blur_px
-        key = (paint, self._paint_over, std_px, self.rules)
-        return self.kept.laid.of(key, lambda: soften(paint, self.pile.top, std_px, self.rules))
+        paint, std_px, rules = self.painted.paint, self.painted.brush.blur_px, self.rules
+        key = (paint, self._paint_over, std_px, rules)
+        patch = self.kept.laid.of(key, self._softened)
+        last = Softened(paint, self._paint_over, std_px, rules, patch)
+        self.kept.last[self.painted.brush.number] = last
+        return patch
 
-    @property
-    def _paint_over(self) -> tuple[Paint, ...]:
-        return tuple(painted.paint for painted in self.over)
+    def _softened(self) -> Patch:
+        """The mask worked out anew where it may differ from what it was."""
+        paint, std_px, rules = self.painted.paint, self.painted.brush.blur_px, self.rules
+        last, earlier = self.kept.last.get(self.painted.brush.number), None
+        if last is not None and (last.std_px, last.rules) == (std_px, rules):
+            earlier = Earlier(last.patch, self._changed(last))
+        return soften(paint, self.pile.top, std_px, rules, earlier)
+
+    def _changed(self, last: Softened) -> boxes.Window:
+        """The pixels outside of which a brush and all that lies on it are as they were."""
+        gone, come = last.over - self._paint_over, self._paint_over - last.over
+        changes = [self._differing(last.paint, self.painted.paint)]
+        if len(gone) == len(come) == 1:
+            changes.append(self._differing(*gone, *come))
+        else:
+            changes += [paint.window for paint in gone | come]
+        return boxes.around(changes)
+
+    def _differing(self, one: Paint, other: Paint) -> boxes.Window:
+        return self.kept.changes.of((one, other), lambda: one.changed(other))
+
+    @cached_property
+    def _paint_over(self) -> frozenset[Paint]:
+        return frozenset(painted.paint for painted in self.over)
 
     def uncovered_peak(self) -> np.float32:
         """The largest value of its mask if nothing lay on it."""
@@ -149,12 +191,14 @@ def downwards(
     Of the soft masks those are kept that were asked for.
     """
     laid: list[Painted] = []
-    with kept.laid.round():
+    with kept.laid.round(), kept.changes.round():
         for layer in reversed(painted):
             over = tuple(other for other in laid if other.paint.meets(layer.paint))
             yield Laid(layer, pile, over, rules, kept)
             pile.add(layer.paint)
             laid.append(layer)
+    for number in kept.last.keys() - {layer.brush.number for layer in laid}:
+        del kept.last[number]
 
 
 def layer_weights(

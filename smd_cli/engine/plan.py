@@ -34,8 +34,8 @@ from smd_cli.engine.paste import Paste, paste_of
 from smd_cli.engine.regions import noised
 from smd_cli.engine.schedule import FloatArray, StepTable, table_for
 from smd_cli.engine.step import At, Coefficients, Step, make_step
-from smd_cli.engine.weights import Weights
-from smd_cli.engine.windows import Legal, Support, Window, windows_of
+from smd_cli.engine.weights import Weights, windows_of_slots
+from smd_cli.engine.windows import Legal, Window
 from smd_cli.scene.kept import Kept
 from smd_cli.scene.paint.boxes import HALF
 from smd_cli.scene.paint.errors import Size
@@ -244,7 +244,15 @@ class Planner:
             negative=negative,
             background=plain,
             boot_backgrounds=_mixed_backgrounds(white, plain, sampler.bootstrap.mix, slots),
-            windows=_windows(weights, legal, scene.wraps, centred, returns, apart),
+            windows=windows_of_slots(
+                weights,
+                legal,
+                scene.wraps,
+                self._soft.windows,
+                centred=centred,
+                returns=returns,
+                apart=apart,
+            ),
             shared=shared_rows(weights, legal, scene.wraps, apart),
             wraps=scene.wraps,
             slot_noise=noise.slots().to(device),
@@ -358,31 +366,6 @@ class Planner:
         row = self.backbone.encode_prompts([text], length) if found is None else found
         self._prompts[key] = row
         return row
-
-
-def _windows(
-    weights: Weights, legal: Legal | None, wraps: Wrapped, centred: int, returns: int, apart: int
-) -> tuple[tuple[tuple[Window, ...], ...], ...]:
-    """The windows of every slot and brush, before slot `apart`.
-
-    Brushes are `centred` in the first so many slots. In the first `returns` the background acts
-    wherever others may give back to it.
-    """
-
-    def support(brush: int, slot: int) -> Support:
-        if brush or slot >= returns:
-            return weights.support(brush, slot)
-        return Support(weights.painted(slot), weights.brushes[0].box, weights.grid)
-
-    return tuple(
-        tuple(
-            windows_of(support(brush, slot), legal, wraps, centred=slot < centred)
-            if slot < apart
-            else ()
-            for brush in range(len(weights))
-        )
-        for slot in range(weights.slots)
-    )
 
 
 def _strengthened(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
@@ -53,36 +54,56 @@ class Patch:
         return peak
 
 
-def soften(paint: Paint, above: Levels, std_px: float, rules: Rules) -> Patch:
+@dataclass(frozen=True, eq=False)
+class Earlier:
+    """A mask as it was by the same rules and blur, and the `changed` window of pixels outside of
+    which its paint, and what lies on that, is still the same.
+    """
+
+    patch: Patch
+    changed: Window
+
+
+def soften(
+    paint: Paint, above: Levels, std_px: float, rules: Rules, earlier: Earlier | None = None
+) -> Patch:
     """Steps 1, 2 and 5 for a brush under the largest later paint, `above` (H, W).
 
-    What is further off than the kernel reaches stays bare.
+    What is further off than the kernel reaches stays bare, or as it was `earlier`.
     """
+    box = _reached(paint.window, std_px, rules)
+    values = np.zeros([side.stop - side.start for side in box], dtype=np.float32)
+    due = box
+    if earlier is not None:
+        due = _shared(box, _reached(earlier.changed, std_px, rules))
+        same = _shared(box, earlier.patch.window)
+        values[_within(same, box)] = earlier.patch.values[_within(same, earlier.patch.window)]
+        values[_within(due, box)] = 0
+    for cells, soft in _softened(due, paint, above, std_px, rules):
+        values[_within(cells, box)] = soft
+    return Patch(values, box)
+
+
+def _softened(
+    due: Window, paint: Paint, above: Levels, std_px: float, rules: Rules
+) -> Iterator[tuple[Window, Array]]:
+    """The blocks of cells that are not bare, with their values; one value for a flat block."""
     kernel = gaussian_kernel(std_px, rules.radius_px)
-    reach = blur_radius(std_px) if rules.radius_px is None else rules.radius_px
-    reach = reach if std_px > 0 else 0
-    sides = zip(paint.window, reversed(rules.size), rules.grid, rules.wraps, strict=True)
-    rows, columns = (_cells(*side, reach, rules.factor) for side in sides)
-    values = np.zeros((rows.stop - rows.start, columns.stop - columns.start), dtype=np.float32)
     flat: dict[tuple[int, int], Array] = {}
-    for down in _blocks(rows, rules.factor):
-        for right in _blocks(columns, rules.factor):
-            view = _View.of((down, right), len(kernel) // 2, rules)
-            levels, top = view.read(paint.read), view.read(above.__getitem__)
-            peak = int(levels.max())
-            if not peak:
-                continue
-            if levels.min() == peak and top.min() == top.max():
-                key = (peak, int(top[0, 0]))
-                if key not in flat:
-                    flat[key] = _flat(*key, kernel, rules)
-                soft = flat[key]
-            else:
-                left = covered(levels, top, rules.cover, published=rules.published)
-                soft = gaussian_blur(view.widened(left), kernel, rules.factor)
-            inner = slice(down.start - rows.start, down.stop - rows.start)
-            values[inner, right.start - columns.start : right.stop - columns.start] = soft
-    return Patch(values, (rows, columns))
+    for cells in product(_blocks(due[0], rules.factor), _blocks(due[1], rules.factor)):
+        view = _View.of(cells, len(kernel) // 2, rules)
+        levels, top = view.read(paint.read), view.read(above.__getitem__)
+        peak = int(levels.max())
+        if not peak:
+            continue
+        if levels.min() == peak and top.min() == top.max():
+            key = (peak, int(top[0, 0]))
+            if key not in flat:
+                flat[key] = _flat(*key, kernel, rules)
+            yield cells, flat[key]
+        else:
+            left = covered(levels, top, rules.cover, published=rules.published)
+            yield cells, gaussian_blur(view.widened(left), kernel, rules.factor)
 
 
 def bare_peak(paint: Paint, std_px: float, rules: Rules) -> np.float32:
@@ -100,6 +121,15 @@ def bare_peak(paint: Paint, std_px: float, rules: Rules) -> np.float32:
     return soften(paint, nothing, std_px, rules).peak
 
 
+def _reached(window: Window, std_px: float, rules: Rules) -> Window:
+    """The cells that paint in a window may reach, the canvas' edge going on beyond it."""
+    reach = blur_radius(std_px) if rules.radius_px is None else rules.radius_px
+    reach = reach if std_px > 0 else 0
+    sides = zip(window, reversed(rules.size), rules.grid, rules.wraps, strict=True)
+    rows, columns = (_cells(*side, reach, rules.factor) for side in sides)
+    return rows, columns
+
+
 def _cells(side: slice, length: int, count: int, wraps: bool, reach: int, factor: int) -> slice:
     """The cells along a side that paint on it may reach, the canvas' edge going on beyond it; all
     of a side that `wraps` where it reaches over an end.
@@ -110,6 +140,24 @@ def _cells(side: slice, length: int, count: int, wraps: bool, reach: int, factor
         return slice(0, count)
     last = count if side.stop == length else min(count, -(-(side.stop + reach) // factor))
     return slice(max(0, side.start - reach) // factor, last)
+
+
+def _shared(one: Window, other: Window) -> Window:
+    """The cells in both."""
+    rows, columns = (
+        slice(max(a.start, b.start), max(a.start, b.start, min(a.stop, b.stop)))
+        for a, b in zip(one, other, strict=True)
+    )
+    return rows, columns
+
+
+def _within(cells: Window, box: Window) -> Window:
+    """Cells counted from the top left of a box that holds them."""
+    rows, columns = (
+        slice(inner.start - outer.start, inner.stop - outer.start)
+        for inner, outer in zip(cells, box, strict=True)
+    )
+    return rows, columns
 
 
 def _blocks(cells: slice, factor: int) -> Iterator[slice]:

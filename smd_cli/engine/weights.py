@@ -11,7 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from smd_cli.engine.masks import Array, background_weight
-from smd_cli.engine.windows import Box, Cells, Support, Window, places
+from smd_cli.engine.windows import Box, Cells, Legal, Support, Window, places, windows_of
+from smd_cli.scene.kept import Kept
+from smd_cli.scene.types import Wrapped
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,3 +82,38 @@ class Weights:
         for whole, own in zip(found, self.brushes, strict=True):
             whole[:, own.box[0], own.box[1]] = own.values
         return found
+
+
+def windows_of_slots(
+    weights: Weights,
+    legal: Legal | None,
+    wraps: Wrapped,
+    kept: Kept[tuple[Window, ...]],
+    *,
+    centred: int,
+    returns: int,
+    apart: int,
+) -> tuple[tuple[tuple[Window, ...], ...], ...]:
+    """The windows of every slot and brush before slot `apart`, from where on brushes share rows.
+
+    Brushes are `centred` in the first so many slots. In the first `returns` the background acts
+    wherever others may give back to it. Those of equal support are worked out once.
+    """
+
+    def support(brush: int, slot: int) -> Support:
+        if brush or slot >= returns:
+            return weights.support(brush, slot)
+        return Support(weights.painted(slot), weights.brushes[0].box, weights.grid)
+
+    def windows(brush: int, slot: int) -> tuple[Window, ...]:
+        if slot >= apart:
+            return ()
+        own, early = support(brush, slot), slot < centred
+        key = (own.key, legal, wraps, early)
+        return kept.of(key, lambda: windows_of(own, legal, wraps, centred=early))
+
+    with kept.round():
+        return tuple(
+            tuple(windows(brush, slot) for brush in range(len(weights)))
+            for slot in range(weights.slots)
+        )

@@ -9,8 +9,9 @@ latent cells.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -127,11 +128,21 @@ class Support:
 
     def inside(self, window: Window) -> bool:
         """Whether a window sees any."""
-        seen = []
-        for strip, side, own in zip(window.strips, self.sides, self.box, strict=True):
-            at = places(strip, side) - own.start
-            seen.append(at[(at >= 0) & (at < own.stop - own.start)])
-        return bool(self.cells[np.ix_(*seen)].any())
+        rows, columns = (self.seen(strip, axis) for axis, strip in enumerate(window.strips))
+        return bool(self.cells[np.ix_(rows, columns)].any())
+
+    def seen(self, strip: Strip, axis: int) -> Numbers:
+        """Which rows (axis 0) or columns (1) of the cells a strip sees."""
+        own = self.box[axis]
+        at = places(strip, self.sides[axis]) - own.start
+        found: Numbers = at[(at >= 0) & (at < own.stop - own.start)]
+        return found
+
+    @property
+    def key(self) -> Hashable:
+        """What tells it from others."""
+        corner = tuple(side.start for side in self.box)
+        return np.packbits(self.cells).tobytes(), self.cells.shape, corner, self.sides
 
 
 def places(strip: Strip, side: int) -> Numbers:
@@ -155,10 +166,16 @@ def windows_of(
         tuple((_ring_strips if wrap else _strips)(line, legal, centred))
         for line, wrap in zip(lines, wraps, strict=True)
     )
-    windows = (Window(down, across) for down in rows for across in columns)
-    if len(rows) * len(columns) == 1:
-        return tuple(windows)
-    return tuple(window for window in windows if support.inside(window))
+    seen = [support.seen(across, 1) for across in columns]
+    found = []
+    for down in rows:
+        line = np.asarray(support.cells[support.seen(down, 0)].any(axis=0))
+        found += [
+            Window(down, across)
+            for across, own in zip(columns, seen, strict=True)
+            if line[own].any()
+        ]
+    return tuple(found)
 
 
 def _strips(line: Cells, legal: Legal | None, centred: bool) -> Iterator[Strip]:
@@ -234,13 +251,14 @@ def _side(box: int, canvas: int, legal: Legal, centred: bool) -> int | None:
     return side if side <= min(legal.most, canvas) else None
 
 
-def _tiles(low: int, high: int, canvas: int, legal: Legal) -> Iterator[Strip]:
+@lru_cache(maxsize=256)
+def _tiles(low: int, high: int, canvas: int, legal: Legal) -> tuple[Strip, ...]:
     """Overlapping strips over the cells from `low` to before `high`, evenly spread."""
     low, high = max(low - legal.margin, 0), min(high + legal.margin, canvas)
     length, grid = min(legal.tile, canvas), legal.grid
     last = min(_rounded(max(high - length, 0), grid), canvas - length)
     first = min(low // grid * grid, last)
-    yield from _shared(_spread(first, last, length, grid), length, canvas)
+    return tuple(_shared(_spread(first, last, length, grid), length, canvas))
 
 
 def _spread(first: int, last: int, length: int, grid: int) -> list[int]:

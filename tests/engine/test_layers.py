@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
-from dense import boxed
+from dense import boxed, dense
 
 from smd_cli.engine import layers as engine_layers
+from smd_cli.engine import softening
 from smd_cli.engine.layers import (
     Pile,
     SoftMasks,
@@ -17,6 +19,7 @@ from smd_cli.engine.layers import (
     layer_weights,
     rules_of,
 )
+from smd_cli.engine.masks import gaussian_blur
 from smd_cli.engine.schedule import step_table
 from smd_cli.engine.softening import Patch, Rules, bare_peak, soften
 from smd_cli.scene.paint.boxes import Paint
@@ -106,3 +109,86 @@ def test_what_did_not_change_is_not_softened_again(monkeypatch: pytest.MonkeyPat
     fresh = plan([low, high, apart])
     assert (fresh == first).all()
     assert made[5:] == [high.paint, low.paint]
+
+
+# What an edit leaves as it was
+
+WIDE = (1024, 512)
+
+
+def edited(layers: list[Painted], rng: np.random.Generator) -> list[Painted]:
+    """Layers after a stroke, a move, another blur, a muted brush or a change of order."""
+    at = int(rng.integers(len(layers)))
+    paint, own = dense(layers[at].paint), layers[at].brush
+    match rng.integers(6):
+        case 0 | 1:
+            top, left = rng.integers(0, 30, 2)
+            paint[top : top + 9, left : left + 12] = rng.choice([0.0, 0.4, 1.0])
+            changed = Painted(own, boxed(paint), ())
+        case 2:
+            changed = Painted(own, boxed(np.roll(paint, rng.integers(-9, 9, 2), (0, 1))), ())
+        case 3:
+            changed = Painted(replace(own, blur_px=float(rng.choice([0, 2, 3]))), boxed(paint), ())
+        case 4:
+            return layers[:at] + layers[at + 1 :] if len(layers) > 2 else random_layers(at)
+        case _:
+            order = rng.permutation(len(layers))
+            return [
+                Painted(replace(layers[old].brush, number=new), layers[old].paint, ())
+                for new, old in enumerate(order, 1)
+            ]
+    return [*layers[:at], changed, *layers[at + 1 :]]
+
+
+@pytest.mark.parametrize("preset", ["auto", "paper"])
+@pytest.mark.parametrize("seed", range(8))
+def test_masks_after_any_edits_are_those_of_a_fresh_start(
+    preset: Any, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(softening, "_BLOCK_PX", 24)
+    table, sampler, kept = step_table({}, steps=5), Sampler(preset=preset), SoftMasks()
+    rng, layers = np.random.default_rng(seed), random_layers(seed)
+    for _ in range(25):
+        layers = edited(layers, rng)
+        rules = rules_of(layers, SIZE, sampler, FACTOR, 32)
+
+        def weights(rules: Rules, layers: list[Painted], known: SoftMasks) -> Any:
+            return layer_weights(layers, Pile(SIZE), rules, table, "continuous", known)
+
+        ours = weights(rules, layers, kept)
+        assert (ours == weights(rules, layers, SoftMasks())).all()
+        assert set(kept.last) == {layer.brush.number for layer in layers}
+
+
+@pytest.mark.parametrize(("blur_px", "cells"), [(0.0, 1), (2.0, 9)])
+@pytest.mark.parametrize("at", [0, 7, 15])
+def test_a_stroke_is_softened_where_it_reaches(
+    at: int, blur_px: float, cells: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One cell, or what lies 6 px around it, of the edited mask and of those under it."""
+    blurred: list[int] = []
+
+    def counted(*given: Any) -> Any:
+        soft = gaussian_blur(*given)
+        blurred.append(soft.size)
+        return soft
+
+    monkeypatch.setattr(softening, "gaussian_blur", counted)
+    rng, kept, table = np.random.default_rng(0), SoftMasks(), step_table({}, steps=5)
+    paints = [0.1 + 0.5 * rng.random((512, 1024)) for _ in range(16)]
+
+    def plan(known: SoftMasks) -> Any:
+        rules = rules_of(layers, WIDE, Sampler(), FACTOR, FACTOR)
+        return layer_weights(layers, Pile(WIDE), rules, table, "continuous", known)
+
+    layers = [
+        Painted(brush(n, blur_px=blur_px), boxed(paint), ()) for n, paint in enumerate(paints, 1)
+    ]
+    plan(kept)
+    assert sum(blurred) == 16 * 64 * 128
+    blurred.clear()
+    paints[at][80:88, 160:168] = 0.99
+    layers[at] = Painted(layers[at].brush, boxed(paints[at]), ())
+    ours = plan(kept)
+    assert sum(blurred) == cells * (at + 1)
+    assert (ours == plan(SoftMasks())).all()

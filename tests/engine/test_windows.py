@@ -15,7 +15,8 @@ from smd_cli.engine import flight
 from smd_cli.engine.plan import Plan
 from smd_cli.engine.stream import single, stream
 from smd_cli.engine.windows import Cells, Legal, Support, windows_of
-from smd_cli.scene.types import Background, Bootstrap, Guidance, Windows
+from smd_cli.scene.kept import Kept
+from smd_cli.scene.types import NOT_WRAPPED, Background, Bootstrap, Guidance, Windows
 
 from .fake import FakeBackbone
 from .scenes import box, brush, plan, relative, scene
@@ -132,6 +133,36 @@ def test_all_is_seen_and_counts_once(seed: int, centred: bool) -> None:
         assert len({*down}) == len(down)
         total[np.ix_(down, across)] += window.share
     assert np.allclose(total[cells], 1)
+
+
+def test_windows_of_equal_cells_are_worked_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the slots of a plan, and in the next plan; the ground acts where it takes back."""
+    made = []
+
+    def counted(support: Support, legal: Legal, wraps: Any, *, centred: bool) -> Any:
+        made.append(centred)
+        return windows_of(support, legal, wraps, centred=centred)
+
+    monkeypatch.setattr(weights, "windows_of", counted)
+    low, high, ground = (
+        painted((64, 64), at) for at in [(0, 0, 20, 20), (30, 30, 60, 50), (20, 0, 64, 64)]
+    )
+    box = (slice(0, 64), slice(0, 64))
+    acts = [np.stack([one] * 3).astype(np.float32) for one in (ground, low, high)]
+    brushes = weights.Weights((64, 64), 3, tuple(weights.Boxed(one, box) for one in acts))
+    kept: Kept[Any] = Kept()
+    for fresh in ([True] * 3 + [False] * 3, []):
+        made.clear()
+        found = weights.windows_of_slots(
+            brushes, LEGAL, NOT_WRAPPED, kept, centred=1, returns=1, apart=3
+        )
+        assert made == fresh
+    for slot, rows in enumerate(found):
+        seen = [ground | low | high if slot == 0 else ground, low, high]
+        for own, cells in zip(rows, seen, strict=True):
+            alone = windows_of(whole(cells), LEGAL, centred=slot < 1)
+            assert [(w.corner, w.shape) for w in own] == [(w.corner, w.shape) for w in alone]
+            assert all((w.share == a.share).all() for w, a in zip(own, alone, strict=True))
 
 
 @pytest.mark.parametrize(

@@ -97,3 +97,12 @@ def test_a_shape_costs_what_its_edge_does(monkeypatch: pytest.MonkeyPatch) -> No
     assert paint.sum / 255 == pytest.approx(np.pi * 2000**2, rel=1e-4)
     assert held < 4096 * 4096 / 3
     assert peak < 4096 * 4096
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_changed_lies_in_the_smallest_window(seed: int) -> None:
+    one, two = blobs(seed), blobs(seed + 100)
+    for other in (two, one, np.zeros_like(one)):
+        paint, now = laid(one, (0, 0), SIZE), laid(other, (0, 0), SIZE)
+        assert paint.changed(now) == now.changed(paint)
+        assert paint.changed(now) == laid((one != other).astype(np.uint8), (0, 0), SIZE).window

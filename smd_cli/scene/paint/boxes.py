@@ -111,6 +111,15 @@ class Paint:
             for one, two in zip(self.window, other.window, strict=True)
         )
 
+    def changed(self, other: Paint) -> Window:
+        """The smallest window with all pixels in which both differ; empty where none does."""
+
+        def differing(at: Window) -> Levels:
+            return np.not_equal(self.read(at), other.read(at)).astype(np.uint8)
+
+        box = around(paint.window for paint in (self, other))
+        return painted_by(differing, box, self.size).window
+
     @property
     def sum(self) -> int:
         """All levels together."""
@@ -130,13 +139,8 @@ class Paint:
         """The most of both, pixel by pixel."""
         if not (self.tiles and other.tiles):
             return self if self.tiles else other
-        rows, columns = (
-            slice(min(one.start, two.start), max(one.stop, two.stop))
-            for one, two in zip(self.window, other.window, strict=True)
-        )
-        return painted_by(
-            lambda at: np.maximum(self.read(at), other.read(at)), (rows, columns), self.size
-        )
+        box = around((self.window, other.window))
+        return painted_by(lambda at: np.maximum(self.read(at), other.read(at)), box, self.size)
 
     @property
     def inverted(self) -> Paint:
@@ -158,6 +162,21 @@ def cell_pixels(
 def whole(size: Size) -> Window:
     """The window of a whole canvas of (width, height)."""
     return (slice(0, size[1]), slice(0, size[0]))
+
+
+def around(windows: Iterable[Window]) -> Window:
+    """The smallest window that holds all others; empty where all are."""
+    sides = list(zip(*filter(_holds, windows), strict=True))
+    if not sides:
+        return (_EMPTY, _EMPTY)
+    rows, columns = (
+        slice(min(one.start for one in side), max(one.stop for one in side)) for side in sides
+    )
+    return rows, columns
+
+
+def _holds(window: Window) -> bool:
+    return all(side.start < side.stop for side in window)
 
 
 def bare(size: Size) -> Paint:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from smd_cli.engine.layers import Laid, Pile, SoftMasks, downwards, largest_weights, rules_of
 from smd_cli.engine.masks import Array
 from smd_cli.engine.schedule import StepTable
-from smd_cli.scene.paint.boxes import FULL, Levels, Paint, unrepeated, whole
+from smd_cli.scene.paint.boxes import FULL, Levels, Paint, Window, unrepeated, whole
 from smd_cli.scene.paint.errors import Size
 from smd_cli.scene.paint.painted import Painted, PaintedScene
 from smd_cli.scene.types import Brush, Scene
@@ -99,20 +99,27 @@ class _Owners:
 
     def over(self, paint: Paint) -> tuple[str, ...]:
         """The labels of those over a mask, the one that holds most of it first."""
-        counts = np.bincount(self._numbers[self._seen(paint) > 0])
+        box, levels = self._seen(paint)
+        counts = np.bincount(self._numbers[box][levels > 0])
         counts[:1] = 0  # nobody's
         ranked = np.argsort(-counts, kind="stable")
         return tuple(self._labels[int(number)] for number in ranked if counts[number])
 
     def add(self, painted: Painted) -> None:
         """Lay a brush below: it owns where it paints more than all on top of it."""
-        levels, brush = self._seen(painted.paint), painted.brush
-        np.copyto(self._numbers, np.int16(brush.number), where=levels > self._top)
-        np.maximum(self._top, levels, out=self._top)
-        self._labels[brush.number] = brush.label
+        box, levels = self._seen(painted.paint)
+        top, number = self._top[box], painted.brush.number
+        np.copyto(self._numbers[box], np.int16(number), where=levels > top)
+        np.maximum(top, levels, out=top)
+        self._labels[number] = painted.brush.label
 
-    def _seen(self, paint: Paint) -> Levels:
-        return paint.cells(self._step, (self._grid[0], self._grid[1]))
+    def _seen(self, paint: Paint) -> tuple[Window, Levels]:
+        """The places that are looked at in a mask's box, and its levels there."""
+        rows, columns = (
+            slice(side.start // self._step, -(-side.stop // self._step)) for side in paint.window
+        )
+        levels = paint.cells(self._step, (self._grid[0], self._grid[1]))
+        return (rows, columns), levels[rows, columns]
 
 
 def _layer(laid: Laid, table: StepTable, mask_type: str, owners: _Owners) -> Layer:

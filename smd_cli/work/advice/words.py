@@ -6,6 +6,7 @@ import difflib
 import re
 import shlex
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from smd_cli.errors import KeyPath, Problem
 from smd_cli.models.facts import ModelDefaults
@@ -59,7 +60,7 @@ def unknown_words(
 
 def _split(text: str, known: Sequence[str]) -> Iterator[tuple[str, bool]]:
     """The words of a text with whether they are known, those of two words before their parts."""
-    names = {tuple(name.lower().split()) for name in known}
+    names = _names(tuple(known))
     longest = max(map(len, names))
     for phrase in re.split(r"[^\w\s]+", text):
         words = phrase.split()
@@ -69,6 +70,12 @@ def _split(text: str, known: Sequence[str]) -> Iterator[tuple[str, bool]]:
             size = next((n for n in sizes if lowered[:n] in names), 0)
             yield " ".join(words[: size or 1]), size > 0
             words = words[size or 1 :]
+
+
+@lru_cache(maxsize=8)
+def _names(known: tuple[str, ...]) -> frozenset[tuple[str, ...]]:
+    """Names as the words that they are made of."""
+    return frozenset(tuple(name.lower().split()) for name in known)
 
 
 def _left_out(text: str, known: Sequence[str]) -> list[str]:
