@@ -67,7 +67,7 @@ def run(arguments: list[str]) -> int:
             import traceback
 
             traceback.print_exc()
-        return _told(wrong)
+        return _reported(wrong)
 
 
 def _is_on(value: str) -> bool:
@@ -75,7 +75,7 @@ def _is_on(value: str) -> bool:
     return value.strip().lower() in ("1", "true", "t", "yes", "y", "on")
 
 
-def _told(wrong: Exception) -> int:
+def _reported(wrong: Exception) -> int:
     """The exit code of an exception that no command caught, after a sentence about it."""
     import typer
 

@@ -31,14 +31,14 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def plain(text: str) -> str:
+def printable(text: str) -> str:
     """Text on one line, without characters that do not print."""
     return "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
 
 
 def shortened(text: str) -> str:
     """The beginning of a text on one line."""
-    text = plain(text)
+    text = printable(text)
     return text if len(text) <= _SHORT else text[: _SHORT - 1] + "…"
 
 

@@ -9,14 +9,14 @@ import numpy.typing as npt
 import torch
 
 from smd_cli.engine.weights import Weights
-from smd_cli.scene.paint.boxes import Levels, Paint, laid, whole
+from smd_cli.scene.paint.boxes import Levels, Paint, full_window, laid
 
 Array = npt.NDArray[np.float32]
 
 
 def levels(paint: Paint) -> Levels:
     """The levels (H, W) of the whole canvas."""
-    return paint.read(whole(paint.size))
+    return paint.read(full_window(paint.size))
 
 
 def dense(paint: Paint) -> Array:

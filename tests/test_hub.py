@@ -18,7 +18,15 @@ from hub_stub import Hub, Repo, folder_files, serving
 
 from smd_cli.errors import SmdError, UsageError
 from smd_cli.models import hub as our_hub
-from smd_cli.models.cache import VAE_FILES, Download, downloads_of, missing, needed, snapshot, whole
+from smd_cli.models.cache import (
+    VAE_FILES,
+    Download,
+    complete,
+    downloads_of,
+    missing,
+    needed,
+    snapshot,
+)
 from smd_cli.models.facts import resolve_model
 from smd_cli.models.ref import LoraRef, ModelRef
 
@@ -368,7 +376,7 @@ def test_an_autoencoder_alone(stub: Hub) -> None:
     stub.repos["some/vae"] = Repo(folder_files(TINY / "tiny_vae"))
     folder = our_hub.fetch(Download("some/vae"))
     assert sorted(folder_files(folder)) == sorted(VAE_FILES)
-    assert whole(Download("some/vae", files=VAE_FILES)) == folder
+    assert complete(Download("some/vae", files=VAE_FILES)) == folder
 
 
 def test_a_commit_as_revision(stub: Hub) -> None:

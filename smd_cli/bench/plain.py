@@ -22,7 +22,7 @@ from smd_cli.engine.contract import Backbone, Conditioning, Rows
 from smd_cli.engine.layers import padded_size
 from smd_cli.engine.plan import WHITE, seeded_noise
 from smd_cli.engine.schedule import StepTable, table_for
-from smd_cli.scene.paint.boxes import FULL, whole
+from smd_cli.scene.paint.boxes import FULL, full_window
 from smd_cli.scene.paint.painted import PaintedScene
 from smd_cli.scene.types import Bootstrap, Scene
 
@@ -78,8 +78,8 @@ def compile_painting(
     return Painting(
         table=table,
         weights=weights,
-        prompts=_told(prompts, strengths, backbone, scale),
-        negatives=_told(negatives, strengths, backbone, scale),
+        prompts=_conditioning(prompts, strengths, backbone, scale),
+        negatives=_conditioning(negatives, strengths, backbone, scale),
         background=background,
         white=white,
         slot_noise=noise.slots().to(device),
@@ -93,7 +93,7 @@ def compile_painting(
 def weights_of(scene: Scene, painted: PaintedScene, backbone: Backbone, table: StepTable) -> Tensor:
     """The weights (P, T, 1, h, w) of a scene by the published mask rules."""
     width, height = painted.size
-    levels = [brush.paint.read(whole(painted.size)) for brush in painted.brushes]
+    levels = [brush.paint.read(full_window(painted.size)) for brush in painted.brushes]
     paint = np.stack(levels) if levels else np.zeros((0, height, width), dtype=np.uint8)
     edge = [(0, 0), (0, -height % backbone.multiple), (0, -width % backbone.multiple)]
     shares = np.pad(paint, edge, mode="edge") / np.float32(FULL)
@@ -116,18 +116,18 @@ def _plain_latent(
     return backbone.encode_image(one[None, :, None, None].expand(1, 3, *canvas))[0]
 
 
-def _told(
+def _conditioning(
     texts: Sequence[str], strengths: Sequence[float], backbone: Backbone, scale: float
 ) -> Conditioning:
     """A row a text, each mixed with the first by its strength."""
-    told = backbone.encode_prompts(texts)
+    encoded = backbone.encode_prompts(texts)
     rows = [
-        Conditioning({name: part[n : n + 1] for name, part in told.tensors.items()})
+        Conditioning({name: part[n : n + 1] for name, part in encoded.tensors.items()})
         for n in range(len(texts))
     ]
     mixed = [rows[0].mix(row, share) for row, share in zip(rows, strengths, strict=True)]
-    whole = Conditioning.stack(mixed)
-    return whole.guided(scale) if backbone.embeds_guidance else whole
+    stacked = Conditioning.stack(mixed)
+    return stacked.guided(scale) if backbone.embeds_guidance else stacked
 
 
 @torch.inference_mode()
@@ -216,14 +216,14 @@ def _asked(
 ) -> Tensor:
     """The network's output for rows (R, C, h, w), the brushes in turn; guided where `doubled`."""
     repeats = len(x) // len(painting.weights)
-    told = [painting.prompts] * repeats
+    encoded = [painting.prompts] * repeats
     if doubled:
-        told = [painting.negatives] * repeats + told
+        encoded = [painting.negatives] * repeats + encoded
         x, taus = torch.cat([x, x]), [*taus, *taus]
     height, width = (side * backbone.factor for side in x.shape[-2:])
     place = torch.tensor([0, 0, height, width], device=x.device).expand(len(x), 4)
     timesteps = torch.tensor(taus, device=x.device)
-    output = backbone.predict(Rows(x, timesteps, Conditioning.stack(told), place))
+    output = backbone.predict(Rows(x, timesteps, Conditioning.stack(encoded), place))
     if not doubled:
         return output
     negative, positive = output.chunk(2)

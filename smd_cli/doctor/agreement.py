@@ -114,7 +114,7 @@ def _ours(
     """The plan with the noises that the pipeline will draw, and its latents (1, C, h, w)."""
     backbone = load_backbone(model, str(device), _option(dtype))
     width, height = (min(side, _LARGEST_PX) for side in read_defaults(model).native_size)
-    scene = _plain(replace(file.scene, size=(width, height)))
+    scene = _comparable(replace(file.scene, size=(width, height)))
     painted = paint_scene(replace(file, scene=scene))
     plan = Planner(backbone).plan(scene, painted.brushes, painted.size)
     refuse_noise_alone(model.name, plan.table)
@@ -125,7 +125,7 @@ def _ours(
     return plan, next(single(lambda _: plan, backbone, 1)).latents[None].cpu()
 
 
-def _plain(scene: Scene) -> Scene:
+def _comparable(scene: Scene) -> Scene:
     """The scene without what no pipeline has: guidance by residuals."""
     sampler = scene.sampler
     known = sampler.guidance.type in ("none", "full")

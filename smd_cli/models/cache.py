@@ -126,7 +126,7 @@ def noted(ref: Path) -> str:
         return ""
 
 
-def whole(wanted: Download) -> Path | None:
+def complete(wanted: Download) -> Path | None:
     """The folder of a download where nothing of it is missing."""
     folder = snapshot(wanted)
     return folder if folder and not missing(folder, wanted) else None
@@ -134,10 +134,10 @@ def whole(wanted: Download) -> Path | None:
 
 def missing(folder: Path, wanted: Download) -> tuple[str, ...]:
     """The needed files that are not whole in a snapshot, as paths in the repository."""
-    return tuple(name for name in needed(folder, wanted) if not is_whole(folder / name))
+    return tuple(name for name in needed(folder, wanted) if not is_complete(folder / name))
 
 
-def is_whole(path: Path) -> bool:
+def is_complete(path: Path) -> bool:
     """Whether a file of the cache is one: no link to nothing, not empty, and not cut short."""
     size = bytes_of(path)
     if path.suffix == ".safetensors":
@@ -196,7 +196,7 @@ def _part_files(folder: Path, part: str, library: str) -> Iterator[str]:
     if part == SCHEDULER:
         yield f"{part}/scheduler_config.json"
     elif part.startswith("tokenizer"):
-        if not is_whole(folder / part / "tokenizer.json"):
+        if not is_complete(folder / part / "tokenizer.json"):
             yield from (f"{part}/vocab.json", f"{part}/merges.txt")
     else:
         yield f"{part}/config.json"
@@ -209,7 +209,7 @@ def _weights(folder: Path, part: str, stem: str) -> list[str]:
     one_file = f"{part}/{stem}.safetensors"
     pieces = read_object(folder / f"{one_file}.index.json") or {}
     names = {str(name) for name in dict(pieces.get("weight_map", {})).values()}
-    if is_whole(folder / one_file) or not names:
+    if is_complete(folder / one_file) or not names:
         return [one_file]
     return sorted(f"{part}/{name}" for name in names)
 

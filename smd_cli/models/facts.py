@@ -68,7 +68,7 @@ class ModelDefaults:
     `scheduler` is the scheduler's config, `sampler` a mapping in the words of the scene's
     `sampler:`, `factor` the canvas pixels of a latent cell, `multiple` that of a canvas' sides in
     pixels (0 where that is not told), `known` whether all of its configs are here.
-    `samples_as_told`: the checkpoint says how it was distilled, so that the sampler is no guess;
+    `samples_as_stated`: the checkpoint says how it was distilled, so that the sampler is no guess;
     `embeds_guidance`: its network takes the guidance scale itself. `learnt_timesteps`: the least
     and the largest that it was trained for, None where that is not stated; `smallest_px`: the
     smallest thing that it draws well, `window_px` the least side of a window that it draws well in,
@@ -87,7 +87,7 @@ class ModelDefaults:
     materials: tuple[str, ...] = ()
     colours: tuple[str, ...] = ()
     known: bool = False
-    samples_as_told: bool = True
+    samples_as_stated: bool = True
     embeds_guidance: bool = False
     learnt_timesteps: tuple[int, int] | None = None
     smallest_px: int = 0
@@ -250,7 +250,7 @@ def _stated(model: ModelRef, folder: Path | None, preset: ModelPreset) -> ModelD
         materials=tuple(map(str, words.get("materials", ()))),
         colours=tuple(map(str, words.get("colours", ()))),
         known=folder is not None and not unread(model),
-        samples_as_told=folder is None or distilled or bool(own or model.loras),
+        samples_as_stated=folder is None or distilled or bool(own or model.loras),
         embeds_guidance=facts.embedded_guidance is not None,
         learnt_timesteps=_learnt_timesteps(learnt, preset, trailing),
         smallest_px=int(learnt.get("smallest_px", 0)),

@@ -25,6 +25,7 @@ from smd_cli.models.cache import (
     Download,
     bytes_of,
     cache_folder,
+    complete,
     missing,
     needed,
     noted,
@@ -32,7 +33,6 @@ from smd_cli.models.cache import (
     ref_file,
     snapshot,
     storage,
-    whole,
 )
 from smd_cli.models.checkpoints import PICKLES
 from smd_cli.models.configs import read_object
@@ -40,7 +40,7 @@ from smd_cli.models.families import family_of, part_names
 from smd_cli.models.hub_errors import sentences
 from smd_cli.units import shown_bytes
 
-Told = Callable[[int], None]
+Progress = Callable[[int], None]
 _SHA256_DIGITS = 64
 
 
@@ -99,7 +99,7 @@ def fetch(wanted: Download) -> Path:
 
     The network is asked only where something is missing. Raises SmdError, UsageError for names.
     """
-    folder = whole(wanted)
+    folder = complete(wanted)
     if folder:
         return folder
     pending = prepare(wanted)
@@ -129,12 +129,12 @@ def prepare(wanted: Download) -> Pending:
         return Pending(wanted, folder, blobs, links=not blobs or _links_work())
 
 
-def finish(pending: Pending, told: Told) -> Path:
-    """Get the large files; `told` hears of every few MB. Gives the folder of the whole download."""
+def finish(pending: Pending, progress: Progress) -> Path:
+    """Get the large files and give the folder of the download; `progress` hears of every few MB."""
     wanted = pending.wanted
     with sentences(wanted), _hushed():
         for blob in pending.blobs:
-            _get(pending, blob, told)
+            _get(pending, blob, progress)
         folder = _snapshot(wanted, [*_small(wanted), *needed(pending.folder, wanted)])
     absent = missing(folder, wanted)
     if absent:
@@ -142,7 +142,7 @@ def finish(pending: Pending, told: Told) -> Path:
     return folder
 
 
-def _get(pending: Pending, blob: Blob, told: Told) -> None:
+def _get(pending: Pending, blob: Blob, progress: Progress) -> None:
     """One large file, on from where an earlier attempt ended."""
     target, part = pending.target(blob), pending.part(blob)
     repo = storage(pending.wanted.repo).name
@@ -151,12 +151,12 @@ def _get(pending: Pending, blob: Blob, told: Told) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     with _library().WeakFileLock(str(lock)):
         if not pending.has(blob):
-            _append(pending, blob, part, told)
+            _append(pending, blob, part, progress)
             _refuse_broken(pending.wanted, blob, part)
             part.replace(target)
 
 
-def _append(pending: Pending, blob: Blob, part: Path, told: Told) -> None:
+def _append(pending: Pending, blob: Blob, part: Path, progress: Progress) -> None:
     """Make a half file whole."""
     from huggingface_hub import hf_hub_url
     from huggingface_hub.file_download import http_get
@@ -166,7 +166,7 @@ def _append(pending: Pending, blob: Blob, part: Path, told: Told) -> None:
         if file.tell() > blob.size:
             file.truncate(0)
             file.seek(0)
-        counted: Any = _Counted(file, told)
+        counted: Any = _Counted(file, progress)
         headers = _library().build_hf_headers()
         while (here := file.tell()) < blob.size:
             try:
@@ -179,15 +179,15 @@ def _append(pending: Pending, blob: Blob, part: Path, told: Told) -> None:
 class _Counted:
     """A file that tells how many bytes were written to it."""
 
-    def __init__(self, file: IO[bytes], told: Told) -> None:
-        self._file, self._told = file, told
+    def __init__(self, file: IO[bytes], progress: Progress) -> None:
+        self._file, self._progress = file, progress
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._file, name)
 
     def write(self, piece: bytes) -> int:
         count = self._file.write(piece)
-        self._told(count)
+        self._progress(count)
         return count
 
 

@@ -17,17 +17,17 @@ from smd_cli.models.cache import (
     bytes_on_disk,
     cache_folder,
     cached_repos,
+    complete,
     downloads_of,
-    is_whole,
+    is_complete,
     missing,
     storage,
-    whole,
 )
 from smd_cli.models.configs import read_object
 from smd_cli.models.families import part_names
 from smd_cli.models.hub import free_bytes
 from smd_cli.models.presets import PRESETS, ModelPreset
-from smd_cli.units import plain, shown_bytes, visible, without_home
+from smd_cli.units import printable, shown_bytes, visible, without_home
 
 State = Literal["comes with smd", "here", "in part", "not here"]
 
@@ -50,7 +50,7 @@ class Listed:
     def row(self) -> tuple[str, str, str, str]:
         """Name, state, size, and what it is, as they are shown."""
         size = shown_bytes(self.bytes) if self.bytes else "-"
-        return plain(self.name), self.state, size, plain(self.kind) or "-"
+        return printable(self.name), self.state, size, printable(self.kind) or "-"
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def preset(known: ModelPreset, downloads: Sequence[Download]) -> Listed:
     repos = tuple(dict.fromkeys(wanted.repo for wanted in downloads))
     size = sum(bytes_on_disk(repo) for repo in repos)
     state: State = "in part" if size else "not here"
-    if all(whole(wanted) for wanted in downloads):
+    if all(complete(wanted) for wanted in downloads):
         state = "here"
     lacking = [f"{wanted.repo}/{name}" for wanted in downloads for name in absent(wanted)]
     return Listed(known.name, state, size, repos, tuple(lacking), known.about)
@@ -121,7 +121,7 @@ def _other(repo: str) -> Listed:
     is_pipeline = INDEX in names or any(name.partition("/")[0] in part_names() for name in names)
     files = None if is_pipeline else VAE_FILES if kind else names
     lacking = missing(newest, Download(repo, newest.name, files))
-    state: State = "in part" if any(is_whole(newest / name) for name in names) else "not here"
+    state: State = "in part" if any(is_complete(newest / name) for name in names) else "not here"
     return Listed(repo, state if lacking else "here", size, (repo,), lacking, kind)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from smd_cli.errors import SmdError, UsageError
-from smd_cli.models.cache import LORA_FILES, lora_download, whole
+from smd_cli.models.cache import LORA_FILES, complete, lora_download
 from smd_cli.models.checkpoints import (
     Shapes,
     described,
@@ -86,7 +86,7 @@ def _file_here(lora: LoraRef) -> Path | None:
     if lora.path is not None:
         return lora_in(lora, lora.path)
     wanted = lora_download(lora)
-    folder = whole(wanted)
+    folder = complete(wanted)
     return folder / wanted.files[0] if folder and wanted.files else None
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from smd_cli.errors import SmdError, UsageError
 from smd_cli.models import hub
-from smd_cli.models.cache import Download, cache_folder, downloads_of, whole
+from smd_cli.models.cache import Download, cache_folder, complete, downloads_of
 from smd_cli.models.facts import resolve_model
 from smd_cli.report.reporter import Reporter
 from smd_cli.units import shown_bytes
@@ -49,13 +49,13 @@ def download(
     begun = f" ({shown_bytes(here)} of {shown_bytes(total)} are here)" if here else ""
     reporter.note(f"{title}: {shown_bytes(total - here)} to come{begun}, into {cache_folder()}")
     hub.refuse_full_disk(title, total - here)
-    with reporter.downloading(title, total, here) as told:
-        return [_finished(one, told) for one in asked]
+    with reporter.downloading(title, total, here) as progress:
+        return [_finished(one, progress) for one in asked]
 
 
 def _asked(wanted: Download, reporter: Reporter, renewing: bool) -> hub.Pending | Path:
     """The folder where everything is here already, else what is to come."""
-    here = whole(wanted)
+    here = complete(wanted)
     if here and not renewing:
         return here
     if here and here.name == wanted.revision:  # a commit never changes
@@ -70,5 +70,5 @@ def _asked(wanted: Download, reporter: Reporter, renewing: bool) -> hub.Pending 
         return here
 
 
-def _finished(one: hub.Pending | Path, told: hub.Told) -> Path:
-    return one if isinstance(one, Path) else hub.finish(one, told)
+def _finished(one: hub.Pending | Path, progress: hub.Progress) -> Path:
+    return one if isinstance(one, Path) else hub.finish(one, progress)

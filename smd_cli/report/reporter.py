@@ -85,7 +85,7 @@ class Reporter:
         self._screen: Callable[[str], None] | None = None
         self._finished: list[str] = []
         self._undelivered: OutputError | None = None
-        self._said_at = time.monotonic()
+        self._reported_at = time.monotonic()
 
     def error(self, problem: SmdError) -> None:
         """Tell what ended the job; heard even where quiet."""
@@ -129,9 +129,9 @@ class Reporter:
         self._event("frame", scene=scene, done=done, frames=frames)
         if self._bar:
             self._bar.frame(done)
-        elif frames > 1 and time.monotonic() - self._said_at >= _PLAIN_SECONDS:
+        elif frames > 1 and time.monotonic() - self._reported_at >= _PLAIN_SECONDS:
             self._say(f"{visible(scene)}: {done} of {frames} frames")
-            self._said_at = time.monotonic()
+            self._reported_at = time.monotonic()
 
     def shot(self, label: str, seconds: float, ratio: float, rows: int) -> None:
         """One column of a comparison."""
@@ -223,7 +223,7 @@ class Reporter:
     def rendering(self, scene: str, frames: int) -> Iterator[None]:
         """While a scene's frames are made: a progress bar on a terminal."""
         self._event("start", scene=scene, frames=frames)
-        self._said_at = time.monotonic()
+        self._reported_at = time.monotonic()
         if not self.animated:
             yield
             return
@@ -239,22 +239,24 @@ class Reporter:
         """While `total` bytes come, of which `here` are here: call what it gives for all others."""
         alone = self.animated and not self._screen
         bar = _download_bar(title, total, here) if alone else None
-        with bar or self._told_at_times(title, total, here) as told:
-            yield told
+        with bar or self._reported_at_times(title, total, here) as advance:
+            yield advance
 
     @contextmanager
-    def _told_at_times(self, title: str, total: int, here: int) -> Iterator[Callable[[int], None]]:
-        self._said_at, done = time.monotonic(), here
+    def _reported_at_times(
+        self, title: str, total: int, here: int
+    ) -> Iterator[Callable[[int], None]]:
+        self._reported_at, done = time.monotonic(), here
 
-        def told(count: int) -> None:
+        def advance(count: int) -> None:
             nonlocal done
             done += count
             self._event("download", model=title, done=done, total=total)
-            if time.monotonic() - self._said_at >= _PLAIN_SECONDS:
+            if time.monotonic() - self._reported_at >= _PLAIN_SECONDS:
                 self._say(f"{visible(title)}: {shown_bytes(done)} of {shown_bytes(total)}")
-                self._said_at = time.monotonic()
+                self._reported_at = time.monotonic()
 
-        yield told
+        yield advance
 
     def _print_paths(self) -> None:
         for path in self._finished:

@@ -14,6 +14,7 @@ from smd_cli.scene.keys.fields import (
     color,
     file_path,
     flag,
+    integer,
     number,
     one_line,
     one_of,
@@ -22,7 +23,6 @@ from smd_cli.scene.keys.fields import (
     seed_or_random,
     size,
     text,
-    whole,
 )
 from smd_cli.scene.keys.mask import FITS, MaskReader
 from smd_cli.scene.keys.model import BRUSH_LORA_HINT, DEFAULT_MODEL, NO_BRUSH_LORA, ModelReader
@@ -172,7 +172,7 @@ def _scene(root: Node, folder: Path) -> Scene:
             size=canvas,
             seed=_drawn_seed() if drawn is None else drawn,
             seed_was_random=drawn is None,
-            frames=keys.get("frames", whole(1, MAX_FRAMES), 1),
+            frames=keys.get("frames", integer(1, MAX_FRAMES), 1),
             wrap=keys.get("wrap", one_of(*_WRAPS), "none"),
             prefix=wording.prefix,
             suffix=wording.suffix,
@@ -231,7 +231,7 @@ def _output(node: Node) -> Output:
         return Output(
             fps=keys.get("fps", number(0.1, 240), 12.0),
             loop=keys.get("loop", flag, True),
-            quality=keys.get("quality", whole(1, 100), 90),
+            quality=keys.get("quality", integer(1, 100), 90),
         )
 
 

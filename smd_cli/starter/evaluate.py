@@ -27,7 +27,7 @@ from smd_cli.engine.contract import Backbone
 from smd_cli.engine.plan import Planner
 from smd_cli.engine.stream import picture, single
 from smd_cli.models.facts import STARTER, read_defaults, resolve_model
-from smd_cli.scene.paint.boxes import HALF, whole
+from smd_cli.scene.paint.boxes import HALF, full_window
 from smd_cli.scene.paint.painted import paint_scene
 from smd_cli.scene.parse import load_scene
 from smd_cli.scene.types import Sampler
@@ -79,7 +79,7 @@ class Evaluator:
         pixels = self.render(wanted, changes or {})
         seconds = time.perf_counter() - begun
         own = paint_scene(load_scene("-", stdin=io.BytesIO(wanted.text({}).encode())))
-        paint = [p.paint.read(whole(own.size)) >= HALF for p in own.brushes]
+        paint = [p.paint.read(full_window(own.size)) >= HALF for p in own.brushes]
         boxes = tuple(with_margin(bounding_box(p)) for p in paint)
         taken = np.logical_or.reduce(paint)
         elsewhere = tuple(
@@ -298,10 +298,10 @@ def main(arguments: list[str] | None = None) -> None:
     result["by_word"] = by_word(verdicts)
     if options.sheet:
         contact_sheet(shown).save(options.sheet)
-    print(json.dumps(result, indent=2) if options.json else told(result))
+    print(json.dumps(result, indent=2) if options.json else summary(result))
 
 
-def told(result: Mapping[str, Any]) -> str:
+def summary(result: Mapping[str, Any]) -> str:
     """The figures in lines of text."""
     ways = {
         name: way

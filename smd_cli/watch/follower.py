@@ -60,14 +60,14 @@ class Follower:
         self._stamps: Stamps = {}
         self._troubled_since: float | None = None
         self._changed_at = 0.0
-        self._told: SmdError | None = None
+        self._reported: SmdError | None = None
         self._read_at = self._looked_at = 0.0
         self.version: Version | None = None
 
     @property
     def settled(self) -> bool:
         """Whether the files are those of `version`, as far as they have been read."""
-        return self._troubled_since is None and self._told is None
+        return self._troubled_since is None and self._reported is None
 
     def reseed(self) -> int:
         """Paint with a seed drawn now, whatever the scene says; the seed."""
@@ -96,12 +96,12 @@ class Follower:
             self._trouble(found)
             return
         good = self.version
-        troubled, told = not self.settled, self._told is not None
-        self._troubled_since, self._told = None, None
+        troubled, reported = not self.settled, self._reported is not None
+        self._troubled_since, self._reported = None, None
         if good is None or found.digests != good.digests or self._request is not good.request:
             self._new(found, found.job, noticed)
         elif troubled:
-            self._teller.mended(told=told)
+            self._teller.mended(reported=reported)
 
     def _follow(self, files: tuple[Path, ...]) -> None:
         self._files, self._stamps = files, stamps(files)
@@ -122,7 +122,7 @@ class Follower:
     @property
     def _lost_place(self) -> bool:
         """Whether something was told that no scene file mends: an output's folder is gone."""
-        return self._told is not None and not isinstance(self._told, SceneError)
+        return self._reported is not None and not isinstance(self._reported, SceneError)
 
     def _new(self, found: Reading, job: Job, noticed: float) -> None:
         before, digests = self.version, found.digests
@@ -162,9 +162,9 @@ class Follower:
         if wrong is None or now - max(since, self._troubled_since) < PATIENCE_S:
             return
         self._troubled_since = None
-        if str(wrong) != str(self._told):
+        if str(wrong) != str(self._reported):
             self._teller.trouble(wrong)
-        self._told = wrong
+        self._reported = wrong
 
 
 def _delay(changed: list[Path], now: float) -> float:

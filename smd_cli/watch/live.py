@@ -74,7 +74,7 @@ class Studio:
             plan = planner.plan(scene, painted.brushes, painted.size, painted.picture)
         return plan, planner.backbone
 
-    def told(self, backbone: Backbone) -> dict[str, str]:
+    def machine_text(self, backbone: Backbone) -> dict[str, str]:
         """The text chunk that tells where pictures are painted, if not as usual."""
         return self._models.told(backbone)
 
@@ -235,7 +235,8 @@ class Session:
     def _take(self, version: Version, frame: Frame, backbone: Backbone, outputs: Outputs) -> None:
         """Show a frame, write it, film it and keep it."""
         photo = finished(frame, backbone)
-        text = picture_text(version.job, frame.index, _order(frame)) | self._studio.told(backbone)
+        text = picture_text(version.job, frame.index, _order(frame))
+        text |= self._studio.machine_text(backbone)
         if frame.preview:
             self._preview(version, frame, photo, text)
             return

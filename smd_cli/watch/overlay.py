@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from smd_cli.scene.paint.boxes import FULL, Paint, whole
+from smd_cli.scene.paint.boxes import FULL, Paint, full_window
 from smd_cli.scene.paint.painted import Painted, PaintedScene, Size
 
 Array = npt.NDArray[np.float32]
@@ -119,7 +119,7 @@ def _grown(line: Array) -> Array:
 
 def _scaled(paint: Paint, size: Size) -> Array:
     """Paint at another (width, height), in 0..1."""
-    canvas = Image.fromarray(paint.read(whole(paint.size)))
+    canvas = Image.fromarray(paint.read(full_window(paint.size)))
     resized = canvas.resize(size, Image.Resampling.BICUBIC)
     shares: Array = np.asarray(resized) / np.float32(FULL)
     return shares

@@ -88,16 +88,16 @@ def _mark(state: State) -> Text:
     word, style = ("fresh", "green") if state.fresh else ("stale", "yellow")
     if state.preview:
         word, style = "preview", "cyan"
-    said = [f"version {state.shown} of {state.wanted}", f"frame {state.frame}"]
+    facts = [f"version {state.shown} of {state.wanted}", f"frame {state.frame}"]
     another = state.next_seed not in (None, state.seed)
-    said.append(f"seed {state.seed}" + (f", {state.next_seed} next" if another else ""))
+    facts.append(f"seed {state.seed}" + (f", {state.next_seed} next" if another else ""))
     if state.rate is not None and state.endless:
-        said.append(f"{state.rate:.1f} frames/s")
+        facts.append(f"{state.rate:.1f} frames/s")
     if not state.playing:
-        said.append("paused" if state.fresh else "paused: space or s paints the newest")
+        facts.append("paused" if state.fresh else "paused: space or s paints the newest")
     elif state.busy:
-        said.append(state.busy)
-    return Text.assemble((word, style), ", ", visible(", ".join(said)))
+        facts.append(state.busy)
+    return Text.assemble((word, style), ", ", visible(", ".join(facts)))
 
 
 def _text(text: str, style: str = "") -> Text:

@@ -203,7 +203,7 @@ class _Server(HTTPServer):
 
     def __init__(self, port: int, site: Site, say: Callable[[str], None]) -> None:
         self.site, self._say = site, say
-        self._told_at = -TELL_S
+        self._notified_at = -TELL_S
         self._most = most_connections()
         self.closing = threading.Event()
         self._threads: dict[socket.socket, threading.Thread] = {}
@@ -263,8 +263,8 @@ class _Server(HTTPServer):
     def _tell(self, wrong: BaseException) -> None:
         """Say why the page does not answer, now and then."""
         now = time.monotonic()
-        if now - self._told_at >= TELL_S:
-            self._told_at = now
+        if now - self._notified_at >= TELL_S:
+            self._notified_at = now
             reason = getattr(wrong, "strerror", None) or str(wrong) or "out of memory"
             self._say(f"the page could not answer: {reason}")
 

@@ -30,9 +30,9 @@ class Teller:
 
     def __init__(self, board: Board, reporter: Reporter) -> None:
         self._board, self._reporter = board, reporter
-        self._said: set[str] = set()
+        self._announced: set[str] = set()
         self._shown_version = 0
-        self._whole = False
+        self._complete = False
         self._frame_at: float | None = None
         self._pictures, self._last = 0, ""
 
@@ -53,7 +53,7 @@ class Teller:
             **NO_TROUBLE,
         )
         self._reporter.change(version.number, version.change)
-        self._said = announce(job, self._reporter, self._said)
+        self._announced = announce(job, self._reporter, self._announced)
 
     def unsettled(self) -> None:
         """The files changed, and are not whole yet."""
@@ -79,12 +79,12 @@ class Teller:
         self._board.tell(trouble=str(wrong), beside=True)
         self._reporter.aside(wrong)
 
-    def mended(self, *, told: bool) -> None:
-        """The files are again those of the newest version; `told`: that they were not was said."""
+    def mended(self, *, reported: bool) -> None:
+        """The files are again those of the newest version; `reported`: that they were not was."""
         state = self._board.state
-        fresh = state.shown == state.wanted and self._whole
+        fresh = state.shown == state.wanted and self._complete
         self._board.tell(fresh=fresh, **NO_TROUBLE)
-        if told:
+        if reported:
             picture = "the picture is fresh again" if fresh else "the picture follows"
             self._reporter.note(f"the files are as they were: {picture}")
 
@@ -113,7 +113,7 @@ class Teller:
 
     def preview(self, version: Version, frame: int, slots: str, pixels: Pixels) -> None:
         """An estimate of a frame after some slots ("1 of 4") is shown."""
-        number, self._whole = version.number, False
+        number, self._complete = version.number, False
         facts = self._facts(version, frame)
         self._board.tell(pixels=pixels, fresh=False, preview=True, **facts)
         self._reporter.preview(number, frame, slots)
@@ -125,7 +125,7 @@ class Teller:
         facts = self._facts(version, frame) | (dict(NO_TROUBLE) if fresh else {})
         if version.change and version.number != self._shown_version:
             facts |= {"seconds": time.monotonic() - version.since}
-        self._shown_version, self._whole = version.number, not mixed
+        self._shown_version, self._complete = version.number, not mixed
         self._pictures += 1
         rate = self._rate()
         self._board.tell(pixels=pixels, fresh=fresh, preview=False, rate=rate, **facts)

@@ -32,7 +32,7 @@ class Watcher:
         """`polling` asks again and again, where a file system (a network's) tells nothing; `say`
         hears where there is no other way.
         """
-        self._say, self._said = say, False
+        self._say, self._reported = say, False
         self.changed = threading.Event()
         self._wake = wake
         self._polling = polling
@@ -92,8 +92,8 @@ class Watcher:
 
     def _tell(self, wrong: Exception) -> None:
         """Say once that the system tells nothing of changes."""
-        if not self._said:
-            self._said = True
+        if not self._reported:
+            self._reported = True
             reason = getattr(wrong, "strerror", None) or str(wrong)
             self._say(
                 f"the system does not tell of changed files ({reason}): smd asks for changes "

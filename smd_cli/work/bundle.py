@@ -17,7 +17,7 @@ from smd_cli.scene.named import NamedFile, renamed
 from smd_cli.scene.types import Brush, SceneFile
 from smd_cli.work.changes import CHUNK as CHANGES
 from smd_cli.work.changes import changes_of, one_a_line, to_json
-from smd_cli.work.portable import Taken, flaw, plain
+from smd_cli.work.portable import Taken, flaw, portable_name
 
 CHUNK = "smd:bundle"
 _WHEN = (1980, 1, 1, 0, 0, 0)  # the same files make the same bytes
@@ -93,7 +93,7 @@ def _names(file: SceneFile) -> dict[Path, str]:
     names = {path: name for path, name in inside.items() if name and taken.add(name)}
     for number, path in enumerate(paths, start=1):
         if path not in names:
-            safe = plain(path.name) if flaw(f"{number}-{path.name}") else path.name
+            safe = portable_name(path.name) if flaw(f"{number}-{path.name}") else path.name
             free = (
                 f"elsewhere{again}/{number}-{safe}" for again in ("", *range(2, len(paths) + 3))
             )

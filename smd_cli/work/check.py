@@ -21,7 +21,7 @@ from smd_cli.scene.paint.boxes import FULL
 from smd_cli.scene.paint.painted import Painted, PaintedScene
 from smd_cli.scene.paint.pictures import dimensions
 from smd_cli.scene.types import Scene, SceneFile, Wrap
-from smd_cli.units import counted, plain, shortened
+from smd_cli.units import counted, printable, shortened
 from smd_cli.work.advice.fit import fit_warnings
 from smd_cli.work.advice.idle import idle_keys
 from smd_cli.work.advice.layers import Box, Layer, Layers, box_of, see_layers
@@ -75,20 +75,21 @@ class Report:
         levels = " ".join(f"{sigma:.3f}" for sigma in self.sigmas)
         stand_in = " as for SD 1.5, its files are not here" if self.as_sd15 else ""
         wraps = "" if self.wrap == "none" else f", wraps {_ALONG[self.wrap]}"
-        head = f"{plain(self.file)}: {dimensions(self.size)} px{wraps}, model {plain(self.model)}, "
+        file, model = printable(self.file), printable(self.model)
+        head = f"{file}: {dimensions(self.size)} px{wraps}, model {model}, "
         head += f"{counted(len(self.sigmas), 'slot')}{stand_in} (noise {levels})"
         last = ("(uncovered)", _percent(self.uncovered), "", "", self.background, "")
         titles = ("brush", "painted", "box", "acts in", "prompt", "mask")
         rows = [titles, *(self._row(brush) for brush in self.brushes), last]
-        muted = [f"  muted: {', '.join(plain(label) for label in self.muted)}"]
+        muted = [f"  muted: {', '.join(printable(label) for label in self.muted)}"]
         part = [] if self.part is None else [f"  {_part(self.part)}"]
         return (head, *part, *_aligned(rows), *(muted if self.muted else []))
 
     def _row(self, brush: BrushReport) -> tuple[str, ...]:
         box = "{2}x{3} at {0},{1}".format(*brush.box) if brush.box else "-"
         acts = f"{brush.slots} of {len(self.sigmas)}"
-        mask = " + ".join(plain(source) for source in brush.sources)
-        return (plain(brush.label), _percent(brush.coverage), box, acts, brush.prompt, mask)
+        mask = " + ".join(printable(source) for source in brush.sources)
+        return (printable(brush.label), _percent(brush.coverage), box, acts, brush.prompt, mask)
 
     def as_json(self) -> dict[str, Any]:
         """The report for machines: the fields as they are, warnings with their addresses."""

@@ -96,22 +96,22 @@ def _job_to(
     targets: tuple[Target, ...],
     soft_masks: SoftMasks | None = None,
 ) -> Job:
-    said = notes(targets, painted.size, file.scene.output, painted.picture)
+    remarks = notes(targets, painted.size, file.scene.output, painted.picture)
     checked = check_scene(file, painted, soft_masks)
-    return Job(file, painted, targets, checked.warnings, tuple(said))
+    return Job(file, painted, targets, checked.warnings, tuple(remarks))
 
 
-def announce(job: Job, reporter: Reporter, said: Collection[str] = ()) -> set[str]:
-    """Tell what there is to say about a job before it is done, but what was `said` before.
+def announce(job: Job, reporter: Reporter, announced: Collection[str] = ()) -> set[str]:
+    """Tell what there is to say about a job before it is done, but what was `announced` before.
 
     Gives what has been said by now.
     """
-    reporter.warnings(problem for problem in job.warnings if str(problem) not in said)
+    reporter.warnings(problem for problem in job.warnings if str(problem) not in announced)
     sentences = list(job.notes)
     if job.scene_file.scene.seed_was_random:
         sentences.append(f"{job.title}: seed {job.scene_file.scene.seed}")
     for sentence in sentences:
-        if sentence not in said:
+        if sentence not in announced:
             reporter.note(sentence)
     return {*map(str, job.warnings), *sentences}
 

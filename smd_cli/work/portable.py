@@ -38,7 +38,7 @@ def key(name: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
-def plain(name: str) -> str:
+def portable_name(name: str) -> str:
     """A file's name in letters, digits, dots, dashes and underscores that is most like `name`."""
     path = PurePosixPath(re.sub(r"[^A-Za-z0-9._-]+", "_", name))
     return f"{path.stem[:80].strip('._-') or 'file'}{path.suffix[:10].rstrip('.')}"

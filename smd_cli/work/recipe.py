@@ -40,7 +40,7 @@ class Recipe:
     folder: Path
     scene: str
     text: str
-    told: Mapping[str, str]
+    recorded: Mapping[str, str]
     pictures: int
     changes: tuple[Change, ...]
     outside: Mapping[str, Path]
@@ -48,49 +48,51 @@ class Recipe:
 
     @classmethod
     def of(
-        cls, told: Mapping[str, str], pictures: int, files: Mapping[str, bytes], folder: Path
+        cls, recorded: Mapping[str, str], pictures: int, files: Mapping[str, bytes], folder: Path
     ) -> Recipe:
         """What a picture's text tells about the files that lie in a folder then.
 
         Raises ValueError where the text is not such as smd writes.
         """
         for chunk, form in _FORMS.items():
-            if chunk in told and not re.fullmatch(form, told[chunk]):
-                raise ValueError(f"{chunk} says {shown(told[chunk])}")
+            if chunk in recorded and not re.fullmatch(form, recorded[chunk]):
+                raise ValueError(f"{chunk} says {shown(recorded[chunk])}")
         scene, *others = files
         try:
             text = files[scene].decode()
         except UnicodeDecodeError:
             raise ValueError("its scene is no UTF-8 text") from None
-        changes = _changes(told, others)
+        changes = _changes(recorded, others)
         named = _named(text, [_set(change, folder) for change in changes], folder / scene)
-        weights = _Weights.of(told)
+        weights = _Weights.of(recorded)
         text = renamed(text, named, weights.name)
         inside = {os.path.normpath(folder / name) for name in others}
         paths = {one.written: os.path.normpath(one.path) for one in named if one.kind == "picture"}
         outside = {name: Path(path) for name, path in paths.items() if path not in inside}
         lost = (n.written for n in named if n.kind == "weights" and weights.lacks(n, changes))
         missing = dict.fromkeys(lost)
-        return cls(folder, scene, text, told, pictures, tuple(changes), outside, tuple(missing))
+        return cls(folder, scene, text, recorded, pictures, tuple(changes), outside, tuple(missing))
 
     def notes(self) -> tuple[str, ...]:
         """Sentences: the command, and what has to be known about it."""
-        said = []
+        sentences = []
         if self.outside:
             names = _listed([*self.outside])
-            said.append(f"not inside the picture, but wanted where the scene names them: {names}")
+            sentences.append(
+                f"not inside the picture, but wanted where the scene names them: {names}"
+            )
             copies = self._copies
-            said += [f"before you paint it again, copy {', '.join(copies)}"] if copies else []
+            sentences += [f"before you paint it again, copy {', '.join(copies)}"] if copies else []
         if self.missing:
             names = _listed(self.missing)
-            said.append(
+            sentences.append(
                 f"no picture holds a model, and here is none by its name; say where: {names}"
             )
-        if "smd:preview" in self.told:
-            said.append("the picture is an estimate on the way; this paints the finished one")
-        if "smd:mixed" in self.told:
-            said.append("the picture mixes two scenes (--blend); this paints the second alone")
-        return (*said, f"paint it again with: {_joined(self.command)}")
+        if "smd:preview" in self.recorded:
+            sentences.append("the picture is an estimate on the way; this paints the finished one")
+        if "smd:mixed" in self.recorded:
+            sentences.append("the picture mixes two scenes (--blend); this paints the second alone")
+        return (*sentences, f"paint it again with: {_joined(self.command)}")
 
     @property
     def _copies(self) -> list[str]:
@@ -104,29 +106,29 @@ class Recipe:
     @property
     def command(self) -> list[str]:
         """The command, as from where `folder` is named."""
-        kind = self.told.get("smd:command", "render")
+        kind = self.recorded.get("smd:command", "render")
         command = ["smd", kind, _path(self.folder / self.scene)]
         for change in self.changes:
             if change.key not in _OURS:
                 command += ["--set", _set(change, self.folder)]
-        command += ["--seed", self.told.get("smd:seed", "0")]
+        command += ["--seed", self.recorded.get("smd:seed", "0")]
         command += self._machine
         return [*command, *self._frames] if kind == "render" else [*command, "-o", "again.png"]
 
     @property
     def _machine(self) -> list[str]:
         """Where it was painted; in single precision on a CPU where nothing else is told."""
-        if "smd:machine" not in self.told:
+        if "smd:machine" not in self.recorded:
             return ["--dtype", "fp32"]
-        device, dtype, *manners = self.told["smd:machine"].split(" ")
+        device, dtype, *manners = self.recorded["smd:machine"].split(" ")
         return ["--device", device, "--dtype", dtype, *(f"--{word}" for word in manners)]
 
     @property
     def _frames(self) -> list[str]:
         """Which frame of how many, in which order painted, and into what."""
-        match = re.fullmatch(_FORMS["smd:frame"], self.told.get("smd:frame", "0 of 1"))
+        match = re.fullmatch(_FORMS["smd:frame"], self.recorded.get("smd:frame", "0 of 1"))
         frame, frames = (int(match["frame"]), match["frames"]) if match else (0, "1")
-        order = ["--schedule", self.told.get("smd:schedule", "auto"), "-n", frames]
+        order = ["--schedule", self.recorded.get("smd:schedule", "auto"), "-n", frames]
         if self.pictures > 1:
             return [*order, "-o", "again.apng"]
         one = [] if (frame, frames) == (0, "1") else ["--frame", f"{frame}"]
@@ -141,14 +143,14 @@ class _Weights:
     folder: Path
 
     @classmethod
-    def of(cls, told: Mapping[str, str]) -> _Weights:
+    def of(cls, recorded: Mapping[str, str]) -> _Weights:
         try:
-            names = json.loads(told.get(WEIGHTS, "[]"))
+            names = json.loads(recorded.get(WEIGHTS, "[]"))
         except (ValueError, RecursionError):
             names = None
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            raise ValueError(f"{WEIGHTS} says {shown(told[WEIGHTS])}")
-        folder = told.get(FOLDER, ".")
+            raise ValueError(f"{WEIGHTS} says {shown(recorded[WEIGHTS])}")
+        folder = recorded.get(FOLDER, ".")
         return cls(frozenset(names), Path("." if flaw(folder) else folder))
 
     def name(self, one: NamedFile) -> str:
@@ -196,15 +198,15 @@ def _named(text: str, settings: Sequence[str], scene: Path) -> tuple[NamedFile, 
     return named_files(root, scene.parent)
 
 
-def _changes(told: Mapping[str, str], names: Sequence[str]) -> list[Change]:
+def _changes(recorded: Mapping[str, str], names: Sequence[str]) -> list[Change]:
     """The changes that a picture tells; a line each in older ones."""
-    if CHUNK in told:
-        changes = from_json(told[CHUNK])
+    if CHUNK in recorded:
+        changes = from_json(recorded[CHUNK])
         pieces = [piece for change in changes for piece in change.value]
         if any(piece.kind == "inside" and piece.text not in names for piece in pieces):
             raise ValueError(f"{CHUNK} names a file that is not inside")
         return changes
-    pairs = [line.partition("=") for line in told.get("smd:overrides", "").split("\n")]
+    pairs = [line.partition("=") for line in recorded.get("smd:overrides", "").split("\n")]
     return [Change(key, _pieces(value, names)) for key, equals, value in pairs if equals]
 
 

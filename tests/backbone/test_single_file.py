@@ -161,7 +161,7 @@ def test_the_family_comes_from_the_weights(width: int, layout: str, tmp_path: Pa
     assert layout_of(file) == LAYOUTS / layout
     own = read_defaults(ModelRef("some", file=file))
     assert own.native_size == {"sd1": (512, 512), "sdxl": (1024, 1024)}[layout]
-    assert not own.samples_as_told
+    assert not own.samples_as_stated
 
 
 REFUSED: dict[str, tuple[bytes, str]] = {

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from smd_cli.engine import flight
+from smd_cli.engine import flight, weights
 from smd_cli.engine.plan import Plan
 from smd_cli.engine.stream import single, stream
 from smd_cli.engine.windows import Cells, Legal, Support, windows_of

@@ -401,7 +401,7 @@ def test_a_presets_sampler_lies_under_the_scene() -> None:
     own = read_defaults(scene(text).model)
     assert (own.native_size, own.consistency, own.known) == ((1024, 1024), False, False)
     assert own.scheduler["timestep_spacing"] == "trailing"
-    assert own.samples_as_told
+    assert own.samples_as_stated
     guided = scene("background: sea\nmodel: lcm-dreamshaper").sampler.guidance
     assert guided == Guidance("full", 8)
 

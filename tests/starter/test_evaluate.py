@@ -22,7 +22,7 @@ from smd_cli.starter.evaluate import (
     free_patches,
     off_boxes,
     paint_wanted,
-    told,
+    summary,
 )
 from smd_cli.starter.evaluation_scenes import EvaluationScene, lone_scene, random_scene
 from smd_cli.starter.figures import Pixels, Sight, Verdict, by_word, contact_sheet, figures
@@ -145,7 +145,7 @@ def test_figures_and_sheet() -> None:
     assert found["seconds_per_scene"] == 1.5
     assert by_word(verdicts) == {"fox": "1/1", "owl": "1/2", "sand": "1/1", "sea": "0/1"}
     assert contact_sheet(verdicts).width == 8 * 264
-    assert told({"own": found, "variety": 0.5}).startswith("own: objects 66.7 %")
+    assert summary({"own": found, "variety": 0.5}).startswith("own: objects 66.7 %")
 
 
 def test_nothing_asked_for_in_colour_is_no_figure() -> None:

@@ -36,7 +36,7 @@ def import_classes(family: Family) -> None:
 def load_part(part: Part, folder: Path, dtype: torch.dtype) -> Any:
     """A part of a model folder with its weights, of the class that its config names."""
     config = json_of(folder / part.name / "config.json", str(folder))
-    return _whole(part.loader(config), folder / part.name, dtype)
+    return _complete(part.loader(config), folder / part.name, dtype)
 
 
 def load_tokenizers(folder: Path, family: Family) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def load_vae(model: ModelRef, family: Family, folder: Path, dtype: torch.dtype) 
         return _vae_file(file, own, folder, dtype)
     place = vae_folder(model.vae) if model.vae else folder / own.name
     config = json_of(place / "config.json", (model.vae or model).name)
-    return _whole(autoencoders()[config["_class_name"]], place, dtype)
+    return _complete(autoencoders()[config["_class_name"]], place, dtype)
 
 
 def _vae_file(file: Path, part: Part, folder: Path, dtype: torch.dtype) -> Any:
@@ -93,7 +93,7 @@ def load_folder(model: ModelRef, folder: Path, dtype: torch.dtype) -> tuple[Fami
     return family, {family.autoencoder.name: vae, **loaded, **load_tokenizers(folder, family)}
 
 
-def _whole(spec: str, place: Path, dtype: torch.dtype) -> Any:
+def _complete(spec: str, place: Path, dtype: torch.dtype) -> Any:
     """A part of a model with all of its weights: the loaders make up those that are missing."""
     precision = "dtype" if spec.startswith("transformers:") else "torch_dtype"
     part, info = named(spec).from_pretrained(

@@ -46,7 +46,7 @@ def number(low: float, high: float | None = None) -> Reader[float]:
     return read
 
 
-def whole(low: int, high: int, also: str = "") -> Reader[int]:
+def integer(low: int, high: int, also: str = "") -> Reader[int]:
     """A whole number from `low` to `high`, both included; `also` ends the message."""
 
     def read(node: Node) -> int:
@@ -134,7 +134,7 @@ def size(node: Node) -> tuple[int, int]:
     """The canvas: ``512x512`` or ``[512, 512]``, 64..8192 px a side."""
     what = f"WIDTHxHEIGHT or [width, height], each from {MIN_SIDE_PX} to {MAX_SIDE_PX}"
     if isinstance(node.value, tuple):
-        side = whole(MIN_SIDE_PX, MAX_SIDE_PX)
+        side = integer(MIN_SIDE_PX, MAX_SIDE_PX)
         width, height = listed(node, side, what, range(2, 3))
         return width, height
     match = _SIZE.fullmatch(node.value) if isinstance(node.value, str) else None
@@ -147,12 +147,12 @@ def size(node: Node) -> tuple[int, int]:
 
 def seed(node: Node) -> int:
     """A seed that torch's generators take."""
-    return whole(0, MAX_SEED)(node)
+    return integer(0, MAX_SEED)(node)
 
 
 def seed_or_random(node: Node) -> int | None:
     """A seed; None for ``random``."""
-    return None if node.value == "random" else whole(0, MAX_SEED, " or random")(node)
+    return None if node.value == "random" else integer(0, MAX_SEED, " or random")(node)
 
 
 def length(node: Node) -> Length:
@@ -181,7 +181,7 @@ def color(node: Node) -> Color:
     """A CSS colour name, ``"#rrggbb"`` or ``[red, green, blue]``, as three bytes."""
     what = 'a colour name, "#rrggbb" or [red, green, blue]'
     if isinstance(node.value, tuple):
-        red, green, blue = listed(node, whole(0, 255), what, range(3, 4))
+        red, green, blue = listed(node, integer(0, 255), what, range(3, 4))
         return red, green, blue
     name = (node.text or "").lower()
     if name not in ImageColor.colormap and not _HEX_COLOR.fullmatch(name):

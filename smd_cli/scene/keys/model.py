@@ -14,7 +14,7 @@ from smd_cli.models.facts import PRESETS, resolve_lora, resolve_model
 from smd_cli.models.families import supported
 from smd_cli.models.presets import ModelPreset
 from smd_cli.models.ref import LoraRef, ModelRef
-from smd_cli.scene.keys.fields import number, phrase, refuse_address, whole
+from smd_cli.scene.keys.fields import integer, number, phrase, refuse_address
 from smd_cli.scene.keys.schema import short_form
 from smd_cli.scene.keys.sections import Notes, Section, reject, wrong
 from smd_cli.scene.text.nodes import Node
@@ -46,7 +46,7 @@ class ModelReader:
                 revision=keys.get("revision", phrase, ref.revision),
                 vae=keys.get("vae", self._vae, ref.vae),
                 loras=(*ref.loras, *keys.get("lora", self._loras, ())),
-                clip_skip=keys.get("clip_skip", whole(0, _MAX_CLIP_SKIP), 0),
+                clip_skip=keys.get("clip_skip", integer(0, _MAX_CLIP_SKIP), 0),
                 config=keys.get("config", lambda node: self._config(node, ref), None),
             )
 

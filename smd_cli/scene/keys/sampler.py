@@ -9,7 +9,7 @@ from typing import Literal, get_args
 from smd_cli.errors import UsageError
 from smd_cli.models.facts import read_defaults
 from smd_cli.models.ref import ModelRef
-from smd_cli.scene.keys.fields import flag, listed, number, one_of, whole
+from smd_cli.scene.keys.fields import flag, integer, listed, number, one_of
 from smd_cli.scene.keys.sections import Reader, Section, wrong
 from smd_cli.scene.text.nodes import Node
 from smd_cli.scene.types import (
@@ -96,7 +96,7 @@ def _steps(start: Sampler) -> Reader[Sampler]:
     """Reads how many slots there are: of a model with timesteps of its own, those are respaced."""
 
     def read(node: Node) -> Sampler:
-        steps = whole(1, MAX_STEPS)(node)
+        steps = integer(1, MAX_STEPS)(node)
         if not start.timesteps:
             return replace(start, steps=steps)
         taus = spread(start.timesteps, steps)
@@ -138,13 +138,13 @@ def _shared(own: Sampler, steps: int) -> Bootstrap:
 def _windows(node: Node) -> Windows:
     if isinstance(node.value, str):
         return one_of(*_WINDOWS)(node)
-    return whole(MIN_SIDE_PX, MAX_SIDE_PX)(node)
+    return integer(MIN_SIDE_PX, MAX_SIDE_PX)(node)
 
 
 def _blend_after(node: Node) -> BlendAfter:
     if isinstance(node.value, str):
         return one_of(*_BLEND_AFTER)(node)
-    return whole(0, MAX_STEPS)(node)
+    return integer(0, MAX_STEPS)(node)
 
 
 def _unblended(sampler: Sampler) -> tuple[str, str] | None:
@@ -168,7 +168,7 @@ def _unblended(sampler: Sampler) -> tuple[str, str] | None:
 
 def _timesteps(node: Node) -> tuple[int, ...]:
     what = f"a list of 1 to {MAX_STEPS} whole numbers"
-    taus = listed(node, whole(0, _LAST_TIMESTEP), what, range(1, MAX_STEPS + 1))
+    taus = listed(node, integer(0, _LAST_TIMESTEP), what, range(1, MAX_STEPS + 1))
     for early, late, item in zip(taus, taus[1:], node.items[1:], strict=False):
         if late >= early:
             raise wrong(item, f"timesteps must fall from one to the next: {late} follows {early}")
@@ -179,7 +179,7 @@ def _bootstrap(start: Bootstrap) -> Reader[Bootstrap]:
     def read(node: Node) -> Bootstrap:
         with Section(node, "the bootstrap") as keys:
             return Bootstrap(
-                steps=keys.get("steps", whole(0, MAX_STEPS), start.steps),
+                steps=keys.get("steps", integer(0, MAX_STEPS), start.steps),
                 mix=keys.get("mix", number(0, MAX_STEPS), start.mix),
                 leak=keys.get("leak", number(0), start.leak),
             )

@@ -115,7 +115,7 @@ class Notes:
         self._failed = True
 
 
-def _plain(key: str) -> str:
+def _ascii(key: str) -> str:
     """A key without what only looks like a quote or a blank."""
     return "".join(c for c in key[:60] if c.isascii())
 
@@ -212,7 +212,7 @@ class Section(Notes):
         known = elsewhere(key, self._asked)
         if (bare and not glued_colon(key)) or known:
             return None
-        return closest(_plain(key).partition(":")[0], self._asked)
+        return closest(_ascii(key).partition(":")[0], self._asked)
 
     def _hint(self, child: Node, key: str, meant: str | None) -> str:
         odd, glued = odd_character(key), glued_colon(key)

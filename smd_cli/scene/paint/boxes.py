@@ -145,7 +145,7 @@ class Paint:
     @property
     def inverted(self) -> Paint:
         """What is left to full paint, on the whole canvas."""
-        return painted_by(lambda at: FULL - self.read(at), whole(self.size), self.size)
+        return painted_by(lambda at: FULL - self.read(at), full_window(self.size), self.size)
 
 
 def cell_pixels(
@@ -159,7 +159,7 @@ def cell_pixels(
     return rows, columns
 
 
-def whole(size: Size) -> Window:
+def full_window(size: Size) -> Window:
     """The window of a whole canvas of (width, height)."""
     return (slice(0, size[1]), slice(0, size[0]))
 

@@ -163,7 +163,7 @@ class _Layer:
         self._sources.append(_described(part, mask, self._canvas.size))
         self._channels.append(mask.channel)
         notes = (*mask.notes, *_trimmed(part, mask, self._canvas))
-        self._warnings += _told(self._scene_file, at, part.written, notes)
+        self._warnings += _undecided(self._scene_file, at, part.written, notes)
 
 
 def _described(part: ImageMask, mask: MaskImage, size: Size) -> str:
@@ -194,7 +194,7 @@ def _trimmed(part: ImageMask, mask: MaskImage, canvas: Canvas) -> Iterator[Note]
         yield Note(message, hint + f"size: {dimensions(canvas.size)} settles it")
 
 
-def _told(
+def _undecided(
     scene_file: SceneFile, at: KeyPath, written: str, notes: Iterable[Note]
 ) -> Iterator[Problem]:
     """Notes on a mask as warnings, but for those on which the scene has decided."""

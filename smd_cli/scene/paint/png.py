@@ -44,7 +44,7 @@ def plain_png(file: BinaryIO, *, pixels: bool) -> PlainPng:
             header = chunk[8:-4] if name == b"IHDR" else header
             parts.append(_transparency(chunk, header) if name == b"tRNS" else chunk)
         elif name in (b"iCCP", b"cICP", b"eXIf", b"iTXt", b"zTXt"):
-            info = _told(name, _read(file, at, length + 4)) | info
+            info = _facts(name, _read(file, at, length + 4)) | info
         several |= name == b"fdAT"
     parts.append(_chunk(b"IEND", b"") if pixels else _chunk(b"IDAT", b""))
     info.setdefault("exif", b"")  # there is none: Pillow need not look further
@@ -85,7 +85,7 @@ def _transparency(chunk: bytes, header: bytes) -> bytes:
     return _chunk(name, data)
 
 
-def _told(name: bytes, framed: bytes) -> dict[str, bytes | str]:
+def _facts(name: bytes, framed: bytes) -> dict[str, bytes | str]:
     """What a chunk tells of colours and of turning; nothing where it is damaged."""
     data = framed[:-4]
     if framed[-4:] != struct.pack(">I", zlib.crc32(name + data)):

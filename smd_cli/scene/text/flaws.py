@@ -187,10 +187,10 @@ def explained(flaw: yaml.MarkedYAMLError, text: str) -> UnreadableError:
     sentence = next((s for s in _SENTENCES if re.search(s.pattern, said)), None)
     if sentence is None:
         return UnreadableError(f"this is not valid YAML: {said}", index)
-    return _told(sentence, text, index, begun)
+    return _unreadable(sentence, text, index, begun)
 
 
-def _told(sentence: _Sentence, text: str, index: int, begun: int) -> UnreadableError:
+def _unreadable(sentence: _Sentence, text: str, index: int, begun: int) -> UnreadableError:
     """The sentence where it helps: a sign on the line that it spoils tells more than its start."""
     found, same_line = text[index : index + 1], "\n" not in text[begun:index]
     if sentence.at_start and same_line and found in (":", "[", "{"):

@@ -46,7 +46,7 @@ def _guessed_sampler(
     """That nothing says how a checkpoint wants to be sampled."""
     scene = scene_file.scene
     said = any(("sampler", key) in scene_file.places for key in ("steps", "timesteps"))
-    if defaults.samples_as_told or said or scene.sampler.method != "stream":
+    if defaults.samples_as_stated or said or scene.sampler.method != "stream":
         return
     message = f"the model {scene.model.name} does not say how few steps it was made for: taking "
     message += f"{counted(table.slots, 'step')} of LCM"

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from smd_cli.engine.layers import Laid, Pile, SoftMasks, downwards, largest_weights, rules_of
 from smd_cli.engine.masks import Array
 from smd_cli.engine.schedule import StepTable
-from smd_cli.scene.paint.boxes import FULL, Levels, Paint, Window, unrepeated, whole
+from smd_cli.scene.paint.boxes import FULL, Levels, Paint, Window, full_window, unrepeated
 from smd_cli.scene.paint.errors import Size
 from smd_cli.scene.paint.painted import Painted, PaintedScene
 from smd_cli.scene.types import Brush, Scene
@@ -179,7 +179,7 @@ def _around(paint: Paint) -> bool:
     A sky or a ground leaves two corners bare; what leaves nothing bare is meant to be everywhere.
     """
     width, height = paint.size
-    if paint.window != whole(paint.size):
+    if paint.window != full_window(paint.size):
         return False
     half = (paint.peak + 1) // 2
     at = [(y, x) for y in (0, height - 1) for x in (0, width - 1)]

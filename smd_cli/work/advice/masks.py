@@ -47,11 +47,11 @@ def mask_warnings(
             yield _covered(scene_file, layer)
         elif small:
             yield _small(scene_file, layer, factor)
-        if layer.held and not _told(layer, small):
+        if layer.held and not _is_warned(layer, small):
             yield _late(scene_file, layer, layer.held, table.slots)
 
 
-def _told(layer: Layer, small: bool) -> bool:
+def _is_warned(layer: Layer, small: bool) -> bool:
     """Whether what holds a layer back is told already."""
     covered = layer.hidden or (layer.by and layer.held == "cover")
     return bool(covered or (small and layer.held in ("blur", "small")))
