@@ -179,7 +179,7 @@ def test_a_stroke_is_softened_where_it_reaches(
 
     def plan(known: SoftMasks) -> Any:
         rules = rules_of(layers, WIDE, Sampler(), FACTOR, FACTOR)
-        return layer_weights(layers, Pile(WIDE), rules, table, "continuous", known)
+        return layer_weights(layers, Pile(WIDE), rules, table, "continuous", known).dense()
 
     layers = [
         Painted(brush(n, blur_px=blur_px), boxed(paint), ()) for n, paint in enumerate(paints, 1)
