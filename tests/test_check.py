@@ -186,9 +186,32 @@ def test_the_report_as_json(tmp_path: Path) -> None:
             "coverage": 0.25,
             "box": [0, 0, 64, 64],
             "slots": 5,
+            "repaint": 1.0,
         }
     ]
+    assert told["repainted"] is None
     assert [(w["line"], w["severity"]) for w in told["warnings"]] == [(7, "warning")]
+
+
+def test_what_is_repainted_tells_from_which_slot_on(tmp_path: Path) -> None:
+    Image.new("RGB", (128, 128)).save(tmp_path / "b.png")
+    below = "{image: b.png, prompt: a meadow, repaint: 0.98}"
+    text = HEAD.replace("{prompt: a meadow}", below)
+    report = check(
+        tmp_path,
+        text
+        + brush("{rect: [0, 0, 100, 100]}", "name: fox")
+        + brush("{rect: [0, 0, 100, 100]}", "name: owl", "repaint: 0.85"),
+    )
+    assert (report.repainted, [b.slots for b in report.brushes]) == (3, [4, 2])
+    told = report.lines()[2:]
+    assert [" ".join(line.split()) for line in told] == [
+        "fox 61.0 % 100x100 at 0,0 4 of 5 a fox rect 0,0 100x100",
+        "owl 61.0 % 100x100 at 0,0 2 of 5, repaint 0.85 a fox rect 0,0 100x100",
+        "(uncovered) 39.0 % 3 of 5 b.png, repaint 0.98: a meadow",
+    ]
+    assert report.warnings == ()
+    assert report.as_json()["repainted"] == 3
 
 
 # Sides that go on at their other end

@@ -21,17 +21,11 @@ from torch import Tensor
 from smd_cli.engine.blending import Shared, first_blended, shared_rows
 from smd_cli.engine.contract import Backbone, Conditioning
 from smd_cli.engine.crop import cropped_brushes, cropped_picture, scene_crop
-from smd_cli.engine.layers import (
-    Pile,
-    SoftMasks,
-    layer_weights,
-    padded_size,
-    refuse_padding,
-    rules_of,
-)
+from smd_cli.engine.layers import SoftMasks, padded_size, refuse_padding, rules_of
 from smd_cli.engine.noise import SeededNoise
 from smd_cli.engine.paste import Paste, paste_of
 from smd_cli.engine.regions import noised
+from smd_cli.engine.repaint import first_slot, ground_slot, phased_weights
 from smd_cli.engine.schedule import FloatArray, StepTable, table_for
 from smd_cli.engine.step import At, Coefficients, Step, make_step
 from smd_cli.engine.weights import Weights, windows_of_slots
@@ -61,7 +55,8 @@ class Plan:
     (W, H) of the finished picture; `wraps`: which of its sides go on at the other end; `factor`:
     canvas pixels per latent cell; `keeps_noise`: a DDIM step, which goes on with the noise that a
     brush found instead of drawing any. `paste`: how the result, of `size`, is laid into a picture,
-    where the scene has one.
+    where the scene has one. `repainters`: the brushes that start from what they find, and so see
+    all of it, with nothing plain around them.
     """
 
     table: StepTable
@@ -83,12 +78,17 @@ class Plan:
     brush_noise: Tensor | None = None
     keeps_noise: bool = False
     paste: Paste | None = None
+    repainters: frozenset[int] = frozenset()
     _steps: dict[tuple[At, ...], Step] = field(init=False, repr=False, default_factory=dict)
 
     @property
     def bootstrap_slots(self) -> int:
         """S, the number of slots that are bootstrapped."""
         return len(self.boot_backgrounds)
+
+    def bootstraps(self, slot: int, brush: int) -> bool:
+        """Whether a brush has plain surroundings in a slot instead of what is there."""
+        return slot < self.bootstrap_slots and brush not in self.repainters
 
     @cached_property
     def acting(self) -> tuple[tuple[int, ...], ...]:
@@ -207,8 +207,8 @@ class Planner:
         Of a picture much larger than the model's canvas a part is generated (`scene_crop`).
         """
         with self._soft.cuts.round(), self._pastes.round():
-            if photo is None:
-                return self._plan(scene, painted, size)
+            if photo is None or scene.background.repainted:
+                return self._plan(scene, painted, size, None if photo is None else photo.seen)
             crop = scene_crop(scene, painted, size, self.backbone.native_px)
             brushes = cropped_brushes(painted, crop, self._soft.cuts)
             plan = self._plan(scene, brushes, crop.size, cropped_picture(photo.seen, crop))
@@ -225,15 +225,18 @@ class Planner:
         refuse_padding(scene.model.name, size, backbone.multiple, scene.wraps)
         padded = padded_size(size, backbone.multiple)
         table = table_for(sampler, lambda steps, taus: backbone.step_table(steps, taus, padded))
-        generated = generates_background(scene)
-        weights = self._weights(scene, painted, size, table, generated)
+        generated = scene.background.generated
+        ground = ground_slot(scene.background, table)
+        firsts = [ground] * generated + [first_slot(p.brush.repaint, table) for p in painted]
+        weights = self._weights(scene, painted, size, table, firsts)
+        repainters = frozenset(p for p, first in enumerate(firsts) if first)
         legal = None if guidance.type == "initialize" else self._legal(sampler)
         plain, white = self._backgrounds(scene, padded, picture)
         slots = min(sampler.bootstrap.steps, table.slots)
         stream = sampler.method == "stream"
         renoises = stream and not sampler.preaverage
         centred = slots if stream else 0
-        returns = slots if generated and sampler.bootstrap.leak > 0 else 0
+        returns = range(ground, slots if generated and sampler.bootstrap.leak > 0 else 0)
         apart = first_blended(scene, table.slots, backbone.blends)
         conditioning, negative = self._conditioning(scene, generated, guidance)
         noise = seeded_noise(scene, painted, plain.shape, table.slots, backbone.factor)
@@ -252,6 +255,7 @@ class Planner:
                 centred=centred,
                 returns=returns,
                 apart=apart,
+                repainters=repainters,
             ),
             shared=shared_rows(weights, legal, scene.wraps, apart),
             wraps=scene.wraps,
@@ -264,6 +268,7 @@ class Planner:
             returns_leak=generated,
             brush_noise=noise.brushes(len(weights)).to(device) if renoises else None,
             keeps_noise=not stream,
+            repainters=repainters,
         )
 
     def _weights(
@@ -272,15 +277,12 @@ class Planner:
         painted: Sequence[Painted],
         size: tuple[int, int],
         table: StepTable,
-        generated: bool,
+        firsts: Sequence[int],
     ) -> Weights:
-        """Weights of all generated brushes, the background's first."""
-        sampler, backbone, pile = scene.sampler, self.backbone, Pile(size)
+        """Weights of all generated brushes, which start in the slots `firsts`, background first."""
+        sampler, backbone = scene.sampler, self.backbone
         rules = rules_of(painted, size, sampler, backbone.factor, backbone.multiple, scene.wraps)
-        weights = layer_weights(painted, pile, rules, table, sampler.mask_type, self._soft)
-        return (
-            weights.below(pile.bare(rules) if rules.published else None) if generated else weights
-        )
+        return phased_weights(painted, firsts, rules, table, sampler.mask_type, self._soft)
 
     def _legal(self, sampler: Sampler) -> Legal | None:
         model = self.backbone
@@ -379,11 +381,6 @@ def _strengthened(
         return tuple(rows)
     mixed = (base.mix(row, brush.strength) for row, brush in zip(rows, brushes, strict=True))
     return (base, *mixed) if generated else tuple(mixed)
-
-
-def generates_background(scene: Scene) -> bool:
-    """Whether the background is a brush of its own: it has a prompt and no picture."""
-    return scene.background.prompt is not None and scene.background.image is None
 
 
 def seeded_noise(

@@ -211,7 +211,7 @@ def make_step(plan: Plan, at: Sequence[At]) -> Step:
 
 def _group(plan: Plan, shape: tuple[int, int], views: Sequence[View], at: Sequence[At]) -> Group:
     asking = [n for n, view in enumerate(views) if _asks_negative(plan, view, at[view.flight][1])]
-    boots = [n for n, view in enumerate(views) if view.slot < plan.bootstrap_slots]
+    boots = [n for n, view in enumerate(views) if plan.bootstraps(view.slot, view.brushes[0])]
     slot = plan.indices([view.slot for view in views])
     brushes = plan.indices([view.brushes for view in views])
     cells = plan.indices(np.stack([view.cells for view in views]))

@@ -6,6 +6,7 @@ Letters as in `plan`; h', w' the sides of a box. All lengths are latent cells.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -91,24 +92,26 @@ def windows_of_slots(
     kept: Kept[tuple[Window, ...]],
     *,
     centred: int,
-    returns: int,
+    returns: range = range(0),
     apart: int,
+    repainters: Collection[int] = (),
 ) -> tuple[tuple[tuple[Window, ...], ...], ...]:
     """The windows of every slot and brush before slot `apart`, from where on brushes share rows.
 
-    Brushes are `centred` in the first so many slots. In the first `returns` the background acts
-    wherever others may give back to it. Those of equal support are worked out once.
+    Brushes other than `repainters` are `centred` in the first so many slots. In the slots `returns`
+    the background acts wherever others may give back to it. Those of equal support are worked out
+    once.
     """
 
     def support(brush: int, slot: int) -> Support:
-        if brush or slot >= returns:
+        if brush or slot not in returns:
             return weights.support(brush, slot)
         return Support(weights.painted(slot), weights.brushes[0].box, weights.grid)
 
     def windows(brush: int, slot: int) -> tuple[Window, ...]:
         if slot >= apart:
             return ()
-        own, early = support(brush, slot), slot < centred
+        own, early = support(brush, slot), slot < centred and brush not in repainters
         key = (own.key, legal, wraps, early)
         return kept.of(key, lambda: windows_of(own, legal, wraps, centred=early))
 

@@ -10,11 +10,15 @@ T = TypeVar("T")
 
 
 class Kept(Generic[T]):
-    """Things by what they were made of. A round that ends well drops what it did not ask for."""
+    """Things by what they were made of. A round that ends well drops what it did not ask for.
+
+    A round within another is a part of that.
+    """
 
     def __init__(self) -> None:
         self._old: dict[Hashable, T] = {}
         self._new: dict[Hashable, T] = {}
+        self._asking = False
 
     def __len__(self) -> int:
         return len(self._old)
@@ -22,12 +26,15 @@ class Kept(Generic[T]):
     @contextmanager
     def round(self) -> Iterator[None]:
         """Ask for all that is needed within this; where it fails, what the last one kept stays."""
-        self._new = {}
+        if self._asking:
+            yield
+            return
+        self._new, self._asking = {}, True
         try:
             yield
             self._old = self._new
         finally:
-            self._new = {}
+            self._new, self._asking = {}, False
 
     def of(self, key: Hashable, make: Callable[[], T]) -> T:
         """The thing of a key, made where neither this round nor the last one asked for it."""

@@ -102,12 +102,11 @@ def _in_order(problems: Sequence[Problem], file: str, options: Sequence[str]) ->
 
 def _paints(scene: Scene) -> bool:
     """Whether a model has anything to do in the scene."""
-    ground = scene.background
-    return bool(scene.active) or (ground.prompt is not None and ground.image is None)
+    return bool(scene.active) or scene.background.generated
 
 
 def _nothing(scene: Scene, place: Place) -> Problem:
-    kept = "is an image" if scene.background.image else "has no prompt"
+    kept = "is a picture that is kept" if scene.background.image else "has no prompt"
     return Problem(
         place, f"there is nothing to paint: no brush is enabled and the background {kept}"
     )
@@ -142,6 +141,7 @@ class _Defaults:
     alpha: float = 1.0
     blur_px: float = 8.0
     strength: float = 0.95
+    repaint: float = 1.0
 
 
 def _scene(root: Node, folder: Path) -> Scene:
@@ -208,6 +208,7 @@ def _defaults(node: Node, start: _Defaults) -> _Defaults:
             alpha=keys.get("alpha", _SHARE, start.alpha),
             blur_px=keys.get("blur", _BLUR, start.blur_px),
             strength=keys.get("strength", _SHARE, start.strength),
+            repaint=keys.get("repaint", _SHARE, start.repaint),
         )
 
 
@@ -216,6 +217,8 @@ def _background(node: Node, negative: str, wording: _Wording, folder: Path) -> B
         return Background(wording.prompt(node), negative)
     with Section(node, "the background") as keys:
         image, written = keys.get("image", lambda node: file_path(node, folder), (None, ""))
+        repaint = keys.get("repaint", _SHARE, 0.0)
+        _refuse_repaint(keys, node, repaint)
         return Background(
             prompt=keys.get("prompt", wording.prompt, None),
             negative=keys.get("negative", text, negative),
@@ -223,7 +226,18 @@ def _background(node: Node, negative: str, wording: _Wording, folder: Path) -> B
             image_written=written,
             fit=keys.get("fit", one_of(*FITS), None),
             color=keys.get("color", color, (255, 255, 255)),
+            repaint=repaint,
         )
+
+
+def _refuse_repaint(keys: Section, node: Node, repaint: float) -> None:
+    """Say that a background's `repaint` lacks what it starts from, or what to paint."""
+    if "repaint" in node.children and "image" not in node.children:
+        hint = "image: names it; a background that is only a prompt is painted anew anyway"
+        keys.refuse("repaint", "repaint needs a picture to start from", hint)
+    elif repaint > 0 and "prompt" not in node.children:
+        hint = "prompt: says what the whole picture shall show"
+        keys.refuse("repaint", "repaint needs a prompt to paint the picture anew by", hint)
 
 
 def _output(node: Node) -> Output:
@@ -267,6 +281,7 @@ class _BrushReader:
                 alpha=keys.get("alpha", _SHARE, start.alpha),
                 blur_px=keys.get("blur", _BLUR, start.blur_px),
                 strength=keys.get("strength", _SHARE, start.strength),
+                repaint=keys.get("repaint", _SHARE, start.repaint),
                 seed=keys.get("seed", seed, None),
                 enabled=keys.get("enabled", flag, True),
             )

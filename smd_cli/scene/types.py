@@ -108,7 +108,8 @@ class Brush:
     """A semantic brush: a prompt with a mask (the union of its parts).
 
     `prompt` and `negative` are complete (prefix, suffix and defaults joined). `number` counts from
-    1 in painter's order; `seed` None uses the scene's noise.
+    1 in painter's order; `seed` None uses the scene's noise. `repaint` 1 paints anew; less starts
+    from what lies under the brush, 0 keeps that.
     """
 
     number: int
@@ -121,6 +122,7 @@ class Brush:
     strength: float = 0.95
     seed: int | None = None
     enabled: bool = True
+    repaint: float = 1.0
 
     @property
     def label(self) -> str:
@@ -132,7 +134,8 @@ class Brush:
 class Background:
     """What lies under the brushes: a prompt, a picture or a plain colour (red, green, blue).
 
-    `fit` says how a picture of another aspect ratio meets the canvas; None takes none.
+    `fit` says how a picture of another aspect ratio meets the canvas; None takes none. `repaint`:
+    how much of the picture the prompt paints anew, 0 (none) to 1 (all).
     """
 
     prompt: str | None = None
@@ -141,6 +144,17 @@ class Background:
     image_written: str = ""
     color: tuple[int, int, int] = (255, 255, 255)
     fit: Fit | None = None
+    repaint: float = 0.0
+
+    @property
+    def repainted(self) -> bool:
+        """Whether the picture is painted over, all of it: none of its pixels is kept."""
+        return self.image is not None and self.repaint > 0
+
+    @property
+    def generated(self) -> bool:
+        """Whether it is a brush of its own: it has a prompt, and no picture that is kept."""
+        return self.prompt is not None and (self.image is None or self.repainted)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from typing import Any
 
 from smd_cli.engine.crop import Crop, cropped_brushes, scene_crop
 from smd_cli.engine.layers import SoftMasks, refuse_padding
+from smd_cli.engine.repaint import ground_slot
 from smd_cli.engine.schedule import StepTable, planned_table, refuse_noise_alone
 from smd_cli.errors import KeyPath, Problem, SceneError, UsageError
 from smd_cli.models.facts import ModelDefaults, read_defaults
@@ -40,6 +41,7 @@ _ALONG = {"x": "left to right", "y": "top to bottom", "both": "both ways"}
 class BrushReport:
     """One brush: `coverage` 0..1 of the canvas, `box` (x, y, w, h) in px around all paint (None
     where there is none), `slots` the number of denoising slots in which it has any weight.
+    `repaint` 0..1: how much of what lies under it is painted anew.
     """
 
     number: int
@@ -49,12 +51,14 @@ class BrushReport:
     coverage: float
     box: Box | None
     slots: int
+    repaint: float
 
 
 @dataclass(frozen=True)
 class Report:
     """A checked scene. `as_sd15`: the model is not on disk, and what SD 1.5 is like stands in;
-    `part`: what of a large picture is generated, None where it is the whole canvas.
+    `part`: what of a large picture is generated, None where it is the whole canvas; `repainted`: in
+    how many slots its picture is painted anew, None where none is.
     """
 
     file: str
@@ -66,6 +70,7 @@ class Report:
     brushes: tuple[BrushReport, ...]
     muted: tuple[str, ...]
     background: str
+    repainted: int | None
     uncovered: float
     warnings: tuple[Problem, ...]
     part: Crop | None = None
@@ -78,7 +83,8 @@ class Report:
         file, model = printable(self.file), printable(self.model)
         head = f"{file}: {dimensions(self.size)} px{wraps}, model {model}, "
         head += f"{counted(len(self.sigmas), 'slot')}{stand_in} (noise {levels})"
-        last = ("(uncovered)", _percent(self.uncovered), "", "", self.background, "")
+        anew = "" if self.repainted is None else f"{self.repainted} of {len(self.sigmas)}"
+        last = ("(uncovered)", _percent(self.uncovered), "", anew, self.background, "")
         titles = ("brush", "painted", "box", "acts in", "prompt", "mask")
         rows = [titles, *(self._row(brush) for brush in self.brushes), last]
         muted = [f"  muted: {', '.join(printable(label) for label in self.muted)}"]
@@ -88,6 +94,7 @@ class Report:
     def _row(self, brush: BrushReport) -> tuple[str, ...]:
         box = "{2}x{3} at {0},{1}".format(*brush.box) if brush.box else "-"
         acts = f"{brush.slots} of {len(self.sigmas)}"
+        acts += f", repaint {brush.repaint:g}" if brush.repaint < 1 else ""
         mask = " + ".join(printable(source) for source in brush.sources)
         return (printable(brush.label), _percent(brush.coverage), box, acts, brush.prompt, mask)
 
@@ -103,6 +110,7 @@ class Report:
             "brushes": [asdict(brush) for brush in self.brushes],
             "muted": list(self.muted),
             "background": self.background,
+            "repainted": self.repainted,
             "uncovered": self.uncovered,
             "part": asdict(self.part) if self.part else None,
             "warnings": [
@@ -145,6 +153,7 @@ def check_scene(
         ),
         muted=tuple(b.label for b in scene.brushes if not b.enabled),
         background=_background(scene_file),
+        repainted=_repainted(scene_file, table),
         uncovered=1 - (1 - layers.uncovered) * part_px / canvas_px,
         warnings=warnings_of(scene_file, seen, table, layers, defaults, crop.scale),
         part=None if crop == Crop.whole(painted.size) else crop,
@@ -155,7 +164,7 @@ def _as_generated(
     painted: PaintedScene, scene: Scene, defaults: ModelDefaults, soft_masks: SoftMasks
 ) -> tuple[Crop, PaintedScene]:
     """The part of the canvas that is generated, and the scene as it lies on that."""
-    if painted.picture is None:
+    if painted.picture is None or scene.background.repainted:
         return Crop.whole(painted.size), painted
     native_px = max(defaults.native_size)
     crop = scene_crop(scene, painted.brushes, painted.size, native_px)
@@ -204,17 +213,26 @@ def _brush_report(painted: Painted, layer: Layer) -> BrushReport:
         coverage=paint.sum / FULL / math.prod(paint.size),
         box=box_of(paint),
         slots=layer.slots,
+        repaint=brush.repaint,
     )
 
 
 def _background(scene_file: SceneFile) -> str:
     """What shows where no brush paints."""
     below = scene_file.scene.background
+    if below.repainted:
+        return f"{below.image_written}, repaint {below.repaint:g}: {below.prompt}"
     if below.image is not None:
         return below.image_written
     if below.prompt is not None:
         return below.prompt
     return "white" if below.color == (255, 255, 255) else "rgb({},{},{})".format(*below.color)
+
+
+def _repainted(scene_file: SceneFile, table: StepTable) -> int | None:
+    """In how many slots the background's picture is painted anew."""
+    below = scene_file.scene.background
+    return table.slots - ground_slot(below, table) if below.repainted else None
 
 
 # Warnings

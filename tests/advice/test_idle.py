@@ -139,6 +139,35 @@ IDLE = [
         "3:34 blend_after has no effect: the last of 4 slots is 3, counted from 0",
         scene(SEA, "sampler: {steps: 4, blend_after: 3}"),
     ),
+    (
+        scene(SEA, brush="prompt: a fox, repaint: 0.5"),
+        "3:36 'brush 1' paints nothing: repaint 0.5 is below the noise of every slot, 0.584 at",
+        scene(SEA, brush="prompt: a fox, repaint: 0.585"),
+    ),
+    (
+        scene(SEA, brush="prompt: a fox, repaint: 0"),
+        "3:36 'brush 1' paints nothing: repaint 0 keeps what lies under it",
+        scene(SEA, brush="prompt: a fox, repaint: 0.9"),
+    ),
+    (
+        scene(SEA, brush="prompt: a fox, repaint: 0.999"),
+        "3:36 repaint has no effect: the first slot, at noise 0.998, is within 0.999 already",
+        scene(SEA, brush="prompt: a fox, repaint: 1"),
+    ),
+    (
+        scene(brush="prompt: a fox, repaint: 0.9"),
+        "2:36 'brush 1' repaints a plain colour: nothing else lies under it",
+        scene(SEA, "defaults: {repaint: 0.9}"),
+    ),
+    (
+        TWO.replace("background: {prompt: sea}\nsampler: {cover: 0.5}", "defaults: {blur: 8}")
+        .replace("an owl, ", "an owl, repaint: 0.9, ")
+        .replace("X", "200"),
+        "5:31 'brush 2' repaints a plain colour: nothing else lies under it",
+        TWO.replace("background: {prompt: sea}\nsampler: {cover: 0.5}", "defaults: {blur: 8}")
+        .replace("an owl, ", "an owl, repaint: 0.9, ")
+        .replace("X", "199"),
+    ),
 ]
 
 
@@ -157,6 +186,26 @@ def test_a_prompt_beside_a_picture_that_nothing_mixes_with(tmp_path: Path) -> No
     [told] = said(tmp_path, scene(below, brush="prompt: a fox, strength: 1"))
     assert told.startswith("2:36 the background's prompt has no effect: the picture is kept")
     assert said(tmp_path, scene(below)) == []
+    anew = "background: {image: b.png, prompt: sea, repaint: 0.9}"
+    assert said(tmp_path, scene(anew, brush="prompt: a fox, strength: 1")) == []
+
+
+def test_a_picture_that_is_not_painted_anew_or_all_of_it(tmp_path: Path) -> None:
+    Image.new("RGB", (512, 512)).save(tmp_path / "b.png")
+    below = "background: {image: b.png, prompt: sea, repaint: X}"
+    [told] = said(tmp_path, scene(below.replace("X", "0.5")))
+    assert told.startswith("2:50 the background's prompt paints nothing: repaint 0.5 is below the")
+    [told] = said(tmp_path, scene(below.replace("X", "0.999")))
+    assert told.startswith("2:50 the picture leaves no trace: the first slot, at noise 0.998, is")
+    for fine in ("0", "0.585", "1"):
+        assert said(tmp_path, scene(below.replace("X", fine))) == []
+
+
+def test_what_is_repainted_is_not_covered(tmp_path: Path) -> None:
+    """A brush under one that starts from it is told neither hidden nor late."""
+    over = TWO.replace("sampler: {cover: 0.5}\n", "").replace("X, 0, 200", "0, 0, 200")
+    assert any("covered" in line for line in said(tmp_path, over))
+    assert said(tmp_path, over.replace("an owl,", "an owl, repaint: 0.9,")) == []
 
 
 @pytest.mark.parametrize(

@@ -134,7 +134,8 @@ def network_of(backbone: Backbone) -> Network:
 class Case:
     """All that a frame depends on. `negatives` and `brush_noise` where they are needed.
 
-    `painted`: brush 0 is a prompted background.
+    `painted`: brush 0 is a prompted background. `starts`: a first slot a brush, 0 for all by
+    default; until then it neither paints nor takes what leaks, and then it sees all there is.
     """
 
     taus: Sequence[int]
@@ -155,6 +156,10 @@ class Case:
     prediction: str = "epsilon"
     consistency: bool = True
     brush_noise: Tensor | None = None  # (P, T, C, h, w): average after the noise
+    starts: Sequence[int] = ()
+
+    def start_of(self, p: int) -> int:
+        return self.starts[p] if self.starts else 0
 
 
 def frame(case: Case, network: Network) -> Tensor:
@@ -166,11 +171,13 @@ def frame(case: Case, network: Network) -> Tensor:
         for p in range(len(case.weights)):
             m = case.weights[p, i]
             takes_leak = case.painted and p == 0 and case.leak > 0 and i < case.bootstrap
+            takes_leak = takes_leak and i >= case.start_of(p)
             if not m.any() and not takes_leak:
                 continue
             estimates[p], surroundings = _estimate(case, network, i, p, x, origins)
             kept[p] = m
-            if case.leak > 0 and i < case.bootstrap and not takes_leak:
+            boots = i < case.bootstrap and not case.start_of(p)
+            if case.leak > 0 and boots and not takes_leak:
                 distance = ((estimates[p] - surroundings) ** 2).mean(dim=0)
                 kept[p] = m * (2 / (1 + torch.exp(-distance / case.leak)) - 1)
                 given_back = given_back + m - kept[p]
@@ -186,7 +193,7 @@ def _estimate(
     """One brush's denoised picture, and the noised surroundings it was shown."""
     a, s = _alpha(case, i), _sigma(case, i)
     m, surroundings, down, right = case.weights[p, i], x, 0, 0
-    if i < case.bootstrap:
+    if i < case.bootstrap and not case.start_of(p):
         r = min(max(case.mix - i, 0.0), 1.0)
         b = r * case.white + (1 - r) * case.background
         surroundings = a * b + s * case.slot_noise[0]

@@ -59,8 +59,10 @@ def plan(
     return Planner(backbone).plan(wanted, painted, size, photo)
 
 
-def by_hand(backbone: Backbone, wanted: Scene, ours: Plan, frame: int = 0) -> torch.Tensor:
-    """A frame's latents from the naive loop.
+def by_hand(
+    backbone: Backbone, wanted: Scene, ours: Plan, frame: int = 0, starts: Sequence[int] = ()
+) -> torch.Tensor:
+    """A frame's latents from the naive loop, its brushes starting in some slots.
 
     Weights, prompts, background and noises are the plan's; everything else is worked out anew.
     """
@@ -75,7 +77,7 @@ def by_hand(backbone: Backbone, wanted: Scene, ours: Plan, frame: int = 0) -> to
         white=backbone.encode_image(torch.ones(1, 3, height, width))[0],
         slot_noise=ours.slot_noise,
         start=ours.start_noise(frame),
-        painted=wanted.background.prompt is not None and wanted.background.image is None,
+        painted=len(ours.weights) > len(wanted.active),
         bootstrap=sampler.bootstrap.steps,
         mix=sampler.bootstrap.mix,
         leak=sampler.bootstrap.leak,
@@ -84,6 +86,7 @@ def by_hand(backbone: Backbone, wanted: Scene, ours: Plan, frame: int = 0) -> to
         delta=sampler.guidance.delta,
         prediction=ours.table.prediction,
         brush_noise=ours.brush_noise,
+        starts=starts,
     )
     return naive.frame(case, naive.network_of(backbone))
 

@@ -154,7 +154,7 @@ def test_windows_of_equal_cells_are_worked_out_once(monkeypatch: pytest.MonkeyPa
     for fresh in ([True] * 3 + [False] * 3, []):
         made.clear()
         found = weights.windows_of_slots(
-            brushes, LEGAL, NOT_WRAPPED, kept, centred=1, returns=1, apart=3
+            brushes, LEGAL, NOT_WRAPPED, kept, centred=1, returns=range(1), apart=3
         )
         assert made == fresh
     for slot, rows in enumerate(found):

@@ -36,7 +36,7 @@ size: [256, 192]            # or 256x192
 wrap: both
 seed: 2024
 frames: 12
-defaults: {negative: "blurry, cropped", alpha: 0.9, blur: 8, strength: 0.9}
+defaults: {negative: "blurry, cropped", alpha: 0.9, blur: 8, strength: 0.9, repaint: 1}
 prompt: {prefix: 'photo of ', suffix: ", watercolour"}
 background:
   prompt: a meadow under a blue sky
@@ -51,6 +51,7 @@ brushes:
     alpha: 1.0
     blur: 8
     strength: 0.95
+    repaint: 0.5
     seed: 7
     enabled: true
   - {<<: *fox, name: Eule, prompt: "an owl \\u2014 \\ud83e\\udd89", mask: masks/owl.png}

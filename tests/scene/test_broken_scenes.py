@@ -549,9 +549,32 @@ has no prompt
         "background: {prompt: sea, image: p.png}\n",
         """\
 scene.yaml:1:1: error: there is nothing to paint: no brush is enabled and the background \
-is an image
+is a picture that is kept
   background: {prompt: sea, image: p.png}
   ^""",
+    ),
+    "repaint without a picture": (
+        "background: {prompt: sea, repaint: 1}\n",
+        """\
+scene.yaml:1:27: error: repaint needs a picture to start from
+  background: {prompt: sea, repaint: 1}
+                            ^
+hint: image: names it; a background that is only a prompt is painted anew anyway""",
+    ),
+    "repaint without a prompt": (
+        "background: {image: p.png, repaint: 0.5}\n",
+        """\
+scene.yaml:1:28: error: repaint needs a prompt to paint the picture anew by
+  background: {image: p.png, repaint: 0.5}
+                             ^
+hint: prompt: says what the whole picture shall show""",
+    ),
+    "repaint out of range": (
+        "background: sea\nbrushes: [{prompt: a, mask: m.png, repaint: 50}]\n",
+        """\
+scene.yaml:2:45: error: repaint must be a number from 0 to 1, not 50
+  brushes: [{prompt: a, mask: m.png, repaint: 50}]
+                                              ^""",
     ),
     "lora": (
         "model: {name: starter, lora: lcm}\n"

@@ -308,6 +308,28 @@ def test_brush_keys() -> None:
     assert brush("enabled: true, name: x, alpha: 1e-3").alpha == 0.001
     made = scene("background: sea\nbrushes: [{prompt: a, mask: m.png, enabled: false}]")
     assert (len(made.brushes), made.active) == (1, ())
+    assert (brush("").repaint, brush("repaint: 0").repaint) == (1.0, 0.0)
+    start = "defaults: {repaint: 0.9}\nbrushes: [{prompt: a, mask: m.png},"
+    two = scene(start + " {prompt: b, mask: m.png, repaint: 1}]").brushes
+    assert [each.repaint for each in two] == [0.9, 1.0]
+
+
+def test_a_picture_is_kept_or_painted_anew() -> None:
+    def background(keys: str, *options: str) -> Background:
+        text = f"background: {{{keys}}}\nbrushes: [{{prompt: a, mask: m.png}}]"
+        return scene(text, *options).background
+
+    kept = background("prompt: sea, image: b.png, repaint: 0")
+    assert kept == background("prompt: sea, image: b.png")
+    assert (kept.repaint, kept.repainted, kept.generated) == (0.0, False, False)
+    anew = background("prompt: sea, image: b.png, repaint: 0.4")
+    assert (anew.repaint, anew.repainted, anew.generated) == (0.4, True, True)
+    assert background("prompt: sea").generated
+    assert not background("color: red").generated
+    assert scene("background: {prompt: sea, image: b.png, repaint: 1}").brushes == ()
+    assert background("prompt: sea, image: b.png, repaint: 1", "background.color=red") == (
+        Background("sea", color=(255, 0, 0))
+    )
 
 
 def test_sampler_keys() -> None:

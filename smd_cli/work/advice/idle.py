@@ -13,11 +13,12 @@ from smd_cli.models.facts import REVISION_HINT, ModelDefaults, idle_revision
 from smd_cli.scene.paint.photo import Photo
 from smd_cli.scene.paint.pictures import quote
 from smd_cli.scene.types import Output, Scene, SceneFile
+from smd_cli.work.advice.idle_repaint import idle_repaint
 from smd_cli.work.advice.idle_sampler import idle_sampler
 from smd_cli.work.advice.layers import Layer
 
 _REDRAWN_FROM = 0.5  # the paint from which on a brush's own seed draws the noise
-_PER_BRUSH = ("negative", "alpha", "blur", "strength")
+_PER_BRUSH = ("negative", "alpha", "blur", "strength", "repaint")
 
 
 def idle_keys(
@@ -37,6 +38,7 @@ def idle_keys(
     yield from _idle_model(scene_file)
     yield from _idle_motion(scene_file)
     yield from idle_sampler(scene_file, defaults, table, layers)
+    yield from idle_repaint(scene_file, table, layers)
 
 
 def _idle_negatives(scene_file: SceneFile, defaults: ModelDefaults) -> Iterator[Problem]:
@@ -100,10 +102,10 @@ def _idle_background(scene_file: SceneFile) -> Iterator[Problem]:
     """A prompt that neither paints nor mixes, a colour that is painted over from the first slot."""
     scene = scene_file.scene
     below = scene.background
-    if below.image is not None and below.prompt is not None and not _mixes(scene):
+    if below.prompt is not None and not below.generated and not _mixes(scene):
         message = "the background's prompt has no effect: the picture is kept, and every brush "
         message += "has strength 1"
-        hint = "a brush over the whole canvas repaints the picture"
+        hint = "background: {repaint: 0.6} paints the picture anew by it"
         yield Problem(scene_file.place("background", "prompt"), message, hint)
     path = ("background", "color")
     white = below.color == (255, 255, 255)

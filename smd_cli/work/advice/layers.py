@@ -7,8 +7,7 @@ work grows with what is painted, not with the square of the layers.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -16,7 +15,9 @@ import numpy.typing as npt
 
 from smd_cli.engine.layers import Laid, Pile, SoftMasks, downwards, largest_weights, rules_of
 from smd_cli.engine.masks import Array
+from smd_cli.engine.repaint import first_slot, phases
 from smd_cli.engine.schedule import StepTable
+from smd_cli.engine.softening import Rules
 from smd_cli.scene.paint.boxes import FULL, Levels, Paint, Window, full_window, unrepeated
 from smd_cli.scene.paint.errors import Size
 from smd_cli.scene.paint.painted import Painted, PaintedScene
@@ -24,12 +25,11 @@ from smd_cli.scene.types import Brush, Scene
 
 Box = tuple[int, int, int, int]
 Cause = Literal["alpha", "cover", "blur", "weak", "small"]
-Weights = Callable[[np.float32, float], Array]  # of a mask's peak and an alpha
 
 SMALL_CELLS = 4  # a brush smaller than this many latent cells is warned about
 _HIDDEN_SHARE = 0.9  # of a brush's paint, under later brushes
 _COVERED_SHARE = 0.85  # likewise: what shows of the brush is too little to be meant
-_LATE_SHARE = 0.5  # of all slots: a brush that acts in fewer comes too late to paint its thing
+_LATE_SHARE = 0.5  # of its slots: a brush that acts in fewer comes too late to paint its thing
 _PAPER_SHARE, _FULL_SHARE = 0.6, 0.9  # of the canvas, painted with all corners or but for one
 _NEAR = 5  # levels of 255 by which scaled masks of one outline may differ
 _LOOKED_AT = 1024  # places along the longer side where it is asked whose paint is on top
@@ -78,13 +78,43 @@ def see_layers(
     sampler = scene.sampler
     rules = rules_of(painted.brushes, painted.size, sampler, factor, factor, scene.wraps)
     pile, kept = Pile(painted.size), SoftMasks() if kept is None else kept
-    owners = _Owners(painted.size)
-    found = []
-    with kept.peaks.round():
-        for laid in downwards(painted.brushes, pile, rules, kept):
-            found.append(_layer(laid, table, sampler.mask_type, owners))
-            owners.add(laid.painted)
-    return Layers(tuple(reversed(found)), 1 - pile.share)
+    firsts = [first_slot(each.brush.repaint, table) for each in painted.brushes]
+    found: dict[int, Layer] = {}
+    with kept.laid.round(), kept.peaks.round():
+        for slots in phases(firsts, table.slots):
+            pile, owners = Pile(painted.size), _Owners(painted.size)
+            acting = [n for n, first in enumerate(firsts) if first <= slots.start]
+            under = downwards([painted.brushes[n] for n in acting], pile, rules, kept)
+            for n, laid in zip(reversed(acting), under, strict=True):
+                weights = _Weights(table, sampler.mask_type, rules, firsts[n])
+                if n not in found:
+                    found[n] = _layer(laid, weights, owners)
+                more = weights.acting(laid, slots)
+                found[n] = replace(found[n], slots=found[n].slots + more)
+                owners.add(laid.painted)
+    return Layers(tuple(found[n] for n in range(len(firsts))), 1 - pile.share)
+
+
+@dataclass(frozen=True)
+class _Weights:
+    """The weights of a brush that may act from slot `first` on."""
+
+    table: StepTable
+    mask_type: str
+    rules: Rules
+    first: int
+
+    def mean(self, peak: np.float32, alpha: float) -> float:
+        """The mean weight of its slots, at the peak of its mask."""
+        return float(self._largest(peak, alpha)[self.first :].mean())
+
+    def acting(self, laid: Laid, slots: range) -> int:
+        """In how many of some slots it has any weight."""
+        largest = self._largest(laid.soft().peak, laid.painted.brush.alpha)
+        return int((largest[slots.start : slots.stop] > 0).sum())
+
+    def _largest(self, peak: np.float32, alpha: float) -> Array:
+        return largest_weights(peak, alpha, self.table, self.mask_type, self.rules)
 
 
 class _Owners:
@@ -122,21 +152,18 @@ class _Owners:
         return (rows, columns), levels[rows, columns]
 
 
-def _layer(laid: Laid, table: StepTable, mask_type: str, owners: _Owners) -> Layer:
+def _layer(laid: Laid, weights: _Weights, owners: _Owners) -> Layer:
+    """A layer as it lies when it starts; its slots are still to be counted."""
     brush, paint = laid.painted.brush, laid.painted.paint
-
-    def weights(peak: np.float32, alpha: float) -> Array:
-        return largest_weights(peak, alpha, table, mask_type, laid.rules)
-
-    acting = weights(laid.soft().peak, brush.alpha)
-    late = bool(paint.tiles) and float(acting.mean()) < _LATE_SHARE
+    starts = bool(paint.tiles) and weights.first < weights.table.slots
+    late = starts and weights.mean(laid.soft().peak, brush.alpha) < _LATE_SHARE
     covered = _shared(paint, laid.pile.top) / (FULL * paint.sum) if paint.tiles else 0.0
     return Layer(
         brush=brush,
         area_px=paint.sum / FULL,
         peak=paint.peak / FULL,
         box=box_of(paint),
-        slots=int((acting > 0).sum()),
+        slots=0,
         held=_cause(laid, weights) if late else None,
         covered=covered,
         by=owners.over(paint) if covered > _COVERED_SHARE else (),
@@ -194,7 +221,7 @@ def _around(paint: Paint) -> bool:
     return least < solid / (width * height) < 1
 
 
-def _cause(laid: Laid, weights: Weights) -> Cause:
+def _cause(laid: Laid, weights: _Weights) -> Cause:
     """What keeps a brush from more slots. Found by trying which change lets it act most."""
     alpha, peak = laid.painted.brush.alpha, laid.soft().peak
     trials: dict[Cause, tuple[np.float32, float]] = {
@@ -203,7 +230,7 @@ def _cause(laid: Laid, weights: Weights) -> Cause:
         "cover": (laid.uncovered_peak(), alpha),
         "blur": (laid.sharp_peak(), alpha),
     }
-    shares = {cause: float(weights(*trial).mean()) for cause, trial in trials.items()}
+    shares = {cause: weights.mean(*trial) for cause, trial in trials.items()}
     best = max(shares, key=lambda cause: shares[cause])
-    usual = float(weights(peak, alpha).mean())
+    usual = weights.mean(peak, alpha)
     return best if shares[best] > usual + _MORE else "small"
