@@ -12,10 +12,13 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import TINY, Smd
 from hub_stub import Hub, Repo, folder_files, serving
+from tiny_captioner import write_captioner
 
+from smd_cli.backbone.captioner import caption
 from smd_cli.errors import SmdError, UsageError
 from smd_cli.models import hub as our_hub
 from smd_cli.models.cache import (
@@ -112,6 +115,44 @@ def test_a_model_of_its_own_vae_spares_the_other() -> None:
     assert vae == Download("some/vae", None, VAE_FILES)
     assert not {name for name in needed(TINY, pipeline) if name.startswith("vae/")}
     assert downloads_of(ModelRef(NAME, vae=local)) == (Download(NAME, spared=("vae",)),)
+
+
+def test_what_a_captioning_model_needs_lies_at_its_top(tmp_path: Path) -> None:
+    wanted = Download("some/blip", captioner=True)
+    bare = ("config.json", "preprocessor_config.json", "tokenizer.json", "model.safetensors")
+    assert needed(tmp_path, wanted) == bare
+    (tmp_path / "vocab.txt").write_text("a")
+    (tmp_path / "processor_config.json").write_text("{}")
+    index = {"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
+    assert needed(tmp_path, wanted) == (
+        "config.json",
+        "processor_config.json",
+        "vocab.txt",
+        "model-1.safetensors",
+        "model-2.safetensors",
+    )
+
+
+def test_a_captioning_model_is_pulled_by_its_name(
+    stub: Hub, cache: Path, tmp_path: Path, smd: Smd
+) -> None:
+    files = folder_files(write_captioner(tmp_path / "blip"))
+    pickle = {"pytorch_model.bin": b"a pickle"}
+    stub.repos["some/blip"] = Repo({**files, **pickle, "README.md": b"a model"})
+    run = smd(["models", "pull", "some/blip"])
+    assert run.code == 0, run.err
+    folder = Path(run.out.strip())
+    assert folder.is_relative_to(cache)
+    assert {path.name for path in folder.iterdir()} == {*files}
+    picture = np.zeros((8, 8, 3), dtype=np.uint8)
+    told = caption(ModelRef("some/blip"), picture, "cpu")
+    assert told == caption(ModelRef("blip", tmp_path / "blip"), picture, "cpu")
+    without = {name: data for name, data in files.items() if name != "model.safetensors"}
+    stub.repos["some/old"] = Repo({**without, **pickle})
+    assert "has pytorch_model.bin, a pickle, but not model.safetensors" in refused(
+        Download("some/old", captioner=True)
+    )
 
 
 # --- Getting it -----------------------------------------------------------------------------------

@@ -220,6 +220,7 @@ class Planner:
         self, scene: Scene, painted: Sequence[Painted], size: Size, picture: Pixels | None = None
     ) -> Plan:
         """The plan of a canvas of `size`, all of which the model sees, over a picture (H, W, 3)."""
+        assert not scene.background.wants_caption, "a picture is captioned before it is planned"
         backbone, device, sampler = self.backbone, self.backbone.device, scene.sampler
         guidance = Guidance() if backbone.embeds_guidance else sampler.guidance
         refuse_padding(scene.model.name, size, backbone.multiple, scene.wraps)

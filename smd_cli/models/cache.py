@@ -21,6 +21,8 @@ from smd_cli.models.ref import LoraRef, ModelRef
 INDEX = "model_index.json"
 VAE_FILES = ("config.json", "diffusion_pytorch_model.safetensors")
 LORA_FILES = ("pytorch_lora_weights.safetensors",)
+IMAGE_FILES = ("preprocessor_config.json", "processor_config.json")  # one of them, and
+WORD_FILES = ("tokenizer.json", "vocab.txt", "vocab.json")  # one of these, has a captioning model
 UNFINISHED = ".incomplete"
 _MAX_HEADER_BYTES = 100_000_000  # of safetensors: what its library takes
 
@@ -30,7 +32,8 @@ class Download:
     """Files of a hub repository that a model needs.
 
     `files` None means the pipeline that the repository's index names, without the parts in
-    `spared`. `name` is what `smd models pull` calls it, where that is not the repository.
+    `spared`, or with `captioner` a captioning model as transformers keeps it. `name` is what
+    `smd models pull` calls it, where that is not the repository.
     """
 
     repo: str
@@ -38,6 +41,7 @@ class Download:
     files: tuple[str, ...] | None = None
     spared: tuple[str, ...] = ()
     name: str = ""
+    captioner: bool = False
 
     @property
     def title(self) -> str:
@@ -176,19 +180,30 @@ def _stated_bytes(path: Path) -> int:
 def absent(wanted: Download) -> tuple[str, ...]:
     """What is not in the cache of a download, as far as is known what it is made of."""
     folder = snapshot(wanted)
-    return missing(folder, wanted) if folder else wanted.files or (INDEX,)
+    first = "config.json" if wanted.captioner else INDEX
+    return missing(folder, wanted) if folder else wanted.files or (first,)
 
 
 def needed(folder: Path, wanted: Download) -> tuple[str, ...]:
     """All files a download must have, as far as those that are in `folder` name the others."""
     if wanted.files is not None:
         return wanted.files
+    if wanted.captioner:
+        return (*_captioner_files(folder),)
     index = read_object(folder / INDEX)
     if index is None:
         return (INDEX,)
     named = {part: index[part] for part in part_names() if any(index.get(part) or ())}
     parts = {part: str(held[0]) for part, held in named.items() if part not in wanted.spared}
     return (INDEX, *(file for part in parts for file in _part_files(folder, part, parts[part])))
+
+
+def _captioner_files(folder: Path) -> Iterator[str]:
+    """The files of a captioning model, which has no parts in folders of their own."""
+    yield "config.json"
+    for choice in (IMAGE_FILES, WORD_FILES):
+        yield next((name for name in choice if is_complete(folder / name)), choice[0])
+    yield from (name.removeprefix("./") for name in _weights(folder, ".", "model"))
 
 
 def _part_files(folder: Path, part: str, library: str) -> Iterator[str]:

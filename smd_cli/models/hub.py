@@ -18,6 +18,7 @@ from typing import IO, Any
 
 from smd_cli.errors import SmdError, UsageError
 from smd_cli.models.cache import (
+    IMAGE_FILES,
     INDEX,
     LORA_FILES,
     UNFINISHED,
@@ -204,17 +205,21 @@ def _small(wanted: Download) -> list[str]:
     """Patterns of all files but weights."""
     if wanted.files is not None:
         return [name for name in wanted.files if not name.endswith(".safetensors")]
+    if wanted.captioner:
+        return ["*.json", "*.txt", "*.model"]
     kinds = ("json", "txt")
     return [INDEX, "smd.json", *(f"{part}/*.{kind}" for part in part_names() for kind in kinds)]
 
 
 def _what_it_is(wanted: Download, files: Mapping[str, Any]) -> Download:
-    """A repository that is no pipeline may be an autoencoder or a LoRA alone."""
-    if wanted.files is not None or INDEX in files:
+    """A repository that is no pipeline may be an autoencoder or a LoRA alone, or write captions."""
+    if wanted.files is not None or wanted.captioner or INDEX in files:
         return wanted
     for alone in (VAE_FILES, LORA_FILES):
         if set(alone) <= set(files):
             return replace(wanted, files=alone)
+    if "config.json" in files and not {*IMAGE_FILES}.isdisjoint(files):
+        return replace(wanted, captioner=True)
     raise UsageError(
         f"{wanted.repo} holds no model that smd can load: it has no {INDEX}",
         "smd loads what diffusers' save_pretrained writes",
@@ -249,7 +254,7 @@ def _blob(file: Any) -> Blob:
 def _refuse_other_pipelines(wanted: Download, folder: Path) -> None:
     """Before gigabytes of something that cannot be loaded come."""
     index = read_object(folder / INDEX)
-    if wanted.files is None and index is not None:
+    if wanted.files is None and not wanted.captioner and index is not None:
         family_of(wanted.title, index)
 
 

@@ -108,6 +108,7 @@ def _files(root: Node) -> Iterator[tuple[Kind, Node]]:
             yield from (("picture", node) for node in _short_or(mask, "mask", "image"))
     for background in _child(root, "background"):
         yield from (("picture", node) for node in _child(background, "image"))
+        yield from (("weights", node) for node in _child(background, "caption_model"))
     for model in _child(root, "model"):
         yield from (("weights", node) for node in _weights(model) if node.text not in PRESETS)
 

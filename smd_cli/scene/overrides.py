@@ -24,6 +24,7 @@ _OF_IMAGES = frozenset({"image", "channel", "fit", "at"})
 # Which other keys of a section a key takes away when it is set.
 _EXCLUDED: Mapping[str, Mapping[str, frozenset[str]]] = {
     "sampler": {"steps": frozenset({"timesteps"}), "timesteps": frozenset({"steps"})},
+    "background": {"prompt": frozenset({"caption_model"})},
     "mask": {
         "image": _SHAPES,
         "fit": frozenset({"at"}),

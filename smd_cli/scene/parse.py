@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import IO, get_args
 
 from smd_cli.errors import Place, Problem, SceneError, UsageError
+from smd_cli.models.captioner import DEFAULT_CAPTIONER
 from smd_cli.models.facts import read_defaults, resolve_model
 from smd_cli.models.ref import ModelRef
 from smd_cli.scene.keys.fields import (
@@ -41,6 +42,7 @@ MAX_BRUSHES = 1000
 Beside = Callable[[Sequence[Problem], Node, Path], Sequence[Problem]]
 """Problems of a scene, its root and folder → these problems, and others."""
 
+AUTO = "auto"  # a prompt of this one word beside a picture
 _SHARE = number(0, 1)
 _WRAPS: tuple[Wrap, ...] = get_args(Wrap)
 _BLUR = number(0, MAX_BLUR_PX)
@@ -218,6 +220,7 @@ def _background(node: Node, negative: str, wording: _Wording, folder: Path) -> B
     with Section(node, "the background") as keys:
         image, written = keys.get("image", lambda node: file_path(node, folder), (None, ""))
         repaint = keys.get("repaint", _SHARE, 0.0)
+        captioner = keys.get("caption_model", ModelReader(folder).captioner, DEFAULT_CAPTIONER)
         _refuse_repaint(keys, node, repaint)
         return Background(
             prompt=keys.get("prompt", wording.prompt, None),
@@ -227,7 +230,14 @@ def _background(node: Node, negative: str, wording: _Wording, folder: Path) -> B
             fit=keys.get("fit", one_of(*FITS), None),
             color=keys.get("color", color, (255, 255, 255)),
             repaint=repaint,
+            captioner=captioner if _is_auto(node) else None,
         )
+
+
+def _is_auto(node: Node) -> bool:
+    """Whether a background's prompt is what a captioning model says of its picture."""
+    prompt = node.children.get("prompt")
+    return prompt is not None and prompt.text == AUTO and "image" in node.children
 
 
 def _refuse_repaint(keys: Section, node: Node, repaint: float) -> None:

@@ -135,7 +135,9 @@ class Background:
     """What lies under the brushes: a prompt, a picture or a plain colour (red, green, blue).
 
     `fit` says how a picture of another aspect ratio meets the canvas; None takes none. `repaint`:
-    how much of the picture the prompt paints anew, 0 (none) to 1 (all).
+    how much of the picture the prompt paints anew, 0 (none) to 1 (all). `captioner`: the model that
+    is asked for the prompt, None where it is written; `caption`: what it says, None until it is
+    asked.
     """
 
     prompt: str | None = None
@@ -145,6 +147,20 @@ class Background:
     color: tuple[int, int, int] = (255, 255, 255)
     fit: Fit | None = None
     repaint: float = 0.0
+    captioner: ModelRef | None = None
+    caption: str | None = None
+
+    @property
+    def wants_caption(self) -> bool:
+        """Whether its prompt is still to be asked for."""
+        return self.captioner is not None and self.caption is None
+
+    @property
+    def caption_file(self) -> Path | None:
+        """Where a caption of its picture is kept; None where none is asked for."""
+        if self.captioner is None or self.image is None:
+            return None
+        return self.image.with_name(f"{self.image.name}.caption.txt")
 
     @property
     def repainted(self) -> bool:

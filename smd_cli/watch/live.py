@@ -363,7 +363,7 @@ def follow(
         )
         watcher.changed.set()
         models = models or ModelHolder(options.machine, reporter)
-        reader = SceneReader(options, teller.preparing, models.soft_masks)
+        reader = SceneReader(options, teller.preparing, models.soft_masks, models.captioned)
         follower = Follower(reader, request, watcher, teller)
         studio = Studio(models)
         keeper = Keeper(options.keep)

@@ -16,6 +16,7 @@ from smd_cli.models.facts import unread
 from smd_cli.scene.files import read_pictures
 from smd_cli.scene.paint.files import FileContent, PaintSource
 from smd_cli.scene.paint.painted import PaintedScene
+from smd_cli.scene.paint.photo import Photo
 from smd_cli.scene.text.source import source_of
 from smd_cli.scene.types import Channel, ImageMask, MaskPart, SceneFile
 from smd_cli.watch.command import WatchOptions, names_model, no_save_mends, watch_targets
@@ -31,6 +32,9 @@ Digests = Mapping[Path, bytes | None]
 Stamps = Mapping[Path, tuple[int, int, int, int] | None]
 """Each file's times (ns) of content and rights, size (bytes) and number; None where there is none.
 """
+
+Captioned = Callable[[SceneFile, Photo | None], SceneFile]
+"""A scene and its background's picture → the scene with that picture's caption."""
 
 Contents = Mapping[Path, bytes]
 """What is in each file that can be read."""
@@ -74,12 +78,14 @@ class SceneReader:
         options: WatchOptions = WatchOptions(),  # noqa: B008 - it is frozen
         asking: Callable[[str], AbstractContextManager[None]] = lambda _: nullcontext(),
         soft_masks: SoftMasks | None = None,
+        captioned: Captioned = lambda file, _: file,
     ) -> None:
         """`asking` is entered, with a model's name, while the hub is asked what it is like.
 
-        `soft_masks` are shared with whoever works them out as well.
+        `soft_masks` are shared with whoever works them out as well. `captioned` gives a scene a
+        caption of its background's picture.
         """
-        self._options, self._asking = options, asking
+        self._options, self._asking, self._captioned = options, asking, captioned
         self._soft = SoftMasks() if soft_masks is None else soft_masks
         self._paint_source, self._files = PaintSource(), _Files()
         self._unanswered: _Unanswered | None = None
@@ -114,6 +120,9 @@ class SceneReader:
         try:
             with self._paint_source.round(found.contents):
                 painted, warnings = self._paint(file)
+            file = self._with_caption(file, painted)
+            files += filter(None, [file.scene.background.caption_file])
+            digests = found.digests(files)
             targets = watch_targets(file, request, self._options)
             job = job_of(file, painted, targets, self._soft)
         except SmdError as wrong:
@@ -143,6 +152,18 @@ class SceneReader:
         if self._drawn is None:
             self._drawn = file.scene.seed
         return replace(file, scene=replace(file.scene, seed=self._drawn))
+
+    def _with_caption(self, file: SceneFile, painted: PaintedScene) -> SceneFile:
+        """The scene with its picture's caption; what hinders that is told at its prompt."""
+        captioner = file.scene.background.captioner
+        if captioner is None or not file.scene.background.wants_caption:
+            return file
+        try:
+            with self._asking(captioner.name):
+                return self._captioned(file, painted.picture)
+        except SmdError as wrong:
+            place = file.place("background", "prompt")
+            raise SceneError([Problem(place, wrong.message, wrong.hint)]) from wrong
 
     def _paint(self, file: SceneFile) -> tuple[PaintedScene, list[Problem]]:
         """The scene's paint, by the rules that its masks had before."""

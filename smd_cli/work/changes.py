@@ -22,7 +22,7 @@ from smd_cli.units import visible
 
 CHUNK, WEIGHTS, FOLDER = "smd:changes", "smd:weights", "smd:folder"
 _KINDS = ("text", "picture", "weights", "inside")
-_FILE_KEYS = {"mask", "image", "model", "vae", "config", "lora", "path"}
+_FILE_KEYS = {"mask", "image", "model", "vae", "config", "lora", "path", "caption_model"}
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from smd_cli.scene.files import read_pictures
 from smd_cli.scene.paint.boxes import FULL
 from smd_cli.scene.paint.painted import Painted, PaintedScene
 from smd_cli.scene.paint.pictures import dimensions
-from smd_cli.scene.types import Scene, SceneFile, Wrap
+from smd_cli.scene.types import Background, Scene, SceneFile, Wrap
 from smd_cli.units import counted, printable, shortened
 from smd_cli.work.advice.fit import fit_warnings
 from smd_cli.work.advice.idle import idle_keys
@@ -221,12 +221,19 @@ def _background(scene_file: SceneFile) -> str:
     """What shows where no brush paints."""
     below = scene_file.scene.background
     if below.repainted:
-        return f"{below.image_written}, repaint {below.repaint:g}: {below.prompt}"
+        return f"{below.image_written}, repaint {below.repaint:g}: {_words(below)}"
     if below.image is not None:
-        return below.image_written
+        auto = f": {_words(below)}" if below.captioner else ""
+        return below.image_written + auto
     if below.prompt is not None:
         return below.prompt
     return "white" if below.color == (255, 255, 255) else "rgb({},{},{})".format(*below.color)
+
+
+def _words(background: Background) -> str | None:
+    """The prompt of a background, or who is asked for it."""
+    asked = background.wants_caption and background.captioner
+    return f"(a caption by {asked.name})" if asked else background.prompt
 
 
 def _repainted(scene_file: SceneFile, table: StepTable) -> int | None:

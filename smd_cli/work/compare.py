@@ -22,7 +22,7 @@ from smd_cli.report.reporter import Reporter
 from smd_cli.scene.paint.painted import PaintedScene
 from smd_cli.scene.types import MULTIDIFFUSION, Bootstrap, Sampler, Scene
 from smd_cli.work.job import Job, picture_text
-from smd_cli.work.render import ModelHolder, memory_sentence
+from smd_cli.work.render import ModelHolder, memory_sentence, with_caption
 from smd_cli.work.request import Machine
 
 _MARGIN_PX, _TEXT_PX, _LINE_PX = 12, 14, 19
@@ -90,8 +90,9 @@ def compare(scene: Scene, painted: PaintedScene, backbone: Backbone) -> Iterator
 
 def compare_job(job: Job, *, reporter: Reporter, machine: Machine, clobber: bool) -> None:
     """Render a job's scene in all variants and write the sheet to its target."""
-    scene = job.scene_file.scene
     models = ModelHolder(machine, reporter)
+    job = with_caption(job, models, reporter)
+    scene = job.scene_file.scene
     backbone = models.get(scene.model)
     shots = []
     with memory_sentence(job), reporter.rendering(job.title, len(variants(scene))):

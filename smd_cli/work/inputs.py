@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from smd_cli.models.cache import downloads_of, snapshot
+from smd_cli.models.captioner import captioner_downloads
 from smd_cli.models.ref import ModelRef
 from smd_cli.output.places import Identity, identity
 from smd_cli.scene.types import SceneFile
@@ -18,8 +19,15 @@ def inputs_of(file: SceneFile) -> Iterator[Path]:
     """The scene's own file, its pictures, and all files of models, autoencoders and LoRAs here."""
     yield _STDIN if file.file == "<stdin>" else Path(file.file)
     yield from file.scene.pictures
-    for place in _places(file.scene.model):
+    yield from filter(None, [file.scene.background.caption_file])
+    for place in (*_places(file.scene.model), *_captioner(file.scene.background.captioner)):
         yield from _files_below(place)
+
+
+def _captioner(model: ModelRef | None) -> Iterator[Path]:
+    """The folder of a captioning model."""
+    if model is not None:
+        yield from filter(None, [model.folder, *map(snapshot, captioner_downloads(model))])
 
 
 def _places(model: ModelRef) -> Iterator[Path]:

@@ -17,6 +17,7 @@ from smd_cli.report.streams import refuse_closed
 from smd_cli.scene.files import read_pictures
 from smd_cli.scene.paint.painted import PaintedScene
 from smd_cli.scene.types import SceneFile
+from smd_cli.work.captions import caption_notes
 from smd_cli.work.changes import changes_of, exact, one_a_line, weights_of
 from smd_cli.work.check import check_scene
 from smd_cli.work.inputs import inputs_of
@@ -98,7 +99,14 @@ def _job_to(
 ) -> Job:
     remarks = notes(targets, painted.size, file.scene.output, painted.picture)
     checked = check_scene(file, painted, soft_masks)
-    return Job(file, painted, targets, checked.warnings, tuple(remarks))
+    return Job(file, painted, targets, checked.warnings, (*remarks, *caption_notes(file)))
+
+
+def with_scene(job: Job, file: SceneFile) -> Job:
+    """The job with another state of its scene, whose pictures are the same."""
+    warnings = check_scene(file, job.painted).warnings
+    notes = dict.fromkeys((*job.notes, *caption_notes(file)))
+    return replace(job, scene_file=file, warnings=warnings, notes=tuple(notes))
 
 
 def announce(job: Job, reporter: Reporter, announced: Collection[str] = ()) -> set[str]:
@@ -109,11 +117,16 @@ def announce(job: Job, reporter: Reporter, announced: Collection[str] = ()) -> s
     reporter.warnings(problem for problem in job.warnings if str(problem) not in announced)
     sentences = list(job.notes)
     if job.scene_file.scene.seed_was_random:
-        sentences.append(f"{job.title}: seed {job.scene_file.scene.seed}")
+        sentences.append(seed_note(job))
     for sentence in sentences:
         if sentence not in announced:
             reporter.note(sentence)
     return {*map(str, job.warnings), *sentences}
+
+
+def seed_note(job: Job) -> str:
+    """The sentence that tells a seed that was drawn."""
+    return f"{job.title}: seed {job.scene_file.scene.seed}"
 
 
 def picture_text(job: Job, frame: int, schedule: str) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -10,19 +11,22 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from smd_cli.backbone.captioner import caption
 from smd_cli.backbone.loading.load import DTYPES, load_backbone, pick_dtype
 from smd_cli.backbone.memory import full_as_sentence, gpu_peak_bytes, release
 from smd_cli.engine.layers import SoftMasks
 from smd_cli.engine.plan import Plan, Planner
 from smd_cli.engine.stream import Frame, begin_picture, single, stream
 from smd_cli.models.cache import downloads_of
+from smd_cli.models.captioner import captioner_downloads
 from smd_cli.models.pull import download
 from smd_cli.output.behind import Work, behind
 from smd_cli.output.writers import Outputs, may_wait, open_outputs
 from smd_cli.report.process import peak_bytes
 from smd_cli.report.reporter import Reporter, Summary
 from smd_cli.scene.paint.photo import Photo
-from smd_cli.work.job import Job, picture_text
+from smd_cli.work.captions import captioned, keep_caption, with_kept_caption
+from smd_cli.work.job import Job, announce, picture_text, seed_note, with_scene
 from smd_cli.work.request import ALL, AUTO, Machine, Order
 
 if TYPE_CHECKING:
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
 
     from smd_cli.engine.contract import Backbone
     from smd_cli.models.ref import ModelRef
+    from smd_cli.scene.types import SceneFile
 
 
 class ModelHolder:
@@ -45,6 +50,7 @@ class ModelHolder:
         self._machine, self._reporter = machine, reporter
         self.soft_masks = SoftMasks()
         self._held: tuple[ModelRef, Planner] | None = None
+        self._captions: dict[tuple[ModelRef, tuple[int, ...], bytes], str] = {}
         self._dtypes: dict[torch.device, torch.dtype] = {}
 
     def planner(self, model: ModelRef) -> Planner:
@@ -54,6 +60,25 @@ class ModelHolder:
             self._leave()
             self._held = (model, self._loaded(model))
         return self._held[1]
+
+    def captioned(self, file: SceneFile, photo: Photo | None) -> SceneFile:
+        """The scene with a caption of its background's picture, where it wants one.
+
+        No other model is in memory while one is asked, and it leaves at once.
+        """
+        captioner = file.scene.background.captioner
+        file = with_kept_caption(file)  # there may be one by now
+        if captioner is None or photo is None or not file.scene.background.wants_caption:
+            return file
+        picture = photo.seen
+        key = (captioner, picture.shape, hashlib.sha256(picture.tobytes()).digest())
+        if key not in self._captions:
+            download(captioner_downloads(captioner), self._reporter)
+            self._leave()
+            with self._reporter.loading(captioner.name):
+                self._captions[key] = caption(captioner, picture, self._machine.device)
+        self._reporter.note(keep_caption(file, self._captions[key]))
+        return captioned(file, self._captions[key])
 
     @property
     def loaded(self) -> bool:
@@ -102,10 +127,19 @@ def render_jobs(
     Raises SmdError (model, memory, files); files that are whole by then stay.
     """
     models = ModelHolder(machine, reporter)
-    for job in jobs:
+    for job in [with_caption(job, models, reporter) for job in jobs]:
         with memory_sentence(job):
             _render(job, models, order, began, reporter, clobber)
         began = time.perf_counter()
+
+
+def with_caption(job: Job, models: ModelHolder, reporter: Reporter) -> Job:
+    """The job with its picture captioned, where it wants that; what is new is told."""
+    if not job.scene_file.scene.background.wants_caption:
+        return job
+    made = with_scene(job, models.captioned(job.scene_file, job.painted.picture))
+    announce(made, reporter, {*map(str, job.warnings), *job.notes, seed_note(job)})
+    return made
 
 
 def _render(

@@ -16,6 +16,7 @@ from smd_cli.scene.parse import load_scene
 from smd_cli.scene.text.source import STDIN, Source
 from smd_cli.scene.text.streams import refuse_twice
 from smd_cli.scene.types import SceneFile
+from smd_cli.work.captions import with_kept_caption
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -131,7 +132,7 @@ def load(source: str | Source, request: Request) -> SceneFile:
         if file.root is not None:
             problems = with_unread(problems, file.root, file.folder)
         raise SceneError(sorted(problems, key=lambda one: (one.place.line, one.place.column)))
-    return file
+    return with_kept_caption(file)
 
 
 def informed(file: SceneFile, request: Request) -> SceneFile:

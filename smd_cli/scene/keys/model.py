@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from smd_cli.errors import SceneError, UsageError
 from smd_cli.models.cache import LORA_FILES
+from smd_cli.models.captioner import DEFAULT_CAPTIONER
 from smd_cli.models.checkpoints import class_name
 from smd_cli.models.facts import PRESETS, resolve_lora, resolve_model
 from smd_cli.models.families import supported
@@ -56,6 +57,15 @@ class ModelReader:
 
     def _named(self, node: Node) -> ModelRef:
         return self._resolved(node, "model", PRESETS, "model_index.json")
+
+    def captioner(self, node: Node) -> ModelRef:
+        """The captioning model that is meant: a hub id, or a folder as transformers writes it."""
+        ref = self._resolved(node, "captioning model", {}, "config.json")
+        if ref.file:
+            raise wrong(
+                node, f"a captioning model is a folder or a hub id, not the file {ref.name}"
+            )
+        return DEFAULT_CAPTIONER if ref == ModelRef(DEFAULT_CAPTIONER.name) else ref
 
     def _vae(self, node: Node) -> ModelRef:
         return self._resolved(node, "vae", {}, "config.json")

@@ -22,7 +22,7 @@ _SECTIONS: tuple[tuple[str, str, str], ...] = (
     ),
     ("bootstrap", "under sampler.bootstrap:", "steps mix leak"),
     ("guidance", "under sampler.guidance:", "type scale delta"),
-    ("background", "under background:", "prompt negative image fit color repaint"),
+    ("background", "under background:", "prompt negative image fit color repaint caption_model"),
     ("brush", "in a brush", "name prompt mask negative alpha blur strength repaint seed enabled"),
     ("defaults", "under defaults:", "negative alpha blur strength repaint"),
     ("prompt", "under prompt:", "prefix suffix"),

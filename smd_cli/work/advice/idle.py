@@ -107,6 +107,11 @@ def _idle_background(scene_file: SceneFile) -> Iterator[Problem]:
         message += "has strength 1"
         hint = "background: {repaint: 0.6} paints the picture anew by it"
         yield Problem(scene_file.place("background", "prompt"), message, hint)
+    path = ("background", "caption_model")
+    if path in scene_file.places and below.captioner is None:
+        message = "caption_model has no effect: nothing asks it for the background's prompt"
+        hint = "prompt: auto beside an image does" if below.image else "it captions an image"
+        yield Problem(scene_file.place(*path), message, hint)
     path = ("background", "color")
     white = below.color == (255, 255, 255)
     written = path in scene_file.places and not white and below.image is None

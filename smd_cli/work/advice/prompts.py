@@ -28,7 +28,7 @@ def prompt_warnings(scene_file: SceneFile, defaults: ModelDefaults) -> Iterator[
     prompts: list[tuple[KeyPath, str]] = [
         (("brushes", b.number - 1, "prompt"), b.prompt) for b in scene.active
     ]
-    if scene.background.prompt is not None:
+    if scene.background.prompt is not None and not scene.background.wants_caption:
         prompts.append((("background", "prompt"), scene.background.prompt))
     for path, prompt in prompts:
         own = prompt[len(scene.prefix) : len(prompt) - len(scene.suffix)]
