@@ -87,10 +87,14 @@ def write(name: str, text: str) -> None:
 
 
 def changes(picture: str) -> str:
-    """What a picture tells that options changed."""
+    """What a picture tells of its prompt as a change."""
     with Image.open(picture) as shown:
         shown.load()
-        return str(shown.info["smd:overrides"])
+        return next(
+            line
+            for line in str(shown.info["smd:overrides"]).split("\n")
+            if line.startswith("background.prompt=")
+        )
 
 
 def scene(text: str) -> Scene:
