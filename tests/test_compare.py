@@ -13,7 +13,7 @@ from conftest import TINY, Smd
 from PIL import Image
 
 from smd_cli.engine.contract import Backbone
-from smd_cli.engine.plan import Planner
+from smd_cli.engine.planner import Planner
 from smd_cli.engine.schedule import ddim_timesteps
 from smd_cli.engine.stream import single
 from smd_cli.models.ref import ModelRef

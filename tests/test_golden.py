@@ -23,7 +23,8 @@ from engine import vectors
 
 from smd_cli.backbone.loading.load import load_backbone
 from smd_cli.engine.contract import Backbone, Conditioning
-from smd_cli.engine.plan import Plan, Planner
+from smd_cli.engine.plan import Plan
+from smd_cli.engine.planner import Planner
 from smd_cli.engine.stream import stream
 from smd_cli.models.ref import ModelRef
 from smd_cli.scene.paint.painted import Painted

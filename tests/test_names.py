@@ -21,6 +21,7 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows takes no such n
 
 EVIL = "s\x1b[31m\n\u202e\x9b1m\r"
 STEERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+INFORMED = r": (error|warning): |frames/s|: schedule "
 
 
 @pytest.fixture
@@ -63,7 +64,7 @@ def test_names_steer_no_terminal(arguments: list[str], evil: str, smd: Smd) -> N
     assert not STEERS.search(result.err), ascii(result.err)
     said = ("error: ", "hint: ", "note: ", "  ", "loading ")
     for line in result.err.splitlines():
-        assert line.startswith(said) or re.search(r": (error|warning): |frames/s", line), line
+        assert line.startswith(said) or re.search(INFORMED, line), line
 
 
 def test_paths_on_stdout_are_exact_for_scripts(evil: str, smd: Smd) -> None:

@@ -18,7 +18,7 @@ from watch.follow import Following
 from smd_cli.backbone import memory
 from smd_cli.backbone.loading.load import load_backbone
 from smd_cli.doctor import agreement
-from smd_cli.engine.plan import Planner
+from smd_cli.engine.planner import Planner
 from smd_cli.errors import SmdError
 from smd_cli.models.ref import ModelRef
 from smd_cli.report.reporter import Reporter

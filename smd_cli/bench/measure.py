@@ -18,7 +18,7 @@ from smd_cli.bench.painters import Painter, Task, ours, plain
 from smd_cli.bench.subject import Subject
 from smd_cli.bench.workloads import Workload
 from smd_cli.engine.contract import Backbone
-from smd_cli.engine.plan import Planner
+from smd_cli.engine.planner import Planner
 
 PUBLISHED = "fp32"
 

@@ -12,7 +12,8 @@ from torch import Tensor
 from smd_cli.bench import plain as published
 from smd_cli.bench.workloads import Order
 from smd_cli.engine.contract import Backbone
-from smd_cli.engine.plan import Plan, Planner
+from smd_cli.engine.plan import Plan
+from smd_cli.engine.planner import Planner
 from smd_cli.engine.stream import picture, single, stream
 from smd_cli.scene.paint.painted import PaintedScene
 from smd_cli.scene.types import Scene

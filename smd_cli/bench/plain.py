@@ -20,7 +20,7 @@ from torch import Tensor
 from smd_cli.bench.published import published_weights
 from smd_cli.engine.contract import Backbone, Conditioning, Rows
 from smd_cli.engine.layers import padded_size
-from smd_cli.engine.plan import WHITE, seeded_noise
+from smd_cli.engine.planner import WHITE, seeded_noise
 from smd_cli.engine.schedule import StepTable, table_for
 from smd_cli.scene.paint.boxes import FULL, full_window
 from smd_cli.scene.paint.painted import PaintedScene

@@ -20,7 +20,8 @@ from smd_cli.backbone.loading.fetch import lora_file, model_folder
 from smd_cli.backbone.loading.load import load_backbone, pick_device, pick_dtype
 from smd_cli.backbone.memory import release
 from smd_cli.backbone.quiet import quiet
-from smd_cli.engine.plan import Plan, Planner
+from smd_cli.engine.plan import Plan
+from smd_cli.engine.planner import Planner
 from smd_cli.engine.schedule import refuse_noise_alone
 from smd_cli.engine.stream import single
 from smd_cli.errors import SmdError, UsageError

@@ -224,7 +224,7 @@ def _starter(device: str, dtype: str) -> str:
     """Render one frame of the starter model, from the scene's text to pixels."""
     began = time.perf_counter()
     from smd_cli.backbone.loading.load import load_backbone
-    from smd_cli.engine.plan import Planner
+    from smd_cli.engine.planner import Planner
     from smd_cli.engine.stream import picture, single
     from smd_cli.scene.paint.painted import paint_scene
     from smd_cli.scene.parse import load_scene

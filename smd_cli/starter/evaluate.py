@@ -24,7 +24,7 @@ import torch
 
 from smd_cli.backbone.loading.load import load_backbone
 from smd_cli.engine.contract import Backbone
-from smd_cli.engine.plan import Planner
+from smd_cli.engine.planner import Planner
 from smd_cli.engine.stream import picture, single
 from smd_cli.models.facts import STARTER, read_defaults, resolve_model
 from smd_cli.scene.paint.boxes import HALF, full_window

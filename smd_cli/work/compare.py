@@ -15,7 +15,8 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from smd_cli.engine.contract import Backbone
-from smd_cli.engine.plan import Plan, Planner
+from smd_cli.engine.plan import Plan
+from smd_cli.engine.planner import Planner
 from smd_cli.engine.stream import Frame, picture, single
 from smd_cli.output.writers import open_outputs
 from smd_cli.report.reporter import Reporter

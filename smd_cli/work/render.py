@@ -15,7 +15,8 @@ from smd_cli.backbone.captioner import caption
 from smd_cli.backbone.loading.load import DTYPES, load_backbone, pick_dtype
 from smd_cli.backbone.memory import full_as_sentence, gpu_peak_bytes, release
 from smd_cli.engine.layers import SoftMasks
-from smd_cli.engine.plan import Plan, Planner
+from smd_cli.engine.plan import Plan
+from smd_cli.engine.planner import Planner
 from smd_cli.engine.stream import Frame, begin_picture, single, stream
 from smd_cli.models.cache import downloads_of
 from smd_cli.models.captioner import captioner_downloads

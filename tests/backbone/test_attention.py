@@ -19,7 +19,8 @@ from smd_cli.backbone.attention import Blend, blended_attention, can_blend, shar
 from smd_cli.backbone.loading.load import load_backbone
 from smd_cli.engine.blending import blended
 from smd_cli.engine.contract import Backbone, Conditioning
-from smd_cli.engine.plan import Plan, Planner
+from smd_cli.engine.plan import Plan
+from smd_cli.engine.planner import Planner
 from smd_cli.engine.stream import single
 from smd_cli.models.facts import STARTER
 from smd_cli.models.ref import ModelRef

@@ -14,7 +14,8 @@ from PIL import Image
 
 from smd_cli.backbone.loading.load import load_backbone
 from smd_cli.engine.contract import Backbone
-from smd_cli.engine.plan import Plan, Planner
+from smd_cli.engine.plan import Plan
+from smd_cli.engine.planner import Planner
 from smd_cli.engine.stream import single
 from smd_cli.models.ref import ModelRef
 from smd_cli.scene.paint.painted import paint_scene

@@ -26,7 +26,7 @@ from smd_cli.backbone.parts import Parts
 from smd_cli.backbone.quiet import quiet
 from smd_cli.backbone.unet import UNetBackbone
 from smd_cli.engine.contract import Conditioning
-from smd_cli.engine.plan import Planner
+from smd_cli.engine.planner import Planner
 from smd_cli.engine.stream import picture, single
 from smd_cli.models.cache import Download, needed
 from smd_cli.models.families import Configs, Facts, Family, Part, register, registry, supported

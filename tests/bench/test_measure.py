@@ -18,7 +18,7 @@ from smd_cli.bench.painters import Pixels, Task, ours, plain
 from smd_cli.bench.plain import compile_painting, stream
 from smd_cli.bench.subject import Subject
 from smd_cli.bench.workloads import WORKLOADS, Workload
-from smd_cli.engine.plan import Planner
+from smd_cli.engine.planner import Planner
 from smd_cli.engine.stream import single
 from smd_cli.report.reporter import Reporter
 from smd_cli.work.request import Machine

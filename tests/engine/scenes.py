@@ -13,7 +13,8 @@ import torch
 from dense import boxed, weighed
 
 from smd_cli.engine.contract import Backbone
-from smd_cli.engine.plan import Plan, Planner
+from smd_cli.engine.plan import Plan
+from smd_cli.engine.planner import Planner
 from smd_cli.models.ref import ModelRef
 from smd_cli.scene.paint.painted import Painted
 from smd_cli.scene.paint.photo import Photo

@@ -153,7 +153,7 @@ def test_masks_after_any_edits_are_those_of_a_fresh_start(
         rules = rules_of(layers, SIZE, sampler, FACTOR, 32)
 
         def weights(rules: Rules, layers: list[Painted], known: SoftMasks) -> Any:
-            return layer_weights(layers, Pile(SIZE), rules, table, "continuous", known)
+            return layer_weights(layers, Pile(SIZE), rules, table, "continuous", known).dense()
 
         ours = weights(rules, layers, kept)
         assert (ours == weights(rules, layers, SoftMasks())).all()

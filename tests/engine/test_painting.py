@@ -12,7 +12,8 @@ import pytest
 from dense import boxed
 from PIL import Image
 
-from smd_cli.engine.plan import Plan, Planner
+from smd_cli.engine.plan import Plan
+from smd_cli.engine.planner import Planner
 from smd_cli.engine.stream import finished, picture, single
 from smd_cli.output.stills import encode_still
 from smd_cli.scene.paint.painted import Painted

@@ -13,7 +13,7 @@ import torch
 from dense import boxed, weighed
 
 from smd_cli.engine.contract import Conditioning
-from smd_cli.engine.plan import Planner
+from smd_cli.engine.planner import Planner
 from smd_cli.scene.paint.painted import Painted
 from smd_cli.scene.paint.photo import Photo
 from smd_cli.scene.types import Background, Bootstrap, Brush, Guidance

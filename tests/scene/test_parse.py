@@ -327,9 +327,6 @@ def test_a_picture_is_kept_or_painted_anew() -> None:
     assert background("prompt: sea").generated
     assert not background("color: red").generated
     assert scene("background: {prompt: sea, image: b.png, repaint: 1}").brushes == ()
-    assert background("prompt: sea, image: b.png, repaint: 1", "background.color=red") == (
-        Background("sea", color=(255, 0, 0))
-    )
 
 
 def test_sampler_keys() -> None:

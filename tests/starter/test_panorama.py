@@ -11,7 +11,8 @@ import pytest
 
 from smd_cli.backbone.loading.load import load_backbone
 from smd_cli.engine.contract import Backbone
-from smd_cli.engine.plan import Plan, Planner
+from smd_cli.engine.plan import Plan
+from smd_cli.engine.planner import Planner
 from smd_cli.engine.stream import picture, single
 from smd_cli.engine.windows import Strip, Window
 from smd_cli.models.facts import resolve_model

@@ -1,0 +1,268 @@
+"""The planner: scenes compiled to plans for one model. Letters as in `plan`."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from smd_cli.engine.blending import first_blended, shared_rows
+from smd_cli.engine.contract import Backbone, Conditioning
+from smd_cli.engine.crop import cropped_brushes, cropped_picture, scene_crop
+from smd_cli.engine.layers import SoftMasks, padded_size, refuse_padding, rules_of
+from smd_cli.engine.noise import SeededNoise
+from smd_cli.engine.paste import Paste, paste_of
+from smd_cli.engine.plan import Plan
+from smd_cli.engine.repaint import first_slot, ground_slot, phased_weights
+from smd_cli.engine.schedule import StepTable, table_for
+from smd_cli.engine.weights import Weights, windows_of_slots
+from smd_cli.engine.windows import Legal
+from smd_cli.scene.kept import Kept
+from smd_cli.scene.paint.boxes import HALF
+from smd_cli.scene.paint.errors import Size
+from smd_cli.scene.paint.painted import Painted
+from smd_cli.scene.paint.photo import Photo
+from smd_cli.scene.types import Brush, Guidance, Sampler, Scene, Wrapped
+
+WHITE = (255, 255, 255)
+Pixels = npt.NDArray[np.uint8]
+
+
+class Planner:
+    """Compiles scenes for one backbone; keeps what the last plan needed and the next may share.
+
+    Its plans are tensors alone: they hold no backbone, so that one can leave while they stay.
+    """
+
+    def __init__(self, backbone: Backbone, soft_masks: SoftMasks | None = None) -> None:
+        """`soft_masks` are shared with whoever works them out as well."""
+        self.backbone = backbone
+        self._soft = SoftMasks() if soft_masks is None else soft_masks
+        self._prompts: dict[tuple[str, int], Conditioning] = {}
+        self._latents: Kept[Tensor] = Kept()
+        self._pastes: Kept[Paste] = Kept()
+
+    @torch.inference_mode()
+    def plan(
+        self,
+        scene: Scene,
+        painted: Sequence[Painted],
+        size: tuple[int, int],
+        photo: Photo | None = None,
+    ) -> Plan:
+        """Compile a scene whose masks and background picture are painted at `size`.
+
+        Of a picture much larger than the model's canvas a part is generated (`scene_crop`).
+        """
+        with self._soft.cuts.round(), self._pastes.round():
+            if photo is None or scene.background.repainted:
+                return self._plan(scene, painted, size, None if photo is None else photo.seen)
+            crop = scene_crop(scene, painted, size, self.backbone.native_px)
+            brushes = cropped_brushes(painted, crop, self._soft.cuts)
+            plan = self._plan(scene, brushes, crop.size, cropped_picture(photo.seen, crop))
+            acting = [painted[p] for p in sorted({p for slot in plan.acting for p in slot})]
+            paste = paste_of(photo, crop, acting, self._pastes)
+            return replace(plan, paste=replace(paste, seed=scene.seed))
+
+    def _plan(
+        self, scene: Scene, painted: Sequence[Painted], size: Size, picture: Pixels | None = None
+    ) -> Plan:
+        """The plan of a canvas of `size`, all of which the model sees, over a picture (H, W, 3)."""
+        assert not scene.background.wants_caption, "a picture is captioned before it is planned"
+        backbone, device, sampler = self.backbone, self.backbone.device, scene.sampler
+        guidance = Guidance() if backbone.embeds_guidance else sampler.guidance
+        refuse_padding(scene.model.name, size, backbone.multiple, scene.wraps)
+        padded = padded_size(size, backbone.multiple)
+        table = table_for(sampler, lambda steps, taus: backbone.step_table(steps, taus, padded))
+        generated = scene.background.generated
+        ground = ground_slot(scene.background, table)
+        firsts = [ground] * generated + [first_slot(p.brush.repaint, table) for p in painted]
+        weights = self._weights(scene, painted, size, table, firsts)
+        repainters = frozenset(p for p, first in enumerate(firsts) if first)
+        legal = None if guidance.type == "initialize" else self._legal(sampler)
+        plain, white = self._backgrounds(scene, padded, picture)
+        slots = min(sampler.bootstrap.steps, table.slots)
+        stream = sampler.method == "stream"
+        renoises = stream and not sampler.preaverage
+        centred = slots if stream else 0
+        returns = range(ground, slots if generated and sampler.bootstrap.leak > 0 else 0)
+        apart = first_blended(scene, table.slots, backbone.blends)
+        conditioning, negative = self._conditioning(scene, generated, guidance)
+        noise = seeded_noise(scene, painted, plain.shape, table.slots, backbone.factor)
+        return Plan(
+            table=table,
+            weights=weights,
+            conditioning=conditioning,
+            negative=negative,
+            background=plain,
+            boot_backgrounds=_mixed_backgrounds(white, plain, sampler.bootstrap.mix, slots),
+            windows=windows_of_slots(
+                weights,
+                legal,
+                scene.wraps,
+                self._soft.windows,
+                centred=centred,
+                returns=returns,
+                apart=apart,
+                repainters=repainters,
+            ),
+            shared=shared_rows(weights, legal, scene.wraps, apart),
+            wraps=scene.wraps,
+            slot_noise=noise.slots().to(device),
+            start_noise=lambda frame: noise.start(frame).to(device),
+            guidance=guidance,
+            leak=sampler.bootstrap.leak,
+            size=size,
+            factor=backbone.factor,
+            returns_leak=generated,
+            brush_noise=noise.brushes(len(weights)).to(device) if renoises else None,
+            keeps_noise=not stream,
+            repainters=repainters,
+        )
+
+    def _weights(
+        self,
+        scene: Scene,
+        painted: Sequence[Painted],
+        size: tuple[int, int],
+        table: StepTable,
+        firsts: Sequence[int],
+    ) -> Weights:
+        """Weights of all generated brushes, which start in the slots `firsts`, background first."""
+        sampler, backbone = scene.sampler, self.backbone
+        rules = rules_of(painted, size, sampler, backbone.factor, backbone.multiple, scene.wraps)
+        return phased_weights(painted, firsts, rules, table, sampler.mask_type, self._soft)
+
+    def _legal(self, sampler: Sampler) -> Legal | None:
+        model = self.backbone
+        asked = "off" if sampler.preset == "paper" else sampler.windows
+        return Legal.of(asked, model.window_px, model.native_px, model.factor, model.multiple)
+
+    def _backgrounds(
+        self, scene: Scene, padded: tuple[int, int], picture: Pixels | None
+    ) -> tuple[Tensor, Tensor]:
+        """Latents (C, h, w) of the background and of plain white, on the padded (width, height)."""
+        with self._latents.round():
+            white = self._plain(WHITE, padded, scene.wraps)
+            if picture is None:
+                return self._plain(scene.background.color, padded, scene.wraps), white
+            seen = hashlib.sha256(picture.tobytes()).digest()
+            key = (seen, picture.shape, padded, scene.wraps)
+            pictured = self._latents.of(key, lambda: self._pictured(picture, padded, scene.wraps))
+            return pictured, white
+
+    def _plain(self, color: tuple[int, int, int], size: tuple[int, int], wraps: Wrapped) -> Tensor:
+        """The latents of a canvas (width, height) of one colour."""
+        width, height = size
+
+        def encode() -> Tensor:
+            one = torch.tensor(color, dtype=torch.float32, device=self.backbone.device)
+            pixels = (one / 127.5 - 1)[None, :, None, None].expand(1, 3, height, width)
+            return self.backbone.encode_image(pixels, wraps)[0]
+
+        return self._latents.of((color, size, wraps), encode)
+
+    def _pictured(
+        self, picture: npt.NDArray[np.uint8], padded: tuple[int, int], wraps: Wrapped
+    ) -> Tensor:
+        """The latents of a picture (H, W, 3), its edge going on to the padded (width, height)."""
+        width, height = padded
+        below = ((0, height - picture.shape[0]), (0, width - picture.shape[1]), (0, 0))
+        whole = torch.from_numpy(np.pad(picture, below, mode="edge")).to(self.backbone.device)
+        pixels = whole.permute(2, 0, 1)[None].float().div_(127.5).sub_(1)
+        return self.backbone.encode_image(pixels, wraps)[0]
+
+    def _conditioning(
+        self, scene: Scene, generated: bool, guidance: Guidance
+    ) -> tuple[tuple[Conditioning, ...], tuple[Conditioning, ...] | None]:
+        """A prompt row for each generated brush, strength mixed in, and the negative ones.
+
+        The scale that a network takes itself is told with them.
+        """
+        below, brushes = scene.background, scene.active
+        positives = [brush.prompt for brush in brushes]
+        wants_negative = guidance.type in ("full", "initialize")
+        negatives = [brush.negative for brush in brushes] if wants_negative else []
+        under = [] if below.prompt is None else [below.prompt, below.negative][: 1 + wants_negative]
+        known = self._encoded_prompts([*positives, *negatives, *under])
+        base = None if below.prompt is None else known[below.prompt]
+        rows = _strengthened([known[text] for text in positives], base, brushes, generated)
+        if self.backbone.embeds_guidance:
+            asked = scene.sampler.guidance
+            scale = 1.0 if asked.type == "none" else asked.scale
+            rows = tuple(row.guided(scale) for row in rows)
+        if not wants_negative:
+            return rows, None
+        base = None if below.prompt is None else known[below.negative]
+        return rows, _strengthened([known[text] for text in negatives], base, brushes, generated)
+
+    def _encoded_prompts(self, texts: Sequence[str]) -> dict[str, Conditioning]:
+        """A row for every text, all of one length where the model can fill them up.
+
+        Each is encoded by itself, so that it does not depend on the others.
+        """
+        kept, self._prompts = self._prompts, {}
+        rows = {text: self._row(text, 0, kept) for text in dict.fromkeys(texts)}
+        longest = max((row["tokens"].shape[1] for row in rows.values()), default=0)
+        return {
+            text: row if row["tokens"].shape[1] == longest else self._row(text, longest, kept)
+            for text, row in rows.items()
+        }
+
+    def _row(
+        self, text: str, length: int, kept: dict[tuple[str, int], Conditioning]
+    ) -> Conditioning:
+        key = (text, length)
+        found = kept.get(key)
+        row = self.backbone.encode_prompts([text], length) if found is None else found
+        self._prompts[key] = row
+        return row
+
+
+def _strengthened(
+    rows: Sequence[Conditioning],
+    base: Conditioning | None,
+    brushes: Sequence[Brush],
+    generated: bool,
+) -> tuple[Conditioning, ...]:
+    """A row a brush: lerp(background text, brush text, strength), the background's first."""
+    if base is None:
+        return tuple(rows)
+    mixed = (base.mix(row, brush.strength) for row, brush in zip(rows, brushes, strict=True))
+    return (base, *mixed) if generated else tuple(mixed)
+
+
+def seeded_noise(
+    scene: Scene,
+    painted: Sequence[Painted],
+    shape: Sequence[int],
+    slots: int,
+    factor: int,
+) -> SeededNoise:
+    """The scene's noise; a brush with a seed draws its own where its paint is ≥ 0.5."""
+    channels, height, width = shape
+    regions = tuple(
+        (torch.from_numpy(p.paint.cells(factor, (height, width)) >= HALF), p.brush.seed)
+        for p in painted
+        if p.brush.seed is not None
+    )
+    return SeededNoise(
+        seed=scene.seed,
+        shape=(channels, height, width),
+        slot_count=slots,
+        kind=scene.sampler.noise,
+        frames=scene.frames,
+        regions=regions,
+    )
+
+
+def _mixed_backgrounds(white: Tensor, background: Tensor, mix: float, slots: int) -> Tensor:
+    """Bootstrap surroundings (S, C, h, w): r·white + (1-r)·background, r = clip(mix - i, 0, 1)."""
+    shares = [min(max(mix - i, 0.0), 1.0) for i in range(slots)]
+    share = torch.tensor(shares, dtype=white.dtype, device=white.device)[:, None, None, None]
+    return share * white + (1 - share) * background
