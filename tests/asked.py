@@ -10,7 +10,7 @@ from torch import Tensor
 from smd_cli.engine.contract import Conditioning, Rows
 
 
-def whole_rows(x: Tensor, timesteps: Sequence[int], told: Conditioning, factor: int = 8) -> Rows:
+def whole_rows(x: Tensor, timesteps: Sequence[float], told: Conditioning, factor: int = 8) -> Rows:
     """Rows that lie on the whole of their canvas."""
     height, width = (side * factor for side in x.shape[-2:])
     places = torch.tensor([[0, 0, height, width]] * len(x))

@@ -34,7 +34,7 @@ class Autoencoder:
         mean = config.get("latents_mean") or [config.get("shift_factor") or 0.0]
         deviation = config.get("latents_std") or [1.0]
         self._mean = _channels(mean, device)
-        self._scale = config.scaling_factor / _channels(deviation, device)
+        self._scale = config.get("scaling_factor", 1.0) / _channels(deviation, device)
         self._factor = latent_factor(config)
         self._tiles = _tiles(vae)
 
@@ -61,9 +61,7 @@ class Autoencoder:
 
     def _encoded(self, image: Tensor) -> Tensor:
         encoded = self._vae.encode(image.to(self._device, self._vae.dtype))
-        has_distribution = hasattr(encoded, "latent_dist")
-        latents = encoded.latent_dist.mode() if has_distribution else encoded.latents
-        return cast(Tensor, latents.float())
+        return _latents(encoded).float()
 
     def _decoded(self, latents: Tensor) -> Tensor:
         return cast(Tensor, self._vae.decode(latents.to(self._vae.dtype)).sample.float())
@@ -86,6 +84,13 @@ def _tiny_reach(config: Any) -> int:
     sums = (sum((3 * n + 2) / 2**level for level, n in enumerate(blocks)) for blocks in both)
     reach: int = math.ceil(max(sums))
     return reach
+
+
+def _latents(encoded: Any) -> Tensor:
+    """What an autoencoder's encoder found: its distribution's mode, or the latents as they are."""
+    if hasattr(encoded, "latent_dist"):
+        return cast(Tensor, encoded.latent_dist.mode())
+    return cast(Tensor, encoded.latents if hasattr(encoded, "latents") else encoded.latent)
 
 
 def _channels(numbers: Any, device: torch.device) -> Tensor:

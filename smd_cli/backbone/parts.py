@@ -8,14 +8,18 @@ from typing import Any
 
 import torch
 
+from smd_cli.models.flow import Spacing
+
 
 @dataclass(frozen=True, eq=False)
 class Parts:
     """Ordinary diffusers and transformers modules with what their configs leave open.
 
-    `tokenizers` and `text_encoders` go together. `factor`: canvas pixels per latent cell;
+    `tokenizers` and `text_encoders` go together; None stands for one that may be left out, and is.
+    `factor`: canvas pixels per latent cell;
     `window_px` and `native_px` as in `engine.contract.Backbone`;
     `scheduler`: the scheduler's config; `consistency`: whether the LCM boundary scalings apply;
+    `spacing`: how the family spaces its slots, None for a diffusion by betas;
     `zero_empty`: an empty prompt is all zeros instead of encoded; `device`: where they run.
     """
 
@@ -31,3 +35,4 @@ class Parts:
     zero_empty: bool
     clip_skip: int
     device: torch.device
+    spacing: Spacing | None = None

@@ -33,6 +33,7 @@ class UNetBackbone:
         self.channels: int = config.in_channels
         self.embeds_guidance = self._guidance_width is not None
         self.blends = can_blend(self._unet)
+        self.spaced = False
         if self.blends:
             self._unet.set_attn_processor(BlendingProcessor())
 
@@ -57,6 +58,12 @@ class UNetBackbone:
             **self._attended(rows),
         )[0]
         return cast(Tensor, output.float())
+
+    def as_taken(self, latents: Tensor) -> Tensor:
+        return latents
+
+    def as_given(self, latents: Tensor) -> Tensor:
+        return latents
 
     def encode_image(self, image: Tensor, wraps: Wrapped = NOT_WRAPPED) -> Tensor:
         return self._vae.encode(image, wraps)

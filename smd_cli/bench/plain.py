@@ -212,7 +212,7 @@ def _shift(painting: Painting, slot: int, brush: int) -> tuple[int, int]:
 
 
 def _asked(
-    painting: Painting, backbone: Backbone, x: Tensor, taus: Sequence[int], doubled: bool
+    painting: Painting, backbone: Backbone, x: Tensor, taus: Sequence[float], doubled: bool
 ) -> Tensor:
     """The network's output for rows (R, C, h, w), the brushes in turn; guided where `doubled`."""
     repeats = len(x) // len(painting.weights)

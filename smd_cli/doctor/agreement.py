@@ -28,7 +28,9 @@ from smd_cli.errors import SmdError, UsageError
 from smd_cli.models.cache import INDEX, downloads_of
 from smd_cli.models.configs import read_object
 from smd_cli.models.facts import read_defaults
+from smd_cli.models.families import Family
 from smd_cli.models.files import family_in
+from smd_cli.models.flow import Spacing
 from smd_cli.models.pull import download
 from smd_cli.models.ref import LoraRef, ModelRef
 from smd_cli.report.reporter import Reporter
@@ -89,9 +91,9 @@ def measure(name: str, device: str, dtype: str, reporter: Reporter) -> Agreement
     download(downloads_of(model), reporter)
     file = _scene_file(name)  # its sampler is the model's, which may just have come
     model = replace(model, folder=model_folder(model))
-    plan, ours = _ours(file, model, where, precision)
+    plan, ours, start = _ours(file, model, where, precision)
     release(where)  # one model at a time in memory
-    theirs, pipeline = _theirs(plan, model, where, precision)
+    theirs, pipeline = _theirs(plan, start, model, where, precision)
     error = float((ours - theirs).abs().max() / theirs.std())
     width, height = plan.size
     rate = str(precision).removeprefix("torch.")
@@ -111,11 +113,14 @@ def _scene_file(name: str) -> SceneFile:
 
 def _ours(
     file: SceneFile, model: ModelRef, device: torch.device, dtype: torch.dtype
-) -> tuple[Plan, Tensor]:
-    """The plan with the noises that the pipeline will draw, and its latents (1, C, h, w)."""
+) -> tuple[Plan, Tensor, Tensor]:
+    """The plan with the noises that the pipeline will draw; its latents, and the start noise.
+
+    Both are as the pipeline has them: it may pack (1, C, h, w) in a way of its own.
+    """
     backbone = load_backbone(model, str(device), _option(dtype))
     width, height = (min(side, _LARGEST_PX) for side in read_defaults(model).native_size)
-    scene = _comparable(replace(file.scene, size=(width, height)))
+    scene = _comparable(replace(file.scene, size=(width, height)), read_defaults(model).spacing)
     painted = paint_scene(replace(file, scene=scene))
     plan = Planner(backbone).plan(scene, painted.brushes, painted.size)
     refuse_noise_alone(model.name, plan.table)
@@ -123,14 +128,18 @@ def _ours(
     draws = _draws((plan.table.slots, *start.shape), device, dtype)
     noise = torch.cat([plan.slot_noise[:1], *draws])
     plan = replace(plan, slot_noise=noise, start_noise=lambda _: start)
-    return plan, next(single(lambda _: plan, backbone, 1)).latents[None].cpu()
+    made = next(single(lambda _: plan, backbone, 1)).latents
+    return plan, backbone.as_given(made[None]).cpu(), backbone.as_taken(start[None])
 
 
-def _comparable(scene: Scene) -> Scene:
-    """The scene without what no pipeline has: guidance by residuals."""
+def _comparable(scene: Scene, spacing: Spacing | None) -> Scene:
+    """The scene without what no pipeline has: guidance by residuals, fresh noise on a line."""
     sampler = scene.sampler
-    known = sampler.guidance.type in ("none", "full")
-    return replace(scene, sampler=sampler if known else replace(sampler, guidance=Guidance()))
+    if sampler.guidance.type not in ("none", "full"):
+        sampler = replace(sampler, guidance=Guidance())
+    if spacing and spacing.path == "line":
+        sampler = replace(sampler, noise_between="kept")
+    return replace(scene, sampler=sampler)
 
 
 def _draws(slots: tuple[int, ...], device: torch.device, dtype: torch.dtype) -> list[Tensor]:
@@ -150,16 +159,18 @@ def _generator() -> torch.Generator:
 
 
 def _theirs(
-    plan: Plan, model: ModelRef, device: torch.device, dtype: torch.dtype
+    plan: Plan, start: Tensor, model: ModelRef, device: torch.device, dtype: torch.dtype
 ) -> tuple[Tensor, str]:
-    """The latents (1, C, h, w) of diffusers' pipeline with the plan's noise, and its name."""
+    """The latents of diffusers' pipeline from this noise, and its name."""
     with quiet():
         assert model.folder is not None
         pipeline = _pipeline(model, model.folder, dtype).to(device)
         _lay_loras(pipeline, model.loras)
         pipeline.set_progress_bar_config(disable=True)
-        pipeline.scheduler = _scheduler(plan, pipeline.scheduler.config)
-        options = _options(plan, dtype)
+        family = family_in(model, model.folder)
+        if not family.spacing:
+            pipeline.scheduler = _scheduler(plan, pipeline.scheduler.config)
+        options = _options(plan, start.to(dtype), family)
         taken = inspect.signature(pipeline.__call__).parameters
         made = pipeline(**{name: value for name, value in options.items() if name in taken})
     name = f"{type(pipeline).__name__} with {type(pipeline.scheduler).__name__}"
@@ -211,10 +222,11 @@ def _scheduler(plan: Plan, config: Mapping[str, Any]) -> Any:
     return LCMScheduler.from_config(config, timestep_scaling=_NO_BOUNDARY)
 
 
-def _options(plan: Plan, dtype: torch.dtype) -> dict[str, Any]:
+def _options(plan: Plan, start: Tensor, family: Family) -> dict[str, Any]:
     width, height = plan.size
     taus = list(plan.table.timesteps)
-    steps = {"num_inference_steps": len(taus)} if plan.keeps_noise else {"timesteps": taus}
+    counted = plan.keeps_noise or family.spacing
+    steps = {"num_inference_steps": len(taus)} if counted else {"timesteps": taus}
     negative = {"negative_prompt": NEGATIVE} if plan.guidance.type == "full" else {}
     return {
         "prompt": PROMPT,
@@ -222,10 +234,13 @@ def _options(plan: Plan, dtype: torch.dtype) -> dict[str, Any]:
         **steps,
         "width": width,
         "height": height,
-        "guidance_scale": _scale(plan),
-        "latents": plan.start_noise(0)[None].to(dtype),
+        "guidance_scale": _scale(plan) - 1 + family.guidance_off,
+        "latents": start,
         "generator": _generator(),
         "output_type": "latent",
+        "true_cfg_scale": _scale(plan) if plan.guidance.type == "full" else 1.0,
+        "use_resolution_binning": False,
+        "intermediate_timesteps": 1.3 if len(taus) == 2 else None,
     }
 
 

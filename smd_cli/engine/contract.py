@@ -127,7 +127,7 @@ class Backbone(Protocol):
     `window_px` and `native_px`: the least side of a row that it still draws well, and the side that
     it is at home with; `channels`: latent channels C; `embeds_guidance`: the network takes the
     guidance scale itself, with the conditioning, and needs no negative rows; `blends`: a row may
-    serve several brushes.
+    serve several brushes; `spaced`: its slots are spaced by its own kind of process, not by betas.
     """
 
     device: torch.device
@@ -138,6 +138,7 @@ class Backbone(Protocol):
     channels: int
     embeds_guidance: bool
     blends: bool
+    spaced: bool
 
     def step_table(
         self, steps: int | None, timesteps: Sequence[int] | None, size: tuple[int, int]
@@ -153,6 +154,12 @@ class Backbone(Protocol):
 
     def predict(self, rows: Rows) -> Tensor:
         """The network's raw output (R, C, h, w)."""
+
+    def as_taken(self, latents: Tensor) -> Tensor:
+        """Latents (N, C, h, w) as the family's own pipeline takes them to begin with."""
+
+    def as_given(self, latents: Tensor) -> Tensor:
+        """Latents (N, C, h, w) as the family's own pipeline gives them in the end."""
 
     def encode_image(self, image: Tensor, wraps: Wrapped = NOT_WRAPPED) -> Tensor:
         """Pictures (N, 3, H, W) in -1..1 to latents (N, C, h, w).

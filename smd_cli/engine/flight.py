@@ -136,7 +136,7 @@ def _landed(
     for seen, answers in zip(views, outputs, strict=True):
         x0, origins = _denoised(seen, answers, origins)
         estimates.append(x0)
-    x, estimate = _merged(plan, _step(plan, flights), views, estimates)
+    x, estimate = _merged(plan, _step(plan, flights), flights, views, estimates)
     kept: Sequence[Tensor | None] = [None] * len(flights) if origins is None else origins.unbind()
     return [
         replace(flight, slot=flight.slot + 1, x=x[n], estimate=estimate[n], origins=kept[n])
@@ -195,21 +195,25 @@ def _origins(seen: _Seen, negative: Tensor, known: Tensor | None) -> Tensor:
 
 
 def _merged(
-    plan: Plan, step: Step, views: Sequence[_Seen], estimates: Sequence[Tensor]
+    plan: Plan,
+    step: Step,
+    flights: Sequence[Flight],
+    views: Sequence[_Seen],
+    estimates: Sequence[Tensor],
 ) -> tuple[Tensor, Tensor]:
     """The brushes' estimates averaged by weight: noised for the next slot, and as they are.
 
     Both (F, C, h, w).
     """
-    noise = plan.slot_noise[step.later]
-    alpha, sigma = step.next_alpha, step.next_sigma
-    below = regions.noised(plan.background, noise, alpha, sigma)
+    mean = plan.background.expand(len(flights), *plan.background.shape)
     if not views:
-        return below, plan.background.expand_as(below)
+        return _noised(plan, step, flights, mean), mean
     weights = _kept_weights(plan, step, views, estimates)
     mean = _averaged(step, estimates, weights, plan.background)
-    if not plan.keeps_noise and plan.brush_noise is None:
-        return regions.noised(mean, noise, alpha, sigma), mean
+    if plan.preaverages:
+        return _noised(plan, step, flights, mean), mean
+    noise = plan.slot_noise[step.later]
+    below = regions.noised(plan.background, noise, step.next_alpha, step.next_sigma)
     each = [_noised_alone(step, *pair) for pair in zip(views, estimates, strict=True)]
     return _averaged(step, each, weights, below), mean
 
@@ -230,6 +234,17 @@ def _averaged(step: Step, rows: Sequence[Tensor], weights: Tensor, background: T
         for band in bands
     ]
     return means[0] if len(means) == 1 else torch.cat(means, dim=-2)
+
+
+def _noised(plan: Plan, step: Step, flights: Sequence[Flight], clean: Tensor) -> Tensor:
+    """Clean canvases (F, C, h, w) noised for the next slot: afresh, or with the noise found."""
+    if plan.keeps_noise:
+        x = torch.stack([flight.x for flight in flights])
+        table = plan.coefficients.at(step.slots)
+        noise = regions.virtual_residual(x, clean, table.alpha, table.sigma)
+    else:
+        noise = plan.slot_noise[step.later]
+    return regions.noised(clean, noise, step.next_alpha, step.next_sigma)
 
 
 def _noised_alone(step: Step, seen: _Seen, x0: Tensor) -> Tensor:

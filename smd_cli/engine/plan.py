@@ -40,10 +40,11 @@ class Plan:
     `start_noise` gives a frame's first x (C, h, w); `brush_noise` (P, T, C, h, w) only where
     averaging comes after the noise; `returns_leak`: brush 0 takes what the others give back; `size`
     (W, H) of the finished picture; `wraps`: which of its sides go on at the other end; `factor`:
-    canvas pixels per latent cell; `keeps_noise`: a DDIM step, which goes on with the noise that a
-    brush found instead of drawing any. `paste`: how the result, of `size`, is laid into a picture,
-    where the scene has one. `repainters`: the brushes that start from what they find, and so see
-    all of it, with nothing plain around them.
+    canvas pixels per latent cell; `keeps_noise`: a DDIM or Euler step, which goes on with the noise
+    that it found instead of drawing any; `preaverages`: the brushes' estimates are averaged before
+    they are noised. `paste`: how the result, of `size`, is laid into a picture, where the scene has
+    one. `repainters`: the brushes that start from what they find, and so see all of it, with
+    nothing plain around them.
     """
 
     table: StepTable
@@ -64,6 +65,7 @@ class Plan:
     wraps: Wrapped = NOT_WRAPPED
     brush_noise: Tensor | None = None
     keeps_noise: bool = False
+    preaverages: bool = True
     paste: Paste | None = None
     repainters: frozenset[int] = frozenset()
     _steps: dict[tuple[At, ...], Step] = field(init=False, repr=False, default_factory=dict)

@@ -78,7 +78,11 @@ class Planner:
         guidance = Guidance() if backbone.embeds_guidance else sampler.guidance
         refuse_padding(scene.model.name, size, backbone.multiple, scene.wraps)
         padded = padded_size(size, backbone.multiple)
-        table = table_for(sampler, lambda steps, taus: backbone.step_table(steps, taus, padded))
+        table = table_for(
+            sampler,
+            lambda steps, taus: backbone.step_table(steps, taus, padded),
+            spaced=backbone.spaced,
+        )
         generated = scene.background.generated
         ground = ground_slot(scene.background, table)
         firsts = [ground] * generated + [first_slot(p.brush.repaint, table) for p in painted]
@@ -86,9 +90,10 @@ class Planner:
         repainters = frozenset(p for p, first in enumerate(firsts) if first)
         legal = None if guidance.type == "initialize" else self._legal(sampler)
         plain, white = self._backgrounds(scene, padded, picture)
-        slots = min(sampler.bootstrap.steps, table.slots)
+        slots = bootstrap_slots(sampler.bootstrap.steps, table)
         stream = sampler.method == "stream"
-        renoises = stream and not sampler.preaverage
+        keeps = sampler.noise_between == "kept"
+        renoises = not keeps and not sampler.preaverage
         centred = slots if stream else 0
         returns = range(ground, slots if generated and sampler.bootstrap.leak > 0 else 0)
         apart = first_blended(scene, table.slots, backbone.blends)
@@ -100,7 +105,9 @@ class Planner:
             conditioning=conditioning,
             negative=negative,
             background=plain,
-            boot_backgrounds=_mixed_backgrounds(white, plain, sampler.bootstrap.mix, slots),
+            boot_backgrounds=_mixed_backgrounds(
+                white, plain, sampler.bootstrap.mix, slots, table.blind
+            ),
             windows=windows_of_slots(
                 weights,
                 legal,
@@ -121,7 +128,8 @@ class Planner:
             factor=backbone.factor,
             returns_leak=generated,
             brush_noise=noise.brushes(len(weights)).to(device) if renoises else None,
-            keeps_noise=not stream,
+            keeps_noise=keeps,
+            preaverages=sampler.preaverage,
             repainters=repainters,
         )
 
@@ -261,8 +269,18 @@ def seeded_noise(
     )
 
 
-def _mixed_backgrounds(white: Tensor, background: Tensor, mix: float, slots: int) -> Tensor:
-    """Bootstrap surroundings (S, C, h, w): r·white + (1-r)·background, r = clip(mix - i, 0, 1)."""
-    shares = [min(max(mix - i, 0.0), 1.0) for i in range(slots)]
+def bootstrap_slots(steps: int, table: StepTable) -> int:
+    """S for so many `bootstrap.steps`, counted from the first slot in which white can be seen."""
+    return min(table.blind + steps, table.slots) if steps else 0
+
+
+def _mixed_backgrounds(
+    white: Tensor, background: Tensor, mix: float, slots: int, blind: int
+) -> Tensor:
+    """Bootstrap surroundings (S, C, h, w): r·white + (1-r)·background, r = clip(mix - i, 0, 1).
+
+    i counts from the first slot in which they can be seen, after so many that are `blind`.
+    """
+    shares = [min(max(mix - max(i - blind, 0), 0.0), 1.0) for i in range(slots)]
     share = torch.tensor(shares, dtype=white.dtype, device=white.device)[:, None, None, None]
     return share * white + (1 - share) * background

@@ -17,15 +17,18 @@ import numpy.typing as npt
 
 from smd_cli.errors import UsageError
 from smd_cli.models.checkpoints import trails
+from smd_cli.models.facts import ModelDefaults
+from smd_cli.models.flow import Size, Spacing
 from smd_cli.models.schedulers import TRAIN_TIMESTEPS, refuse_betas, refuse_prediction, with_betas
 from smd_cli.scene.types import Sampler
 
 FloatArray = npt.NDArray[np.float64]
-Prediction = Literal["epsilon", "v_prediction", "sample"]
+Prediction = Literal["epsilon", "v_prediction", "sample", "flow"]
 Coefficients = Callable[[FloatArray, FloatArray], tuple[FloatArray, FloatArray]]
 
 LCM_GRID = 50  # the grid that LCM was distilled on: 999, 979, …, 19
 _PUBLISHED_INDICES = {4: (0, 12, 25, 37), 5: (0, 4, 12, 25, 37), 6: (0, 5, 16, 18, 20, 37)}
+_QUARTER = 1.5709  # a little more than π/2, which is noise alone on a circle
 _SIGMA_DATA, _TIMESTEP_SCALING = 0.5, 10.0
 
 
@@ -33,12 +36,13 @@ _SIGMA_DATA, _TIMESTEP_SCALING = 0.5, 10.0
 class StepTable:
     """One row per slot i = 0..T-1, from noise to picture.
 
-    `timesteps` τ_i in 0..999 are what the network sees; `alphas` α_i = sqrt(ᾱ[τ_i]) and `sigmas`
-    σ_i = sqrt(1 - ᾱ[τ_i]) scale signal and noise of x_t = α·x0 + σ·n. `c_skip` and `c_out` are the
-    LCM boundary scalings: denoised = c_out·x0 + c_skip·x_t.
+    `timesteps` τ_i are what the network sees: whole numbers in 0..999, or of a flow 1000·σ_i, or
+    the angle of one on a circle. `alphas` α_i = sqrt(ᾱ[τ_i]) and `sigmas` σ_i = sqrt(1 - ᾱ[τ_i])
+    scale signal and noise of x_t = α·x0 + σ·n. `c_skip` and `c_out` are the LCM boundary scalings:
+    denoised = c_out·x0 + c_skip·x_t.
     """
 
-    timesteps: tuple[int, ...]
+    timesteps: tuple[float, ...]
     alphas: tuple[float, ...]
     sigmas: tuple[float, ...]
     c_skip: tuple[float, ...]
@@ -49,6 +53,11 @@ class StepTable:
     def slots(self) -> int:
         """T, the number of denoising slots."""
         return len(self.timesteps)
+
+    @property
+    def blind(self) -> int:
+        """In so many slots, the first ones, x is noise alone: nothing under it can be seen."""
+        return sum(1 for _ in itertools.takewhile(lambda alpha: alpha <= 0, self.alphas))
 
     @property
     def next_alphas(self) -> tuple[float, ...]:
@@ -83,11 +92,13 @@ _TO_CLEAN: Mapping[Prediction, Coefficients] = {
     "epsilon": lambda alpha, sigma: (1 / alpha, -sigma / alpha),
     "v_prediction": lambda alpha, sigma: (alpha, -sigma),
     "sample": lambda alpha, sigma: (np.zeros_like(alpha), np.ones_like(sigma)),
+    "flow": lambda alpha, sigma: (np.ones_like(alpha), -sigma),
 }
 _TO_NOISE: Mapping[Prediction, Coefficients] = {
     "epsilon": lambda alpha, sigma: (np.zeros_like(alpha), np.ones_like(sigma)),
     "v_prediction": lambda alpha, sigma: (sigma, alpha),
     "sample": lambda alpha, sigma: (1 / sigma, -alpha / sigma),
+    "flow": lambda alpha, sigma: (np.ones_like(sigma), alpha),
 }
 
 
@@ -124,29 +135,75 @@ def step_table(
     )
 
 
+def spaced_table(
+    spacing: Spacing,
+    scheduler: Mapping[str, Any],
+    size: Size,
+    *,
+    steps: int | None = None,
+    timesteps: Sequence[float] | None = None,
+) -> StepTable:
+    """The table of a family that spaces its slots by itself, on a canvas of (width, height) px.
+
+    Explicit `timesteps` are 1000·σ. Raises UsageError where they do not fall within 0..1000, and
+    for any on a circle, whose angles they are not.
+    """
+    if timesteps is not None and spacing.path == "circle":
+        raise UsageError(
+            "timesteps cannot be chosen with this model, whose levels are angles", "give steps"
+        )
+    levels = (
+        np.array(spacing.levels(scheduler, steps, size), dtype=np.float64)
+        if steps is not None
+        else np.array(timesteps or (), dtype=np.float64) / TRAIN_TIMESTEPS
+    )
+    on_line = spacing.path == "line"
+    most = 1.0 if on_line else _QUARTER
+    if not len(levels) or levels[-1] <= 0 or levels[0] > most or (np.diff(levels) >= 0).any():
+        raise UsageError(f"timesteps must fall from slot to slot, not {list(timesteps or ())}")
+    alphas, sigmas = (1 - levels, levels) if on_line else (np.cos(levels), np.sin(levels))
+    seen = levels * TRAIN_TIMESTEPS if on_line else levels
+    return StepTable(
+        tuple(seen.tolist()),
+        tuple(np.maximum(alphas, 0).tolist()),
+        tuple(sigmas.tolist()),
+        (0.0,) * len(levels),
+        (1.0,) * len(levels),
+        "flow" if on_line else "v_prediction",
+    )
+
+
 def table_for(
-    sampler: Sampler, make: Callable[[int | None, Sequence[int] | None], StepTable]
+    sampler: Sampler,
+    make: Callable[[int | None, Sequence[int] | None], StepTable],
+    *,
+    spaced: bool = False,
 ) -> StepTable:
     """A sampler's slots; `make` gives the model's table for so many steps or these timesteps.
 
-    The baseline takes DDIM's timesteps, and no boundary scalings, whatever the model is.
+    The baseline takes DDIM's timesteps, and no boundary scalings, whatever the model is; one that
+    spaces its slots by itself takes its own (Euler's steps).
     """
-    if sampler.method == "stream":
+    if sampler.method == "stream" or spaced:
         return make(sampler.steps, sampler.timesteps)
     taus = sampler.timesteps or ddim_timesteps(sampler.steps or LCM_GRID)
     count = len(taus)
     return replace(make(None, taus), c_skip=(0.0,) * count, c_out=(1.0,) * count)
 
 
-def planned_table(
-    sampler: Sampler, scheduler: Mapping[str, Any], *, consistency: bool
-) -> StepTable:
+def planned_table(sampler: Sampler, model: ModelDefaults, size: Size) -> StepTable:
     """A sampler's slots with a model that says these things of itself, before it is loaded."""
 
     def make(steps: int | None, timesteps: Sequence[int] | None) -> StepTable:
-        return step_table(scheduler, steps=steps, timesteps=timesteps, consistency=consistency)
+        if model.spacing:
+            return spaced_table(
+                model.spacing, model.scheduler, size, steps=steps, timesteps=timesteps
+            )
+        return step_table(
+            model.scheduler, steps=steps, timesteps=timesteps, consistency=model.consistency
+        )
 
-    return table_for(sampler, make)
+    return table_for(sampler, make, spaced=model.spacing is not None)
 
 
 def refuse_noise_alone(model: str, table: StepTable) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -303,7 +303,7 @@ def _calls(
     return tuple(
         Call(
             rows=None if len(alike) == 1 else plan.indices(rows),
-            timesteps=plan.indices([plan.table.timesteps[seen[n].slot] for n in rows]),
+            timesteps=plan.beside(_times([plan.table.timesteps[seen[n].slot] for n in rows])),
             conditioning=Conditioning.stack([told[n] for n in rows]),
             places=plan.indices([_place(plan, seen[n].window) for n in rows]),
         )
@@ -314,6 +314,12 @@ def _calls(
 def _told(prompts: Sequence[Conditioning], view: View, weights: Tensor) -> Conditioning:
     own = [prompts[brush] for brush in view.brushes]
     return own[0] if len(own) == 1 else blended(own, weights)
+
+
+def _times(timesteps: Sequence[float]) -> npt.NDArray[Any]:
+    """Timesteps as a network takes them: whole numbers as such."""
+    whole = all(isinstance(tau, int) for tau in timesteps)
+    return np.array(timesteps, dtype=np.int64 if whole else np.float32)
 
 
 def _place(plan: Plan, window: Window) -> tuple[int, ...]:

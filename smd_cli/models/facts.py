@@ -31,6 +31,7 @@ from smd_cli.models.cache import (
 from smd_cli.models.checkpoints import CONSISTENCY_SCHEDULERS, refuse_pickle, trails
 from smd_cli.models.configs import config_at
 from smd_cli.models.families import SCHEDULER, STAND_IN, Configs, Facts, Family, recognised
+from smd_cli.models.flow import Spacing, refuse_flow_scheduler
 from smd_cli.models.names import address_hint
 from smd_cli.models.presets import PRESETS, STARTER, ModelPreset
 from smd_cli.models.ref import LoraRef, ModelRef
@@ -73,7 +74,8 @@ class ModelDefaults:
     and the largest that it was trained for, None where that is not stated; `smallest_px`: the
     smallest thing that it draws well, `window_px` the least side of a window that it draws well in,
     0 where they are not stated; `text_layers`: of its shortest text encoder, those that
-    `clip_skip` may leave out and one more, 0 where that is not known.
+    `clip_skip` may leave out and one more, 0 where that is not known. `spacing`: how its family
+    spaces its slots, None for a diffusion by betas.
     """
 
     native_size: tuple[int, int] = (512, 512)
@@ -93,6 +95,7 @@ class ModelDefaults:
     smallest_px: int = 0
     window_px: int = 0
     text_layers: int = 0
+    spacing: Spacing | None = None
 
 
 def resolve_model(
@@ -233,18 +236,25 @@ def _stated(model: ModelRef, folder: Path | None, preset: ModelPreset) -> ModelD
     facts = family.facts(configs_of(model, folder, family))
     own = _part(folder, "smd.json")
     told = _part(folder, f"{SCHEDULER}/scheduler_config.json") or _named_scheduler(folder)
-    refuse_scheduler(model.name, told)
-    scheduler = {**with_betas(told), **preset.scheduler}
-    trailing = trails(scheduler)
-    distilled = trailing or scheduler.get("_class_name") in CONSISTENCY_SCHEDULERS
+    if family.spacing:
+        refuse_flow_scheduler(model.name, told, family.spacing.schedulers)
+    else:
+        refuse_scheduler(model.name, told)
+    scheduler = {**(told if family.spacing else with_betas(told)), **preset.scheduler}
+    trailing = not family.spacing and trails(scheduler)
+    distilled = (
+        facts.distilled or trailing or scheduler.get("_class_name") in CONSISTENCY_SCHEDULERS
+    )
     words, learnt = own.get("vocabulary", {}), own.get("learnt", {})
+    told_sampler = own.get("sampler") or preset.sampler or _implied_sampler(facts, trailing)
     return ModelDefaults(
         native_size=_native_size(own, preset, facts),
         factor=facts.factor,
         multiple=facts.multiple,
         blur_px=own.get("blur"),
-        consistency=bool(own.get("consistency", preset.consistency is not False and not trailing)),
-        sampler=own.get("sampler") or preset.sampler or _implied_sampler(facts, trailing),
+        consistency=bool(own.get("consistency", preset.consistency is not False and not trailing))
+        and not family.spacing,
+        sampler={**facts.sampler, **told_sampler},
         scheduler=scheduler,
         objects=tuple(map(str, words.get("objects", ()))),
         materials=tuple(map(str, words.get("materials", ()))),
@@ -256,6 +266,7 @@ def _stated(model: ModelRef, folder: Path | None, preset: ModelPreset) -> ModelD
         smallest_px=int(learnt.get("smallest_px", 0)),
         window_px=int(learnt.get("window_px", 0)),
         text_layers=facts.text_layers,
+        spacing=family.spacing,
     )
 
 
@@ -293,6 +304,7 @@ def _learnt_timesteps(
 def configs_of(model: ModelRef, folder: Path | None, family: Family) -> Configs:
     """The configs of a model's parts; its autoencoder may lie elsewhere. Raises UsageError."""
     configs = {part.name: _part(folder, f"{part.name}/config.json") for part in family.modules}
+    configs["model_index"] = _part(folder, INDEX)
     return {**configs, family.autoencoder.name: _part(vae_folder(model), "config.json")}
 
 

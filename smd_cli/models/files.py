@@ -86,7 +86,8 @@ def facts_of(model: ModelRef) -> tuple[Family, Facts] | None:
 def _configs(folder: Path, family: Family) -> Configs:
     """The configs of the parts in a folder, those of them that can be read."""
     names = [part.name for part in family.modules]
-    return {name: read_object(folder / name / "config.json") or {} for name in names}
+    found = {name: read_object(folder / name / "config.json") or {} for name in names}
+    return {**found, "model_index": read_object(folder / INDEX) or {}}
 
 
 # --- The pipeline ---------------------------------------------------------------------------------
@@ -111,7 +112,7 @@ def _refuse_pipeline(model: ModelRef) -> None:
         if (folder / part.name).is_dir():
             if part in family.modules:
                 _refuse_part(model, folder / part.name)
-        elif model.folder:
+        elif model.folder and not part.optional:
             raise SmdError(f"the model {model.name} is not whole: it has no folder {part.name}")
     if not model.vae and (model.folder or (folder / latents / "config.json").is_file()):
         config = json_of(folder / latents / "config.json", model.name)

@@ -36,6 +36,7 @@ _SIDES: Rule = (
     "a whole number from 1 on, or a list of two",
     lambda value: value is None or _is_count(value) or _are_counts(value, 2),
 )
+_PATCH: Rule = ("a whole number from 1 on", lambda value: _is_count(value) or _are_counts(value, 2))
 _COUNTS: Rule = (
     "a list of whole numbers from 1 on",
     lambda value: value is None or _are_counts(value),
@@ -56,7 +57,7 @@ _RULES: Mapping[str, Mapping[str, Rule]] = {
     "config.json": {
         "block_out_channels": _COUNTS,
         "encoder_block_out_channels": _COUNTS,
-        "patch_size": _COUNT,
+        "patch_size": _PATCH,
     },
     "smd.json": {"native_size": _PAIR, "vocabulary": _MAPPING, "learnt": _MAPPING},
     "smd.json: vocabulary": {"objects": _TEXTS, "materials": _TEXTS, "colours": _TEXTS},

@@ -27,6 +27,7 @@ GuidanceType = Literal["none", "full", "self", "initialize"]
 Windows = int | Literal["auto", "off"]
 BlendAfter = int | Literal["never", "bootstrap"]
 NoiseKind = Literal["independent", "fixed", "walk"]
+NoiseBetween = Literal["fresh", "kept"]
 Channel = Literal["alpha", "luma", "red", "green", "blue"]
 Fit = Literal["stretch", "contain", "cover"]
 SamplerPreset = Literal["auto", "paper"]
@@ -196,9 +197,11 @@ class Sampler:
     """How a frame is denoised. Exactly one of `steps` and `timesteps` is not None.
 
     `method` ``multidiffusion`` is the slow baseline: DDIM steps whose results are averaged.
-    `windows`: the least side in pixels of what a brush's network rows see; ``auto`` is the model's,
-    ``off`` the whole canvas. `blend_after`: the slot (from 0) from which on one row serves all
-    brushes, which the network blends; ``bootstrap`` the first that is not bootstrapped.
+    `noise_between`: whether a slot's result is noised for the next one afresh, or goes on with the
+    noise that it was found in. `windows`: the least side in pixels of what a brush's network rows
+    see; ``auto`` is the model's, ``off`` the whole canvas. `blend_after`: the slot (from 0) from
+    which on one row serves all brushes, which the network blends; ``bootstrap`` the first that is
+    not bootstrapped.
     """
 
     preset: SamplerPreset = "auto"
@@ -213,6 +216,7 @@ class Sampler:
     method: Method = "stream"
     windows: Windows = "auto"
     blend_after: BlendAfter = "never"
+    noise_between: NoiseBetween = "fresh"
 
 
 MULTIDIFFUSION = Sampler(
@@ -223,6 +227,7 @@ MULTIDIFFUSION = Sampler(
     guidance=Guidance("full", 7.5),
     preaverage=False,
     windows="off",
+    noise_between="kept",
 )
 """The baseline as published in arXiv 2302.08113, with white instead of random plain colours."""
 

@@ -134,7 +134,7 @@ def check_scene(
     defaults = read_defaults(scene.model)
     _refuse_clip_skip(scene_file, defaults)
     sampler = scene.sampler
-    table = planned_table(sampler, defaults.scheduler, consistency=defaults.consistency)
+    table = planned_table(sampler, defaults, painted.size)
     _refuse_noise_alone(scene_file, table)
     _refuse_wrap(scene_file, painted.size, defaults)
     soft_masks = SoftMasks() if soft_masks is None else soft_masks

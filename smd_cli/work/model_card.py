@@ -56,7 +56,7 @@ class Card:
     family: str
     canvas: tuple[int, int]
     factor: int
-    timesteps: tuple[int, ...]
+    timesteps: tuple[float, ...]
     sigmas: tuple[float, ...]
     guidance: Guidance
     guidance_embedded: bool
@@ -108,7 +108,7 @@ class Card:
 
     def _slots(self) -> str:
         levels = " ".join(f"{sigma:.3f}" for sigma in self.sigmas)
-        taus = " ".join(map(str, self.timesteps))
+        taus = " ".join(f"{tau:g}" for tau in self.timesteps)
         return f"{len(self.timesteps)}, timesteps {taus} (noise {levels})"
 
     def _guided(self) -> str:
@@ -145,7 +145,7 @@ def card(name: str, revision: str | None = None) -> Card:
     refuse_unfit(model)
     own = read_defaults(model)
     sampler, blur_px = own_defaults(model, Place(name))
-    table = planned_table(sampler, own.scheduler, consistency=own.consistency)
+    table = planned_table(sampler, own, own.native_size)
     preset = PRESETS.get(model.name)
     return Card(
         name=model.name,

@@ -34,7 +34,8 @@ class FakeBackbone:
     channels: int = 3
     embeds_guidance: bool = False
     blends: bool = True
-    calls: list[list[int]] = field(default_factory=list)
+    spaced: bool = False
+    calls: list[list[float]] = field(default_factory=list)
     encoded: list[str] = field(default_factory=list)
     pictures: int = 0
 
@@ -77,6 +78,12 @@ class FakeBackbone:
             x = x + F.avg_pool2d(x, 2 * self.reach + 1, stride=1, padding=self.reach)
         each = torch.sin(x[:, None] + 3 * place + 2 * first) * (0.8 + tau[:, None] / 4)
         return ((each + second * place) * shares).sum(dim=1) + pooled / 3
+
+    def as_taken(self, latents: Tensor) -> Tensor:
+        return latents
+
+    def as_given(self, latents: Tensor) -> Tensor:
+        return latents
 
     def encode_image(self, image: Tensor, wraps: Wrapped = NOT_WRAPPED) -> Tensor:  # noqa: ARG002
         self.pictures += len(image)

@@ -21,7 +21,7 @@ from torch import Tensor
 from smd_cli.engine.contract import Backbone, Conditioning
 
 Array = npt.NDArray[np.float64]
-Network = Callable[[Tensor, int, Conditioning], Tensor]  # x (C, h, w), timestep, prompt row
+Network = Callable[[Tensor, float, Conditioning], Tensor]  # x (C, h, w), timestep, prompt row
 
 
 # Schedule
@@ -38,9 +38,9 @@ def alpha_bars(first: float = 0.00085, last: float = 0.012) -> list[float]:
     return bars
 
 
-def sigmas(taus: Sequence[int]) -> list[float]:
+def sigmas(taus: Sequence[float]) -> list[float]:
     """σ_i of SD 1.5."""
-    return [math.sqrt(1 - alpha_bars()[tau]) for tau in taus]
+    return [math.sqrt(1 - alpha_bars()[int(tau)]) for tau in taus]
 
 
 # Masks
@@ -124,7 +124,7 @@ def weights(
 def network_of(backbone: Backbone) -> Network:
     """A backbone's network, one row at a time."""
 
-    def network(x: Tensor, tau: int, prompt: Conditioning) -> Tensor:
+    def network(x: Tensor, tau: float, prompt: Conditioning) -> Tensor:
         return backbone.predict(whole_rows(x[None], [tau], prompt, backbone.factor))[0]
 
     return network
@@ -138,7 +138,7 @@ class Case:
     default; until then it neither paints nor takes what leaks, and then it sees all there is.
     """
 
-    taus: Sequence[int]
+    taus: Sequence[float]
     weights: Tensor  # (P, T, h, w)
     prompts: Sequence[Conditioning]
     background: Tensor  # (C, h, w)
@@ -251,7 +251,7 @@ def _to_centre(line: Tensor) -> int:
 
 
 def _alpha(case: Case, i: int) -> float:
-    return math.sqrt(alpha_bars()[case.taus[i]])
+    return math.sqrt(alpha_bars()[int(case.taus[i])])
 
 
 def _sigma(case: Case, i: int) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +15,7 @@ from smd_cli.engine.contract import Backbone
 from smd_cli.engine.plan import Plan
 from smd_cli.engine.schedule import Prediction
 from smd_cli.engine.stream import picture, single, stream
+from smd_cli.models.schedulers import PREDICTIONS
 from smd_cli.scene.types import Guidance, Scene
 
 from .scenes import Array, box, brush, plan, relative, scene
@@ -64,8 +65,8 @@ def background_alone(**changes: Any) -> tuple[Scene, list[Array]]:
 
 GUIDED = Guidance("full", 1.7)
 CASES = [
-    *((one_brush, {"steps": 3}, Guidance(), kind) for kind in get_args(Prediction)),
-    *((one_brush, {"steps": 3}, GUIDED, kind) for kind in get_args(Prediction)),
+    *((one_brush, {"steps": 3}, Guidance(), kind) for kind in PREDICTIONS),
+    *((one_brush, {"steps": 3}, GUIDED, kind) for kind in PREDICTIONS),
     (one_brush, {"timesteps": PUBLISHED}, GUIDED, "epsilon"),
     (background_alone, {"timesteps": PUBLISHED}, Guidance(), "epsilon"),
     (background_alone, {"steps": 2}, GUIDED, "v_prediction"),

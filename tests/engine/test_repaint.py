@@ -32,7 +32,7 @@ STEPS = naive.sigmas([999, 919, 759, 499, 259])  # of five slots: 0.998 0.994 0.
 class Watched(FakeBackbone):
     """It remembers what every row saw, by its timestep."""
 
-    seen: dict[int, list[Tensor]] = field(default_factory=dict)
+    seen: dict[float, list[Tensor]] = field(default_factory=dict)
 
     def predict(self, rows: Rows) -> Tensor:
         for x, tau in zip(rows.x, rows.timesteps.tolist(), strict=True):

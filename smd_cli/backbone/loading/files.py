@@ -44,6 +44,7 @@ def load_tokenizers(folder: Path, family: Family) -> dict[str, Any]:
     return {
         part.name: named(part.classes[0]).from_pretrained(folder / part.name, local_files_only=True)
         for part in family.tokenizers
+        if not _left_out(part, folder)
     }
 
 
@@ -53,6 +54,11 @@ def vae_dtype(dtype: torch.dtype) -> torch.dtype:
     fp32 for bf16, whose 8 bits cannot tell all 256 levels of a picture from -1 to 1 apart.
     """
     return torch.float32 if dtype == torch.bfloat16 else dtype
+
+
+def _left_out(part: Part, folder: Path) -> bool:
+    """Whether a model does without a part that it may do without."""
+    return part.optional and not (folder / part.name).is_dir()
 
 
 def load_vae(model: ModelRef, family: Family, folder: Path, dtype: torch.dtype) -> Any:
@@ -88,7 +94,9 @@ def load_folder(model: ModelRef, folder: Path, dtype: torch.dtype) -> tuple[Fami
     import_classes(family)
     vae = load_vae(model, family, folder, dtype)
     loaded = {
-        part.name: load_part(part, folder, dtype) for part in (family.denoiser, *family.encoders)
+        part.name: load_part(part, folder, dtype)
+        for part in (family.denoiser, *family.encoders)
+        if not _left_out(part, folder)
     }
     return family, {family.autoencoder.name: vae, **loaded, **load_tokenizers(folder, family)}
 

@@ -132,7 +132,8 @@ def _settle(
     low_memory: bool,
 ) -> None:
     """Add the LoRAs, and put all modules where they are to run."""
-    parts = [modules[part.name] for part in (*family.encoders, family.denoiser)]
+    named_parts = (*family.encoders, family.denoiser)
+    parts = [modules[part.name] for part in named_parts if part.name in modules]
     if not low_memory:  # fusing is quicker there
         for part in parts:
             part.to(device)
@@ -149,8 +150,8 @@ def parts_of(
     native_px = max(defaults.native_size)
     return Parts(
         denoiser=modules[family.denoiser.name],
-        tokenizers=tuple(modules[part.name] for part in family.tokenizers),
-        text_encoders=tuple(modules[part.name] for part in family.encoders),
+        tokenizers=tuple(modules.get(part.name) for part in family.tokenizers),
+        text_encoders=tuple(modules.get(part.name) for part in family.encoders),
         vae=modules[family.autoencoder.name],
         factor=defaults.factor,
         window_px=defaults.window_px or native_px,
@@ -160,6 +161,7 @@ def parts_of(
         zero_empty=_zero_empty(model),
         clip_skip=model.clip_skip,
         device=device,
+        spacing=defaults.spacing,
     )
 
 

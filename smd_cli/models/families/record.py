@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from smd_cli.models.checkpoints import Shapes
+from smd_cli.models.flow import Spacing
 
 Configs = Mapping[str, Mapping[str, Any]]
-"""The configs of a model's parts by their names; empty ones where they are not here."""
+"""The configs of a model's parts by their names, its index as "model_index"; empty ones where they
+are not here.
+"""
 
 SCHEDULER = "scheduler"
 # Parts that any model may have beside those of its family.
@@ -22,12 +25,13 @@ class Part:
     """A folder of a model, and the `classes` that load it, as "module:Class".
 
     That counts which the part's config names; the first where it names none of them. An index may
-    name those in `also`, which are loaded by the first, too.
+    name those in `also`, which are loaded by the first, too. An `optional` part may be left out.
     """
 
     name: str
     classes: tuple[str, ...]
     also: tuple[str, ...] = ()
+    optional: bool = False
 
     @property
     def loaders(self) -> Mapping[str, str]:
@@ -35,8 +39,8 @@ class Part:
         return {spec.rpartition(":")[2]: spec for spec in self.classes}
 
     def takes(self, name: str | None) -> bool:
-        """Whether an index may say that this part is of the class `name`."""
-        return name in self.loaders or name in self.also
+        """Whether an index may say that this part is of the class `name`; None for left out."""
+        return name in self.loaders or name in self.also or (name is None and self.optional)
 
     def loader(self, config: Mapping[str, Any]) -> str:
         """The class, as "module:Class", for a part with this config."""
@@ -52,7 +56,8 @@ class Facts:
     canvas are multiples of so many pixels, 0 where that is not told; `channels` of the latents, and
     `text_width` of the texts that its denoiser takes, None where that is not told; `text_layers`:
     of its shortest text encoder, those that may be left out and one more, 0 where that is not told;
-    `embedded_guidance`: the usual scale of a denoiser that takes the guidance scale itself.
+    `embedded_guidance`: the usual scale of a denoiser that takes the guidance scale itself;
+    `sampler`: what else they imply for the scene's ``sampler:``; `distilled`: that they tell.
     """
 
     kind: str
@@ -63,6 +68,8 @@ class Facts:
     text_width: int | None = None
     text_layers: int = 0
     embedded_guidance: float | None = None
+    sampler: Mapping[str, Any] = field(default_factory=dict)
+    distilled: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,10 +98,13 @@ class Family:
 
     `covers`: which released models it is, for the sentence on what smd runs. `adapter` is built
     with a model's `Parts` and answers the engine as a `Backbone`. `pipeline`: diffusers' own, by
-    which LoRAs and single files are read and doctor compares; empty where there is none. `facts`
-    reads configs; `refuse` raises UsageError for a model `name` that its configs tell to be of
-    another kind. `no_lora`: why models of the family take no LoRA. `vae_overflows`: its
-    autoencoder may do so in fp16.
+    which LoRAs and single files are read and doctor compares; empty where there is none.
+    `pipelines`: those that an index may name, any where it is empty: editing models have the same
+    parts. `facts` reads configs; `refuse` raises UsageError for a model `name` that its configs
+    tell to be of another kind. `spacing`: how its slots are spaced, None for a diffusion by betas.
+    `no_lora`: why models of the family take no LoRA. `guidance_off`: the scale at which its
+    pipeline does not guide, as ours does not at 1. `vae_overflows`: its autoencoder may do so in
+    fp16.
     """
 
     name: str
@@ -106,9 +116,12 @@ class Family:
     facts: Callable[[Configs], Facts]
     covers: str = ""
     pipeline: str = ""
+    pipelines: tuple[str, ...] = ()
     refuse: Callable[[str, Configs], None] = _refuse_nothing
     single_file: SingleFile | None = None
+    spacing: Spacing | None = None
     no_lora: str = ""
+    guidance_off: float = 1.0
     vae_overflows: bool = False
 
     @property
@@ -123,6 +136,8 @@ class Family:
 
     def fits(self, index: Mapping[str, Any]) -> bool:
         """Whether the parts that an index names are those of this family, and no others."""
+        if self.pipelines and index.get("_class_name") not in self.pipelines:
+            return False
         parts = parts_of(index)
         tokenizers = {name for name in parts if name.startswith("tokenizer")}
         return set(parts) <= {*self.part_names, *tokenizers, *_UNUSED} and all(

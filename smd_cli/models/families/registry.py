@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import zip_longest
 from typing import Any
 
 from smd_cli.errors import UsageError
@@ -35,8 +36,14 @@ def supported() -> str:
 
 
 def part_names() -> tuple[str, ...]:
-    """The folders that models of any family have; a safety checker, say, is none of them."""
-    return tuple(dict.fromkeys(name for one in families() for name in one.part_names))
+    """The folders that models of any family have; a safety checker, say, is none of them.
+
+    Those with weights come first, the denoisers before all.
+    """
+    every = families()
+    modules = zip_longest(*(one.modules for one in every))
+    names = [part.name for alike in modules for part in alike if part]
+    return tuple(dict.fromkeys([*names, *(name for one in every for name in one.part_names)]))
 
 
 def autoencoders() -> Mapping[str, str]:

@@ -73,7 +73,7 @@ def unet_facts(
 
 def latent_factor(vae: Mapping[str, Any]) -> int:
     """Canvas pixels per latent cell of an autoencoder, from its config (8 where it is silent)."""
-    if "patch_size" in vae:
+    if isinstance(vae.get("patch_size"), int):  # the starter's; FLUX.2's is a pair, on top
         return int(vae["patch_size"])
     blocks = vae.get("block_out_channels") or vae.get("encoder_block_out_channels")
     return int(2 ** (len(blocks) - 1)) if blocks else 8

@@ -20,6 +20,7 @@ from smd_cli.scene.types import (
     GuidanceType,
     MaskType,
     Method,
+    NoiseBetween,
     NoiseKind,
     Sampler,
     SamplerPreset,
@@ -37,6 +38,7 @@ _GUIDANCE_TYPES: tuple[GuidanceType, ...] = get_args(GuidanceType)
 _WINDOWS: tuple[Literal["auto", "off"], ...] = ("auto", "off")
 _BLEND_AFTER: tuple[Literal["never", "bootstrap"], ...] = ("never", "bootstrap")
 _NOISE_KINDS: tuple[NoiseKind, ...] = get_args(NoiseKind)
+_NOISE_BETWEEN: tuple[NoiseBetween, ...] = get_args(NoiseBetween)
 
 
 def read_sampler(node: Node, own: Sampler) -> Sampler:
@@ -59,6 +61,7 @@ def read_sampler(node: Node, own: Sampler) -> Sampler:
             preaverage=keys.get("preaverage", flag, start.preaverage),
             windows=keys.get("windows", _windows, start.windows),
             blend_after=keys.get("blend_after", _blend_after, start.blend_after),
+            noise_between=keys.get("noise_between", one_of(*_NOISE_BETWEEN), start.noise_between),
         )
         unfit = _unblended(made)
         if not unfit:

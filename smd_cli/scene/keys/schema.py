@@ -18,7 +18,7 @@ _SECTIONS: tuple[tuple[str, str, str], ...] = (
         "sampler",
         "under sampler:",
         "method preset steps timesteps mask_type cover bootstrap guidance noise preaverage windows "
-        "blend_after",
+        "blend_after noise_between",
     ),
     ("bootstrap", "under sampler.bootstrap:", "steps mix leak"),
     ("guidance", "under sampler.guidance:", "type scale delta"),

@@ -49,7 +49,7 @@ def _guessed_sampler(
     if defaults.samples_as_stated or said or scene.sampler.method != "stream":
         return
     message = f"the model {scene.model.name} does not say how few steps it was made for: taking "
-    message += f"{counted(table.slots, 'step')} of LCM"
+    message += counted(table.slots, "step") + ("" if defaults.spacing else " of LCM")
     hint = "a lora that makes it fast, or sampler: {steps: ...}, settles it"
     yield Problem(scene_file.place("model"), message, hint)
 

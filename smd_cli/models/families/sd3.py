@@ -1,0 +1,81 @@
+"""Stable Diffusion 3 and 3.5: one transformer over prompt and picture, two CLIPs and T5."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from smd_cli.errors import UsageError
+from smd_cli.models.families.record import Configs, Facts, Family, Part
+from smd_cli.models.families.unets import latent_factor
+from smd_cli.models.flow import Size, Spacing, even, length_shift, patches, shifted
+
+_LEAST = 1 / 1000  # the lowest level that it was trained on, before any shift
+_CLIP = ("transformers:CLIPTextModelWithProjection",)
+_CLIP_TOKENIZER = ("transformers:CLIPTokenizer",)
+
+
+def levels(scheduler: Mapping[str, Any], steps: int, size: Size) -> Sequence[float]:
+    """Evenly from 1 to the lowest level of its training, shifted once more."""
+    [least] = [_LEAST] if scheduler.get("use_dynamic_shifting") else shifted(scheduler, [_LEAST], 0)
+    mu = length_shift({"max_shift": 1.16, **scheduler}, patches(size))
+    return shifted(scheduler, even(steps, least), mu)
+
+
+def facts(configs: Configs) -> Facts:
+    """What the configs tell. Whether a model is distilled none of them says."""
+    transformer, factor = configs["transformer"], latent_factor(configs["vae"])
+    sample = int(transformer.get("sample_size") or 128)
+    newer = bool(transformer.get("qk_norm"))
+    return Facts(
+        kind=f"Stable Diffusion 3{'.5' * newer}" if transformer else "",
+        cells=(sample, sample),
+        factor=factor,
+        multiple=factor * int(transformer.get("patch_size") or 2),
+        channels=transformer.get("in_channels", 16) if transformer else None,
+        text_width=transformer.get("joint_attention_dim"),
+        sampler={"steps": 28, "noise_between": "kept", "guidance": {"type": "full", "scale": 4.5}},
+    )
+
+
+def refuse(name: str, configs: Configs) -> None:
+    """Raise UsageError for texts of another width than its transformer takes."""
+    transformer = configs["transformer"]
+    parts = ("text_encoder", "text_encoder_2")
+    widths = [int(configs[part].get("projection_dim") or 0) for part in parts]
+    pooled = transformer.get("pooled_projection_dim")
+    if all(widths) and pooled and sum(widths) != pooled:
+        raise UsageError(
+            f"the model {name} does not fit: its transformer takes pooled texts of width {pooled}, "
+            f"its text encoders give {' + '.join(map(str, widths))}"
+        )
+    gives, takes = configs["text_encoder_3"].get("d_model"), transformer.get("joint_attention_dim")
+    if gives and takes and gives != takes:
+        raise UsageError(
+            f"the model {name} does not fit: its transformer takes texts of width {takes}, its T5 "
+            f"gives {gives}"
+        )
+
+
+FAMILY = Family(
+    name="Stable Diffusion 3",
+    covers="Stable Diffusion 3 and 3.5",
+    denoiser=Part("transformer", ("diffusers:SD3Transformer2DModel",)),
+    autoencoder=Part("vae", ("diffusers:AutoencoderKL", "diffusers:AutoencoderTiny")),
+    encoders=(
+        Part("text_encoder", _CLIP),
+        Part("text_encoder_2", _CLIP),
+        Part("text_encoder_3", ("transformers:T5EncoderModel",), optional=True),
+    ),
+    tokenizers=(
+        Part("tokenizer", _CLIP_TOKENIZER),
+        Part("tokenizer_2", _CLIP_TOKENIZER),
+        Part("tokenizer_3", ("transformers:AutoTokenizer",), optional=True),
+    ),
+    adapter="smd_cli.backbone.families.sd3:StableDiffusion3",
+    pipeline="diffusers:StableDiffusion3Pipeline",
+    pipelines=("StableDiffusion3Pipeline",),
+    facts=facts,
+    refuse=refuse,
+    spacing=Spacing("line", levels),
+)

@@ -1,0 +1,56 @@
+"""Z-Image and Z-Image-Turbo: one transformer over prompt and picture, prompts read by Qwen3."""
+
+from __future__ import annotations
+
+from smd_cli.errors import UsageError
+from smd_cli.models.families.record import Configs, Facts, Family, Part
+from smd_cli.models.families.unets import latent_factor
+from smd_cli.models.flow import Spacing, length_levels
+
+_NATIVE_PX = 1024
+
+
+def facts(configs: Configs) -> Facts:
+    """What the configs tell. Whether a model is the distilled one none of them says."""
+    transformer, vae = configs["transformer"], configs["vae"]
+    factor = latent_factor(vae)
+    cells = _NATIVE_PX // factor
+    return Facts(
+        kind="Z-Image" if transformer else "",
+        cells=(cells, cells),
+        factor=factor,
+        multiple=2 * factor,
+        channels=transformer.get("in_channels", 16) if transformer else None,
+        text_width=transformer.get("cap_feat_dim"),
+        sampler={"steps": 8, "noise_between": "kept"},
+    )
+
+
+def refuse(name: str, configs: Configs) -> None:
+    """Raise UsageError for the Omni model, and for texts of another width than is taken."""
+    transformer, encoder = configs["transformer"], configs["text_encoder"]
+    if transformer.get("siglip_feat_dim"):
+        raise UsageError(f"the model {name} is Z-Image-Omni, which is not supported")
+    gives, takes = encoder.get("hidden_size"), transformer.get("cap_feat_dim")
+    if gives and takes and gives != takes:
+        raise UsageError(
+            f"the model {name} does not fit: its transformer takes texts of width {takes}, its "
+            f"text encoder gives {gives}"
+        )
+
+
+FAMILY = Family(
+    name="Z-Image",
+    covers="Z-Image and Z-Image-Turbo",
+    denoiser=Part("transformer", ("diffusers:ZImageTransformer2DModel",)),
+    autoencoder=Part("vae", ("diffusers:AutoencoderKL",)),
+    encoders=(Part("text_encoder", ("transformers:Qwen3Model",), ("Qwen3ForCausalLM",)),),
+    tokenizers=(Part("tokenizer", ("transformers:AutoTokenizer",)),),
+    adapter="smd_cli.backbone.families.z_image:ZImage",
+    pipeline="diffusers:ZImagePipeline",
+    pipelines=("ZImagePipeline",),
+    facts=facts,
+    refuse=refuse,
+    spacing=Spacing("line", length_levels),
+    guidance_off=0.0,
+)
