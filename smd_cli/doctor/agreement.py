@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from smd_cli.backbone.loading.fetch import lora_file, model_folder
+from smd_cli.backbone.loading.files import named
 from smd_cli.backbone.loading.load import load_backbone, pick_device, pick_dtype
 from smd_cli.backbone.memory import release
 from smd_cli.backbone.quiet import quiet
@@ -30,7 +31,6 @@ from smd_cli.models.configs import read_object
 from smd_cli.models.facts import read_defaults
 from smd_cli.models.families import Family
 from smd_cli.models.files import family_in
-from smd_cli.models.flow import Spacing
 from smd_cli.models.pull import download
 from smd_cli.models.ref import LoraRef, ModelRef
 from smd_cli.report.reporter import Reporter
@@ -120,7 +120,7 @@ def _ours(
     """
     backbone = load_backbone(model, str(device), _option(dtype))
     width, height = (min(side, _LARGEST_PX) for side in read_defaults(model).native_size)
-    scene = _comparable(replace(file.scene, size=(width, height)), read_defaults(model).spacing)
+    scene = _comparable(replace(file.scene, size=(width, height)), model)
     painted = paint_scene(replace(file, scene=scene))
     plan = Planner(backbone).plan(scene, painted.brushes, painted.size)
     refuse_noise_alone(model.name, plan.table)
@@ -132,14 +132,25 @@ def _ours(
     return plan, backbone.as_given(made[None]).cpu(), backbone.as_taken(start[None])
 
 
-def _comparable(scene: Scene, spacing: Spacing | None) -> Scene:
-    """The scene without what no pipeline has: guidance by residuals, fresh noise on a line."""
-    sampler = scene.sampler
+def _comparable(scene: Scene, model: ModelRef) -> Scene:
+    """The scene without what no pipeline has: guidance by residuals, fresh noise on a line; and
+    without a negative prompt where that of the model takes none.
+    """
+    assert model.folder is not None
+    sampler, family = scene.sampler, family_in(model, model.folder)
     if sampler.guidance.type not in ("none", "full"):
         sampler = replace(sampler, guidance=Guidance())
-    if spacing and spacing.path == "line":
+    if family.spacing and family.spacing.path == "line":
         sampler = replace(sampler, noise_between="kept")
-    return replace(scene, sampler=sampler)
+    brushes = scene.brushes
+    if family.pipeline and "negative_prompt" not in _taken(named(family.pipeline)):
+        brushes = tuple(replace(brush, negative="") for brush in brushes)
+    return replace(scene, sampler=sampler, brushes=brushes)
+
+
+def _taken(pipeline: Any) -> Mapping[str, inspect.Parameter]:
+    """What a pipeline can be told."""
+    return inspect.signature(pipeline.__call__).parameters
 
 
 def _draws(slots: tuple[int, ...], device: torch.device, dtype: torch.dtype) -> list[Tensor]:
@@ -171,7 +182,7 @@ def _theirs(
         if not family.spacing:
             pipeline.scheduler = _scheduler(plan, pipeline.scheduler.config)
         options = _options(plan, start.to(dtype), family)
-        taken = inspect.signature(pipeline.__call__).parameters
+        taken = _taken(pipeline)
         made = pipeline(**{name: value for name, value in options.items() if name in taken})
     name = f"{type(pipeline).__name__} with {type(pipeline.scheduler).__name__}"
     return cast(Tensor, made.images.float().cpu()), name
@@ -187,9 +198,9 @@ def _pipeline(model: ModelRef, folder: Path, dtype: torch.dtype) -> Any:
             f"the model {model.name} cannot be compared: diffusers has no pipeline of its kind"
         )
     index = read_object(folder / INDEX) or {}
-    parts = [name for name, value in index.items() if isinstance(value, list)]
-    used = {*family.part_names} - {family.autoencoder.name}
-    unused = {name: None for name in parts if name not in used}
+    parts = {name: held[0] for name, held in index.items() if isinstance(held, list)}
+    used = {*family.part_names} - (set() if family.spacing else {family.autoencoder.name})
+    unused = {name: None for name, library in parts.items() if name not in used or not library}
     try:
         return DiffusionPipeline.from_pretrained(
             folder, torch_dtype=dtype, use_safetensors=True, local_files_only=True, **unused

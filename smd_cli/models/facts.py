@@ -30,7 +30,15 @@ from smd_cli.models.cache import (
 )
 from smd_cli.models.checkpoints import CONSISTENCY_SCHEDULERS, refuse_pickle, trails
 from smd_cli.models.configs import config_at
-from smd_cli.models.families import SCHEDULER, STAND_IN, Configs, Facts, Family, recognised
+from smd_cli.models.families import (
+    SCHEDULER,
+    STAND_IN,
+    Configs,
+    Facts,
+    Family,
+    families,
+    recognised,
+)
 from smd_cli.models.flow import Spacing, refuse_flow_scheduler
 from smd_cli.models.names import address_hint
 from smd_cli.models.presets import PRESETS, STARTER, ModelPreset
@@ -194,12 +202,19 @@ def vae_folder(model: ModelRef) -> Path | None:
 def own_vae_folder(model: ModelRef) -> Path | None:
     """The folder of the autoencoder that belongs to a model; None where it is not here."""
     folder = pipeline_folder(model)
-    return folder / _family_in(folder).autoencoder.name if folder else None
+    return folder / _family_in(folder, model).autoencoder.name if folder else None
 
 
-def _family_in(folder: Path | None) -> Family:
-    """The family of a folder; that of SD 1.5 where it is not here, or of no family."""
-    return (recognised(_part(folder, INDEX)) if folder else None) or STAND_IN
+def _family_in(folder: Path | None, model: ModelRef) -> Family:
+    """The family of a model's folder; that of its preset, or of SD 1.5, where it is not here."""
+    found = recognised(_part(folder, INDEX)) if folder else None
+    return found or preset_family(PRESETS.get(model.name))
+
+
+def preset_family(preset: ModelPreset | None) -> Family:
+    """The family that a preset says it is of; that of SD 1.5 by default."""
+    wanted = preset.family if preset else ""
+    return next((one for one in families() if one.name == wanted), STAND_IN)
 
 
 def idle_revision(model: ModelRef) -> str:
@@ -232,11 +247,13 @@ def read_defaults(model: ModelRef) -> ModelDefaults:
 
 
 def _stated(model: ModelRef, folder: Path | None, preset: ModelPreset) -> ModelDefaults:
-    family = _family_in(folder)
+    family = _family_in(folder, model)
     facts = family.facts(configs_of(model, folder, family))
     own = _part(folder, "smd.json")
     told = _part(folder, f"{SCHEDULER}/scheduler_config.json") or _named_scheduler(folder)
-    if family.spacing:
+    if folder and recognised(_part(folder, INDEX)) is None:  # which is told of its pipeline
+        told = dict(SD_BETAS)
+    elif family.spacing:
         refuse_flow_scheduler(model.name, told, family.spacing.schedulers)
     else:
         refuse_scheduler(model.name, told)

@@ -21,7 +21,14 @@ from smd_cli.models.checkpoints import (
     width_in,
 )
 from smd_cli.models.configs import json_of, read_object
-from smd_cli.models.facts import PRESETS, configs_of, own_vae_folder, pipeline_folder, vae_folder
+from smd_cli.models.facts import (
+    PRESETS,
+    configs_of,
+    own_vae_folder,
+    pipeline_folder,
+    preset_family,
+    vae_folder,
+)
 from smd_cli.models.families import Configs, Facts, Family, autoencoders, family_of, recognised
 from smd_cli.models.lora_files import no_loras, refuse_lora
 from smd_cli.models.ref import LoraRef, ModelRef
@@ -70,7 +77,8 @@ def _refuse_lora(model: ModelRef, lora: LoraRef) -> None:
     width = told[1].text_width if told else None
     if told and told[0].no_lora:
         raise no_loras(model.name, told[0].no_lora)
-    refuse_lora(lora, model.name, width or (known.text_width if known else None))
+    denoiser = told[0].denoiser.name if told else preset_family(known).denoiser.name
+    refuse_lora(lora, model.name, width or (known.text_width if known else None), denoiser)
 
 
 def facts_of(model: ModelRef) -> tuple[Family, Facts] | None:

@@ -207,7 +207,7 @@ def _small(wanted: Download) -> list[str]:
         return [name for name in wanted.files if not name.endswith(".safetensors")]
     if wanted.captioner:
         return ["*.json", "*.txt", "*.model"]
-    kinds = ("json", "txt")
+    kinds = ("json", "txt", "jinja", "model")
     return [INDEX, "smd.json", *(f"{part}/*.{kind}" for part in part_names() for kind in kinds)]
 
 

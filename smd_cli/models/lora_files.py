@@ -22,8 +22,11 @@ _NOT_PLAIN = {"dora_scale": "DoRA", "hada_w1": "LoHa", "lokr_w1": "LoKr", "oft_"
 _FAMILY_HINT = (
     "a LoRA works with the family that it was trained on, such as Stable Diffusion 1 or XL"
 )
-# How the names of layers begin in LoRAs for transformers, which are other architectures.
-_OTHER_MODELS = ("transformer.", "lora_transformer_", "base_model.model.transformer")
+# How the names of layers begin in LoRAs by the denoiser that they are for, so far as they tell.
+_MADE_FOR = {
+    "transformer": ("transformer.", "lora_transformer_", "base_model.model.transformer"),
+    "unet": ("unet.", "lora_unet_"),
+}
 _FROM_TEXT = re.compile(r"attn2[._](processor\.)?to_[kv]")  # layers that take the prompt
 _DOWN = (".lora_A.weight", ".lora_down.weight", ".lora.down.weight", "_lora.down.weight")
 
@@ -36,8 +39,9 @@ def no_loras(model: str, reason: str) -> UsageError:
     )
 
 
-def refuse_lora(lora: LoraRef, model: str, text_width: int | None) -> None:
-    """Raise UsageError for a LoRA that cannot belong to a model that takes texts of this width.
+def refuse_lora(lora: LoraRef, model: str, text_width: int | None, denoiser: str) -> None:
+    """Raise UsageError for a LoRA that cannot belong to a model with such a `denoiser`, the name of
+    that part, which takes texts of this width.
 
     One of the hub that is not here yet is passed over. Raises SmdError for a folder of several.
     """
@@ -48,7 +52,8 @@ def refuse_lora(lora: LoraRef, model: str, text_width: int | None) -> None:
     if not is_lora(shapes):
         raise UsageError(f"{lora.name} is {described(shapes) or 'no LoRA'}")
     refuse_relatives(lora.name, shapes)
-    others = any(name.startswith(_OTHER_MODELS) for name in shapes)
+    foreign = tuple(sign for part, signs in _MADE_FOR.items() if part != denoiser for sign in signs)
+    others = any(name.startswith(foreign) for name in shapes)
     if others or (text_width is not None and {*_text_widths(shapes)} - {text_width}):
         raise misfit(lora.name, model)
 

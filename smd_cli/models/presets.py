@@ -1,6 +1,7 @@
 """Models that a scene may call by one word: where they are, and how they like to be sampled.
 
-Revisions are pinned, so that a scene means the same weights next year. Imports no torch.
+Revisions are pinned, so that a scene means the same weights next year; those of flow-matching
+models are not yet. Imports no torch.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ class ModelPreset:
     it fast, `vae` decodes quickly. `sampler` is in the words of the scene's ``sampler:``;
     `scheduler` holds the keys in which the checkpoint's own scheduler config is to be overruled;
     `consistency`: it was distilled as a consistency model; `text_width`: how wide the texts are
-    that its UNet takes, by which LoRAs are told apart. `licence` is that of the weights.
+    that its UNet takes, by which LoRAs are told apart. `family`: what it is of while none of it is
+    here, SD 1.5 by default. `licence` is that of the weights.
     """
 
     name: str
@@ -37,6 +39,7 @@ class ModelPreset:
     scheduler: Mapping[str, Any] = field(default_factory=dict)
     consistency: bool | None = None
     text_width: int | None = None
+    family: str = ""
 
     def ref(self, revision: str | None = None) -> ModelRef:
         """The preset as the model of a scene; another `revision` than the pinned one may be had."""
@@ -156,6 +159,61 @@ _ALL = (
         sampler=_FOUR,
         scheduler=_TRAILING,
         consistency=False,
+    ),
+    ModelPreset(
+        "z-image-turbo",
+        "Z-Image-Turbo, 6 B, distilled to eight steps",
+        "Apache-2.0",
+        "Tongyi-MAI/Z-Image-Turbo",
+        native_size=(1024, 1024),
+        sampler={"steps": 8},
+        family="Z-Image",
+    ),
+    ModelPreset(
+        "flux2-klein",
+        "FLUX.2 klein, 4 B, distilled to four steps",
+        "Apache-2.0",
+        "black-forest-labs/FLUX.2-klein-4B",
+        native_size=(1024, 1024),
+        sampler={"steps": 4},
+        family="FLUX.2 klein",
+    ),
+    ModelPreset(
+        "flux-schnell",
+        "FLUX.1 schnell, 12 B, distilled to four steps",
+        "Apache-2.0",
+        "black-forest-labs/FLUX.1-schnell",
+        native_size=(1024, 1024),
+        sampler={"steps": 4},
+        family="FLUX.1",
+    ),
+    ModelPreset(
+        "sd35-turbo",
+        "Stable Diffusion 3.5 large turbo, 8 B, distilled to four steps",
+        "Stability AI Community",
+        "stabilityai/stable-diffusion-3.5-large-turbo",
+        native_size=(1024, 1024),
+        sampler={"steps": 4, "guidance": {"type": "none"}},
+        family="Stable Diffusion 3",
+    ),
+    ModelPreset(
+        "sd3-flash",
+        "Stable Diffusion 3 medium, 2 B, fast with the Flash-SD3 LoRA",
+        "Stability AI Community; see the LoRA's own card",
+        "stabilityai/stable-diffusion-3-medium-diffusers",
+        loras=(LoraRef("jasperai/flash-sd3"),),
+        native_size=(1024, 1024),
+        sampler={"steps": 4, "noise_between": "fresh", "guidance": {"type": "none"}},
+        family="Stable Diffusion 3",
+    ),
+    ModelPreset(
+        "sana-sprint",
+        "SANA-Sprint, 1.6 B, distilled to one to four steps",
+        "see its model card",
+        "Efficient-Large-Model/Sana_Sprint_1.6B_1024px_diffusers",
+        native_size=(1024, 1024),
+        sampler={"steps": 2},
+        family="SANA-Sprint",
     ),
 )
 PRESETS: Mapping[str, ModelPreset] = {preset.name: preset for preset in _ALL}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import inspect
+import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,16 +14,22 @@ import pytest
 import torch
 from conftest import Smd
 from engine.scenes import relative
+from peft import LoraConfig
+from peft.utils import get_peft_model_state_dict
 from PIL import Image
+from safetensors.torch import save_file
 
 from smd_cli.backbone.loading.load import load_backbone
 from smd_cli.backbone.quiet import quiet
+from smd_cli.doctor.agreement import measure
 from smd_cli.engine.contract import Backbone
+from smd_cli.engine.plan import Plan
 from smd_cli.engine.planner import Planner
 from smd_cli.engine.stream import single
 from smd_cli.models.configs import read_object
 from smd_cli.models.families import recognised
 from smd_cli.models.ref import ModelRef
+from smd_cli.report.reporter import Reporter
 from smd_cli.scene.paint.painted import paint_scene
 from smd_cli.scene.parse import load_scene
 
@@ -67,6 +75,64 @@ def scale_of(folder: Path, scale: float) -> float:
     return scale - 1 + family.guidance_off
 
 
+def drawn(plan: Plan) -> torch.Tensor:
+    """What a pipeline draws between slots, where it draws any, (T - 1, C, h, w)."""
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(plan.table.slots, 1, *plan.background.shape, generator=generator)[:-1, 0]
+
+
+def painted_by_us(
+    model: str, folder: Path, prompt: str = PROMPTS[0], size: str = SIZES[0], guidance: float = 1.0
+) -> tuple[Plan, torch.Tensor, Backbone]:
+    """One brush over the whole canvas: its plan, its latents, and the backbone."""
+    kind = "none" if guidance == 1 else "full"
+    scene = folder / "s.yaml"
+    scene.write_text(
+        f"model: {model}\nsize: {size}\nbrushes:\n"
+        f"  - {{prompt: {prompt}, blur: 0, mask: {{rect: [0, 0, 100%, 100%]}}}}\n"
+        "sampler: {steps: 3, windows: off, bootstrap: {steps: 0}, "
+        f"guidance: {{type: {kind}, scale: {guidance}}}}}\n"
+    )
+    file = load_scene(str(scene))
+    painted = paint_scene(file)
+    backbone = loaded(file.scene.model)
+    plan = Planner(backbone).plan(file.scene, painted.brushes, painted.size)
+    plan = replace(plan, slot_noise=torch.cat([plan.slot_noise[:1], drawn(plan)]))
+    return plan, next(single(lambda _: plan, backbone, 1)).latents, backbone
+
+
+@torch.inference_mode()
+def painted_by_them(
+    pipe: Any,
+    folder: Path,
+    plan: Plan,
+    backbone: Backbone,
+    prompt: str = PROMPTS[0],
+    guidance: float = 1.0,
+) -> torch.Tensor:
+    """The pipeline's latents from the plan's noise, as it gives them."""
+    more = {
+        "use_resolution_binning": False,
+        "intermediate_timesteps": None,
+        "true_cfg_scale": 1.0 if backbone.embeds_guidance else guidance,
+        "negative_prompt": None if guidance == 1 else "",
+        "generator": torch.Generator().manual_seed(0),
+    }
+    known = inspect.signature(pipe.__call__).parameters
+    width, height = plan.size
+    made: torch.Tensor = pipe(
+        prompt=prompt,
+        width=width,
+        height=height,
+        num_inference_steps=plan.table.slots,
+        guidance_scale=scale_of(folder, guidance),
+        latents=backbone.as_taken(plan.start_noise(0)[None]),
+        output_type="latent",
+        **{key: value for key, value in more.items() if key in known},
+    ).images[0]
+    return made
+
+
 @pytest.mark.parametrize("guidance", [1.0, 1.7])
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("prompt", PROMPTS)
@@ -76,44 +142,104 @@ def test_one_brush_is_diffusers_own_picture(
 ) -> None:
     """Euler's steps from one noise come to the same latents, however long prompt and canvas."""
     folder = flows[name]
-    kind = "none" if guidance == 1 else "full"
-    scene = tmp_path / "s.yaml"
-    scene.write_text(
-        f"model: {folder}\nsize: {size}\nbrushes:\n"
-        f"  - {{prompt: {prompt}, blur: 0, mask: {{rect: [0, 0, 100%, 100%]}}}}\n"
-        "sampler: {steps: 3, windows: off, bootstrap: {steps: 0}, "
-        f"guidance: {{type: {kind}, scale: {guidance}}}}}\n"
-    )
-    file = load_scene(str(scene))
-    painted = paint_scene(file)
-    backbone = loaded(file.scene.model)
-    plan = Planner(backbone).plan(file.scene, painted.brushes, painted.size)
-    generator = torch.Generator().manual_seed(0)  # what the pipeline draws, where it draws any
-    drawn = torch.randn(3, 1, *plan.background.shape, generator=generator)[:2, 0]
-    plan = replace(plan, slot_noise=torch.cat([plan.slot_noise[:1], drawn]))
-    ours = next(single(lambda _: plan, backbone, 1)).latents
-    width, height = painted.size
-    with torch.inference_mode():
-        pipe = pipeline(folder)
-        more = {
-            "use_resolution_binning": False,
-            "intermediate_timesteps": None,
-            "true_cfg_scale": 1.0 if backbone.embeds_guidance else guidance,
-            "negative_prompt": None if guidance == 1 else "",
-            "generator": torch.Generator().manual_seed(0),
-        }
-        known = inspect.signature(pipe.__call__).parameters
-        wanted = pipe(
-            prompt=prompt,
-            width=width,
-            height=height,
-            num_inference_steps=3,
-            guidance_scale=scale_of(folder, guidance),
-            latents=backbone.as_taken(plan.start_noise(0)[None]),
-            output_type="latent",
-            **{key: value for key, value in more.items() if key in known},
-        ).images
-    assert relative(backbone.as_given(ours[None])[0], wanted[0]) <= 1e-4
+    plan, ours, backbone = painted_by_us(str(folder), tmp_path, prompt, size, guidance)
+    wanted = painted_by_them(pipeline(folder), folder, plan, backbone, prompt, guidance)
+    assert relative(backbone.as_given(ours[None])[0], wanted) <= 1e-4
+
+
+LORA_FLOWS = ("z-image", "flux2-klein", "flux-schnell", "sd3 without t5", "sana-sprint")
+
+
+@pytest.mark.parametrize("name", LORA_FLOWS)
+def test_a_lora_is_diffusers_own(name: str, flows: dict[str, Path], tmp_path: Path) -> None:
+    """Fused at a weight it does what the pipeline's adapter does beside the layers."""
+    folder = flows[name]
+    with torch.random.fork_rng(), quiet():
+        torch.manual_seed(8)
+        pipe = pipeline.__wrapped__(folder)
+        layers = LoraConfig(r=2, target_modules=["to_q", "to_k", "to_v"], init_lora_weights=False)
+        pipe.transformer.add_adapter(layers)
+        state = get_peft_model_state_dict(pipe.transformer, adapter_name="default")
+        type(pipe).save_lora_weights(tmp_path / "lora", transformer_lora_layers=state)
+        pipe = pipeline.__wrapped__(folder)
+        pipe.load_lora_weights(tmp_path / "lora", adapter_name="lora")
+        pipe.set_adapters(["lora"], [0.7])
+    lora = f"{{path: {tmp_path / 'lora'}, weight: 0.7}}"
+    plan, ours, backbone = painted_by_us(f"{{name: {folder}, lora: {lora}}}", tmp_path)
+    wanted = painted_by_them(pipe, folder, plan, backbone)
+    assert relative(backbone.as_given(ours[None])[0], wanted) <= 1e-4
+    _, plain, _ = painted_by_us(str(folder), tmp_path)
+    assert relative(ours, plain) > 1e-3
+
+
+def test_a_unets_lora_is_refused(flows: dict[str, Path], tmp_path: Path, smd: Smd) -> None:
+    save_file({"unet.down.lora_A.weight": torch.zeros(2, 4)}, tmp_path / "l.safetensors")
+    model = f"{{name: {flows['z-image']}, lora: [{{path: l.safetensors}}]}}"
+    (tmp_path / "s.yaml").write_text(f"model: {model}\nsize: 64x64\nbackground: sea\n")
+    told = smd(["check", str(tmp_path / "s.yaml")])
+    assert told.code == 2
+    assert "its layers are those of another model" in told.err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FLOWS)
+def test_doctor_compares_them(name: str, flows: dict[str, Path]) -> None:
+    assert measure(str(flows[name]), "cpu", "fp32", Reporter()).agrees
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("FluxKontextPipeline", "is a FluxKontextPipeline, which is not supported"),
+        ("FluxFillPipeline", "is a FluxFillPipeline, which is not supported"),
+    ],
+)
+def test_editing_pipelines_of_the_same_parts_are_refused(
+    kind: str, said: str, flows: dict[str, Path], tmp_path: Path, smd: Smd
+) -> None:
+    folder = Path(shutil.copytree(flows["flux-schnell"], tmp_path / "m"))
+    index = json.loads((folder / "model_index.json").read_text())
+    (folder / "model_index.json").write_text(json.dumps({**index, "_class_name": kind}))
+    (tmp_path / "s.yaml").write_text("model: ./m\nsize: 64x64\nbackground: sea\n")
+    told = smd(["check", str(tmp_path / "s.yaml")])
+    assert (told.code, said in told.err) == (2, True), told.err
+
+
+@pytest.mark.parametrize(
+    ("name", "part", "changes", "said"),
+    [
+        ("z-image", "text_encoder", {"hidden_size": 24}, "its text encoder gives 24"),
+        ("flux-schnell", "text_encoder_2", {"d_model": 24}, "its T5 gives 24"),
+        ("sd3", "text_encoder_3", {"d_model": 24}, "its T5 gives 24"),
+        ("sana-sprint", "transformer", {"guidance_embeds": False}, "is a SANA that is no Sprint"),
+        ("flux-schnell", "transformer", {"in_channels": 384}, "is made for editing, filling"),
+        ("z-image", "scheduler", {"use_karras_sigmas": True}, "asks for use_karras_sigmas"),
+        ("flux2-klein", "text_encoder", {"hidden_size": 20}, "its text encoder gives 3 x 20"),
+    ],
+)
+def test_what_does_not_fit_is_told_before_anything_is_loaded(
+    name: str,
+    part: str,
+    changes: dict[str, Any],
+    said: str,
+    flows: dict[str, Path],
+    tmp_path: Path,
+    smd: Smd,
+) -> None:
+    folder = Path(shutil.copytree(flows[name], tmp_path / "m"))
+    file = folder / part / ("scheduler_config.json" if part == "scheduler" else "config.json")
+    file.write_text(json.dumps({**json.loads(file.read_text()), **changes}))
+    (tmp_path / "s.yaml").write_text("model: ./m\nsize: 64x64\nbackground: sea\n")
+    told = smd(["check", str(tmp_path / "s.yaml")])
+    assert (told.code, said in told.err) == (2, True), told.err
+
+
+def test_a_missing_encoder_is_told(flows: dict[str, Path], tmp_path: Path, smd: Smd) -> None:
+    folder = Path(shutil.copytree(flows["flux-schnell"], tmp_path / "m"))
+    shutil.rmtree(folder / "text_encoder_2")
+    (tmp_path / "s.yaml").write_text("model: ./m\nsize: 64x64\nbackground: sea\n")
+    told = smd(["check", str(tmp_path / "s.yaml")])
+    assert (told.code, "it has no folder text_encoder_2" in told.err) == (2, True), told.err
 
 
 @pytest.mark.parametrize("name", FLOWS)

@@ -18,6 +18,8 @@ from smd_cli.models.families import Family
 from smd_cli.models.lora_files import misfit, refuse_relatives
 from smd_cli.models.ref import LoraRef, ModelRef
 
+_NOT_NEEDED = ("safety_checker", "feature_extractor")
+
 
 def fuse_loras(model: ModelRef, family: Family, modules: Mapping[str, Any]) -> None:
     """Add a model's LoRAs, each times its weight, to the weights of its denoiser and text encoders.
@@ -31,9 +33,8 @@ def fuse_loras(model: ModelRef, family: Family, modules: Mapping[str, Any]) -> N
     names = [f"lora_{number}" for number in range(len(model.loras))]
     for name, lora in zip(names, model.loras, strict=True):
         _load(pipe, lora, name, model, family)
-    parts = [part.name for part in (family.denoiser, *family.encoders)]
     pipe.set_adapters(names, [lora.weight for lora in model.loras])
-    pipe.fuse_lora(components=parts, adapter_names=names)
+    pipe.fuse_lora(components=pipe._lora_loadable_modules, adapter_names=names)
     pipe.unload_lora_weights()
 
 
@@ -43,8 +44,9 @@ def _pipeline(family: Family, modules: Mapping[str, Any]) -> Any:
 
     kind = named(family.pipeline)
     wanted = inspect.signature(kind).parameters
-    absent = {key: None for key in ("safety_checker", "feature_extractor") if key in wanted}
-    return kind(**modules, scheduler=DDIMScheduler(), **absent)
+    parts = {key: modules.get(key) for key in wanted if key in modules or key in _NOT_NEEDED}
+    left_out = {part.name: None for part in (*family.encoders, *family.tokenizers)}
+    return kind(**{**left_out, **parts, "scheduler": DDIMScheduler()})
 
 
 def _load(pipe: Any, lora: LoraRef, name: str, model: ModelRef, family: Family) -> None:
@@ -66,7 +68,9 @@ def _load(pipe: Any, lora: LoraRef, name: str, model: ModelRef, family: Family) 
 
 def _held(pipe: Any, denoiser: Any, folder: Path, where: Mapping[str, Any]) -> list[Tensor]:
     """The matrices of a LoRA file, in the model's precision."""
-    state = pipe.lora_state_dict(str(folder), unet_config=denoiser.config, **where)[0]
+    about = {"unet_config": denoiser.config} if hasattr(pipe, "unet") else {}
+    found = pipe.lora_state_dict(str(folder), **about, **where)
+    state = found[0] if isinstance(found, tuple) else found
     return [
         matrix.to(denoiser.dtype)
         for key, matrix in state.items()

@@ -12,6 +12,7 @@ from smd_cli.models.flow import Size, Spacing
 
 _FIRST, _SECOND = 1.57080, 1.3  # angles; the latter where there are two slots
 _USUAL_GUIDANCE = 4.5
+_FACTOR = 32  # of its autoencoder, while that is not here
 
 
 def levels(scheduler: Mapping[str, Any], steps: int, size: Size) -> Sequence[float]:  # noqa: ARG001
@@ -23,7 +24,8 @@ def levels(scheduler: Mapping[str, Any], steps: int, size: Size) -> Sequence[flo
 
 def facts(configs: Configs) -> Facts:
     """What the configs tell."""
-    transformer, factor = configs["transformer"], latent_factor(configs["vae"])
+    transformer, vae = configs["transformer"], configs["vae"]
+    factor = latent_factor(vae) if vae else _FACTOR
     sample = int(transformer.get("sample_size") or 32)
     return Facts(
         kind="SANA-Sprint" if transformer else "",
@@ -31,7 +33,6 @@ def facts(configs: Configs) -> Facts:
         factor=factor,
         multiple=factor,
         channels=transformer.get("in_channels", 32) if transformer else None,
-        text_width=transformer.get("caption_channels"),
         embedded_guidance=_USUAL_GUIDANCE,
         sampler={"steps": 2},
         distilled=True,
