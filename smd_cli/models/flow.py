@@ -43,8 +43,8 @@ def refuse_flow_scheduler(name: str, config: Mapping[str, Any], known: Sequence[
 
     `name`: what the user calls the model.
     """
-    kind = config.get("_class_name", EULER)
-    if kind not in known:
+    kind = config.get("_class_name")
+    if kind is not None and kind not in known:
         raise UsageError(
             f"the model {name} has the scheduler {kind}, which is not supported for models of its "
             "kind",

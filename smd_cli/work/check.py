@@ -146,7 +146,7 @@ def check_scene(
         size=painted.size,
         wrap=scene.wrap,
         model=scene.model.name,
-        as_sd15=not defaults.known,
+        as_sd15=not defaults.known and defaults.spacing is None,
         sigmas=table.sigmas,
         brushes=tuple(
             _brush_report(p, layer) for p, layer in zip(painted.brushes, layers.layers, strict=True)
