@@ -39,9 +39,10 @@ def test_a_model_computes_on_its_device(
             crosses(model.decode_latents(torch.zeros(1, 4, 4, 4, device=where)))
         rows = model.encode_prompts(["a (red:1.5) fox", ""])
         crosses(*rows.tensors.values())
+        alone = [model.encode_prompts([prompt]) for prompt in ("a fox", "")]
         with META:
             x = torch.zeros(2, 4, 8, 8)
-            one = blended([model.encode_prompts([p]) for p in ("a fox", "")], torch.ones(2, 8, 8))
+            one = blended(alone, torch.ones(2, 8, 8))
             for told in (rows, rows.guided(2.0), Conditioning.stack([one, one])):
                 answer = model.predict(whole_rows(x, [999, 1], told))
                 crosses(*told.tensors.values(), answer)
