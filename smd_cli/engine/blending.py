@@ -8,62 +8,12 @@ the network runs once. Letters as in `plan`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from smd_cli.engine.contract import Conditioning
-from smd_cli.engine.weights import Weights
-from smd_cli.engine.windows import Legal, Support, Window, windows_of
-from smd_cli.errors import UsageError
-from smd_cli.scene.types import Scene, Wrapped
-
-
-@dataclass(frozen=True, eq=False)
-class Shared:
-    """A window and the brushes that have weight in it: one row serves them all."""
-
-    window: Window
-    brushes: tuple[int, ...]
-
-
-def first_blended(scene: Scene, slots: int, possible: bool) -> int:
-    """The first slot whose brushes share rows; `slots` where none do.
-
-    Raises UsageError where they are to and the model cannot (`possible`).
-    """
-    sampler = scene.sampler
-    asked, boot = sampler.blend_after, sampler.bootstrap.steps
-    if sampler.preset == "paper" or asked == "never":
-        return slots
-    if not possible:
-        raise UsageError(
-            f"the model {scene.model.name} cannot serve several brushes in one row",
-            "sampler.blend_after: never paints each by itself",
-        )
-    return min(boot if asked == "bootstrap" else max(asked, boot), slots)
-
-
-def shared_rows(
-    weights: Weights, legal: Legal | None, wraps: Wrapped, first: int
-) -> tuple[tuple[Shared, ...], ...]:
-    """The rows that brushes share in each slot, none before slot `first`."""
-    return tuple(
-        _shared(weights, slot, legal, wraps) if slot >= first else ()
-        for slot in range(weights.slots)
-    )
-
-
-def _shared(weights: Weights, slot: int, legal: Legal | None, wraps: Wrapped) -> tuple[Shared, ...]:
-    own = [weights.support(brush, slot) for brush in range(len(weights))]
-    whole = (slice(0, weights.grid[0]), slice(0, weights.grid[1]))
-    every = Support(weights.painted(slot), whole, weights.grid)
-    return tuple(
-        Shared(window, tuple(p for p, support in enumerate(own) if support.inside(window)))
-        for window in windows_of(every, legal, wraps, centred=False)
-    )
 
 
 def blended(parts: Sequence[Conditioning], weights: Tensor) -> Conditioning:

@@ -6,7 +6,6 @@ prompt and no picture · T denoising slots · C, h, w latent channels and size �
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,10 +16,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from smd_cli.engine.blending import Shared
 from smd_cli.engine.contract import Conditioning
 from smd_cli.engine.paste import Paste
 from smd_cli.engine.regions import noised
+from smd_cli.engine.rows import Seen, Shared, row_cells, seen
 from smd_cli.engine.schedule import FloatArray, StepTable
 from smd_cli.engine.step import At, Coefficients, Step, make_step
 from smd_cli.engine.weights import Weights
@@ -87,11 +86,9 @@ class Plan:
             for slot in range(self.table.slots)
         )
 
-    def seen_in(self, slot: int) -> Iterator[tuple[tuple[int, ...], Window]]:
-        """The network rows of a frame in a slot: which brushes each serves, and what it sees."""
-        for brush, windows in enumerate(self.windows[slot]):
-            yield from (((brush,), window) for window in windows)
-        yield from ((shared.brushes, shared.window) for shared in self.shared[slot])
+    def seen_in(self, slot: int) -> Iterator[Seen]:
+        """The network rows of a frame in a slot."""
+        return seen(self.windows[slot], self.shared[slot])
 
     @property
     def rows(self) -> int:
@@ -105,13 +102,8 @@ class Plan:
 
     @cached_property
     def _row_cells(self) -> list[int]:
-        found = []
-        for slot in range(self.table.slots):
-            for brushes, window in self.seen_in(slot):
-                first = all(brushes[0] not in early for early in self.acting[:slot])
-                asks = {"full": True, "initialize": first}.get(self.guidance.type, False)
-                found += [math.prod(window.shape)] * (1 + asks)
-        return found
+        slots = ([*self.seen_in(slot)] for slot in range(self.table.slots))
+        return row_cells(slots, self.guidance.type)
 
     @property
     def sides(self) -> tuple[int, int]:

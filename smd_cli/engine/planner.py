@@ -11,17 +11,17 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from smd_cli.engine.blending import first_blended, shared_rows
 from smd_cli.engine.contract import Backbone, Conditioning
 from smd_cli.engine.crop import cropped_brushes, cropped_picture, scene_crop
 from smd_cli.engine.layers import SoftMasks, padded_size, refuse_padding, rules_of
 from smd_cli.engine.noise import SeededNoise
 from smd_cli.engine.paste import Paste, paste_of
 from smd_cli.engine.plan import Plan
-from smd_cli.engine.repaint import first_slot, ground_slot, phased_weights
-from smd_cli.engine.schedule import StepTable, table_for
-from smd_cli.engine.weights import Weights, windows_of_slots
-from smd_cli.engine.windows import Legal
+from smd_cli.engine.repaint import first_slots, phased_weights
+from smd_cli.engine.rows import frame_rows
+from smd_cli.engine.schedule import StepTable, bootstrap_slots, table_for
+from smd_cli.engine.weights import Weights
+from smd_cli.engine.windows import Legal, legal_windows
 from smd_cli.scene.kept import Kept
 from smd_cli.scene.paint.boxes import HALF
 from smd_cli.scene.paint.errors import Size
@@ -84,19 +84,17 @@ class Planner:
             spaced=backbone.spaced,
         )
         generated = scene.background.generated
-        ground = ground_slot(scene.background, table)
-        firsts = [ground] * generated + [first_slot(p.brush.repaint, table) for p in painted]
+        firsts = first_slots(scene, painted, table)
         weights = self._weights(scene, painted, size, table, firsts)
         repainters = frozenset(p for p, first in enumerate(firsts) if first)
-        legal = None if guidance.type == "initialize" else self._legal(sampler)
+        legal = self._legal(replace(sampler, guidance=guidance))
         plain, white = self._backgrounds(scene, padded, picture)
         slots = bootstrap_slots(sampler.bootstrap.steps, table)
-        stream = sampler.method == "stream"
         keeps = sampler.noise_between == "kept"
         renoises = not keeps and not sampler.preaverage
-        centred = slots if stream else 0
-        returns = range(ground, slots if generated and sampler.bootstrap.leak > 0 else 0)
-        apart = first_blended(scene, table.slots, backbone.blends)
+        rows = frame_rows(
+            scene, weights, firsts, table, legal, self._soft.windows, blends=backbone.blends
+        )
         conditioning, negative = self._conditioning(scene, generated, guidance)
         noise = seeded_noise(scene, painted, plain.shape, table.slots, backbone.factor)
         return Plan(
@@ -108,17 +106,8 @@ class Planner:
             boot_backgrounds=_mixed_backgrounds(
                 white, plain, sampler.bootstrap.mix, slots, table.blind
             ),
-            windows=windows_of_slots(
-                weights,
-                legal,
-                scene.wraps,
-                self._soft.windows,
-                centred=centred,
-                returns=returns,
-                apart=apart,
-                repainters=repainters,
-            ),
-            shared=shared_rows(weights, legal, scene.wraps, apart),
+            windows=rows.windows,
+            shared=rows.shared,
             wraps=scene.wraps,
             slot_noise=noise.slots().to(device),
             start_noise=lambda frame: noise.start(frame).to(device),
@@ -148,8 +137,9 @@ class Planner:
 
     def _legal(self, sampler: Sampler) -> Legal | None:
         model = self.backbone
-        asked = "off" if sampler.preset == "paper" else sampler.windows
-        return Legal.of(asked, model.window_px, model.native_px, model.factor, model.multiple)
+        return legal_windows(
+            sampler, model.window_px, model.native_px, model.factor, model.multiple
+        )
 
     def _backgrounds(
         self, scene: Scene, padded: tuple[int, int], picture: Pixels | None
@@ -267,11 +257,6 @@ def seeded_noise(
         frames=scene.frames,
         regions=regions,
     )
-
-
-def bootstrap_slots(steps: int, table: StepTable) -> int:
-    """S for so many `bootstrap.steps`, counted from the first slot in which white can be seen."""
-    return min(table.blind + steps, table.slots) if steps else 0
 
 
 def _mixed_backgrounds(

@@ -17,7 +17,7 @@ from smd_cli.engine.schedule import StepTable
 from smd_cli.engine.softening import Rules
 from smd_cli.engine.weights import Boxed, Weights
 from smd_cli.scene.paint.painted import Painted
-from smd_cli.scene.types import Background
+from smd_cli.scene.types import Background, Scene
 
 
 def first_slot(repaint: float, table: StepTable) -> int:
@@ -32,6 +32,12 @@ def first_slot(repaint: float, table: StepTable) -> int:
 def ground_slot(background: Background, table: StepTable) -> int:
     """The first slot in which a background with a prompt acts: of a picture it repaints that."""
     return first_slot(background.repaint, table) if background.image else 0
+
+
+def first_slots(scene: Scene, painted: Sequence[Painted], table: StepTable) -> list[int]:
+    """The first slot of every brush that is generated, the background's first where it is one."""
+    below = [ground_slot(scene.background, table)] if scene.background.generated else []
+    return below + [first_slot(one.brush.repaint, table) for one in painted]
 
 
 def phases(firsts: Sequence[int], slots: int) -> Iterator[range]:

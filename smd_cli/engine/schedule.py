@@ -206,6 +206,11 @@ def planned_table(sampler: Sampler, model: ModelDefaults, size: Size) -> StepTab
     return table_for(sampler, make, spaced=model.spacing is not None)
 
 
+def bootstrap_slots(steps: int, table: StepTable) -> int:
+    """S for so many `bootstrap.steps`, counted from the first slot in which white can be seen."""
+    return min(table.blind + steps, table.slots) if steps else 0
+
+
 def refuse_noise_alone(model: str, table: StepTable) -> None:
     """Raise UsageError where a network that predicts noise is asked about nothing but noise.
 

@@ -16,7 +16,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from smd_cli.scene.types import NOT_WRAPPED, Windows, Wrapped
+from smd_cli.scene.types import NOT_WRAPPED, Sampler, Windows, Wrapped
 
 Line = npt.NDArray[np.float32]
 Cells = npt.NDArray[np.bool_]
@@ -61,6 +61,15 @@ class Legal:
         least = _rounded((least_px if asked == "auto" else asked) / factor, grid)
         native = max(_rounded(native_px / factor, grid), least)
         return Legal(least, native, int(native * _STRETCH) // grid * grid, grid)
+
+
+def legal_windows(
+    sampler: Sampler, least_px: int, native_px: int, factor: int, multiple: int
+) -> Legal | None:
+    """Those that a scene's sampler asks for, of a model as `Legal.of` takes it."""
+    untiled = sampler.preset == "paper" or sampler.guidance.type == "initialize"
+    asked = "off" if untiled else sampler.windows
+    return Legal.of(asked, least_px, native_px, factor, multiple)
 
 
 def _rounded(length: float, grid: int) -> int:

@@ -10,10 +10,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from smd_cli.engine.blending import blended, shared_rows
+from smd_cli.engine.blending import blended
 from smd_cli.engine.contract import Conditioning
 from smd_cli.engine.masks import Array
 from smd_cli.engine.plan import Plan
+from smd_cli.engine.rows import shared_rows
 from smd_cli.engine.stream import single, stream
 from smd_cli.engine.weights import Boxed, Weights
 from smd_cli.engine.windows import Legal

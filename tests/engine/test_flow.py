@@ -13,8 +13,7 @@ from dense import weighed
 from diffusers import FlowMatchEulerDiscreteScheduler
 
 from smd_cli.engine.plan import Plan
-from smd_cli.engine.planner import bootstrap_slots
-from smd_cli.engine.schedule import StepTable, spaced_table
+from smd_cli.engine.schedule import StepTable, bootstrap_slots, spaced_table
 from smd_cli.engine.stream import single, stream
 from smd_cli.errors import UsageError
 from smd_cli.models.flow import Spacing, even, length_shift, refuse_flow_scheduler, shifted
