@@ -7,8 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import ROOT, Smd
+from dense import dense
 from PIL import Image
+from PIL.ImageFilter import MaxFilter
 
+from smd_cli.scene.paint.painted import paint_scene
 from smd_cli.scene.parse import load_scene
 
 SCENES = sorted((ROOT / "scenes").glob("*.yaml"))
@@ -22,7 +25,9 @@ def test_there_are_scenes() -> None:
 def test_a_scene_checks_without_a_warning(smd: Smd, scene: Path) -> None:
     result = smd(["check", str(scene)])
     assert (result.code, result.err) == (0, "")
-    assert result.out.startswith(f"{scene}: 256x256 px, model starter, ")
+    width, height = paint_scene(load_scene(str(scene))).size
+    assert result.out.startswith(f"{scene}: {width}x{height} px")
+    assert ", model starter, " in result.out
 
 
 @pytest.mark.parametrize("scene", SCENES, ids=lambda path: path.stem)
@@ -34,6 +39,33 @@ def test_a_scene_renders(
     result = smd(["render", str(scene), "-n", str(len(frames)), "-o", "f-%d.png"])
     assert (result.code, result.out.splitlines()) == (0, frames)
     pictures = [np.asarray(Image.open(frame).convert("RGB")) for frame in frames]
-    assert {picture.shape for picture in pictures} == {(256, 256, 3)}
+    width, height = paint_scene(load_scene(str(scene))).size
+    assert {picture.shape for picture in pictures} == {(height, width, 3)}
     assert all(picture.std() > 20 for picture in pictures)  # no plain colour
     assert len({picture.tobytes() for picture in pictures}) == len(frames)
+
+
+@pytest.mark.parametrize("name", ["photo", "removal"])
+def test_a_scene_keeps_its_picture_where_nothing_is_painted(
+    smd: Smd, name: str, tmp_path: Path
+) -> None:
+    file = load_scene(str(ROOT / "scenes" / f"{name}.yaml"))
+    assert smd(["render", file.file, "-o", str(tmp_path / "p.png")]).code == 0
+    made = np.asarray(Image.open(tmp_path / "p.png").convert("RGB"))
+    picture = np.asarray(Image.open(ROOT / "scenes" / "photos" / "hills.jpg").convert("RGB"))
+    painted = paint_scene(file).brushes
+    paint = np.maximum.reduce([dense(one.paint) for one in painted]) > 0
+    reach = int(3 * max(one.brush.blur_px for one in painted)) + 2
+    near = np.asarray(Image.fromarray(paint).convert("L").filter(MaxFilter(2 * reach + 1))) > 0
+    assert 0.3 < (~near).mean() < 0.99
+    np.testing.assert_array_equal(made[~near], picture[~near])
+    assert np.abs(made[paint].astype(int) - picture[paint]).mean() > 5
+
+
+def test_the_strip_has_no_seam(smd: Smd, tmp_path: Path) -> None:
+    """Its ends meet as any two cells of the picture do, and the pumpkin's that lie there."""
+    scene = str(ROOT / "scenes" / "strip.yaml")
+    assert smd(["render", scene, "-o", str(tmp_path / "s.png")]).code == 0
+    made = np.asarray(Image.open(tmp_path / "s.png").convert("RGB")).astype(float)
+    steps = np.abs(made - np.roll(made, 1, axis=1)).mean(axis=(0, 2))[::8]
+    assert steps[0] <= np.median(steps[1:]) * 1.5

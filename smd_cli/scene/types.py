@@ -218,6 +218,12 @@ class Sampler:
     blend_after: BlendAfter = "never"
     noise_between: NoiseBetween = "fresh"
 
+    @property
+    def sees_all(self) -> bool:
+        """Whether every network row sees the whole canvas, however large."""
+        whole = self.preset == "paper" or self.guidance.type == "initialize"
+        return whole or self.windows == "off"
+
 
 MULTIDIFFUSION = Sampler(
     method="multidiffusion",

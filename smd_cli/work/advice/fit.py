@@ -88,10 +88,10 @@ def _written(scene_file: SceneFile, key: str) -> bool:
 def _foreign_canvas(
     scene_file: SceneFile, size: tuple[int, int], defaults: ModelDefaults
 ) -> Iterator[Problem]:
-    """A canvas much larger or smaller than the model's own."""
-    native = defaults.native_size
+    """A canvas much larger or smaller than the model's own; windows are no larger than that."""
+    native, sampler = defaults.native_size, scene_file.scene.sampler
     scale = math.sqrt(math.prod(size) / math.prod(native))
-    if _LEAST_SCALE <= scale <= _MOST_SCALE:
+    if _LEAST_SCALE <= scale <= _MOST_SCALE or (scale > 1 and not sampler.sees_all):
         return
     model = f"what the model {scene_file.scene.model.name} learnt, {dimensions(native)}"
     message = f"the canvas of {dimensions(size)} is much smaller than {model}: it shows a part"
