@@ -294,7 +294,7 @@ def test_the_help_has_the_commands_in_the_order_in_which_one_meets_them(smd: Smd
     listed = smd(["--help"]).out.partition("Commands:\n")[2]
     names = [line.split()[0] for line in listed.splitlines() if line.startswith("  ")]
     commands = [name for name in names if name.isalpha()]
-    order = ["render", "check", "watch", "unpack", "compare", "models", "doctor", "bench"]
+    order = ["render", "check", "masks", "watch", "unpack", "compare", "models", "doctor", "bench"]
     assert [name for name in commands if name in order] == order
 
 
@@ -597,7 +597,9 @@ def test_no_clobber_refuses_before_any_work(smd: Smd, scene: Path) -> None:
     assert Path("s.png").read_bytes() == b"precious"
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["render", "--help"], ["check", "s.yaml"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["render", "--help"], ["check", "s.yaml"], ["masks", "s.yaml"]]
+)
 def test_help_and_check_load_nothing_heavy(scene: Path, arguments: list[str]) -> None:
     program = (
         "import sys\n"

@@ -11,11 +11,11 @@ from typer.core import TyperGroup
 from smd_cli import __version__
 
 # In the order in which one meets them; each is the `app` of the module of its name.
-COMMANDS = ("render", "check", "watch", "unpack", "compare", "models", "doctor", "bench")
+COMMANDS = ("render", "check", "masks", "watch", "unpack", "compare", "models", "doctor", "bench")
 
 
 class _Lazy(TyperGroup):
-    """Imports and builds only the command that was named: all eight take as long as a check."""
+    """Imports and builds only the command that was named: all together take as long as a check."""
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
         """All names."""

@@ -45,5 +45,7 @@ def check(
             elif not quiet:
                 print("\n".join(report.lines()))
             reporter.warnings(report.warnings)
+            if report.doubtful:
+                reporter.note(f"smd masks {source} shows what the engine sees of the masks")
 
         each(scenes, show)

@@ -18,7 +18,7 @@ from PIL import Image
 
 from smd_cli.output.stills import Pixels, encode_still
 from smd_cli.watch.board import Board, Snapshot
-from smd_cli.watch.overlay import draw_overlay, legend
+from smd_cli.work.overlay import draw_overlay, legend
 
 QUALITY = 92
 BOUNDARY = "smd-next-picture"

@@ -58,7 +58,8 @@ class BrushReport:
 class Report:
     """A checked scene. `as_sd15`: the model is not on disk, and what SD 1.5 is like stands in;
     `part`: what of a large picture is generated, None where it is the whole canvas; `repainted`: in
-    how many slots its picture is painted anew, None where none is.
+    how many slots its picture is painted anew, None where none is; `doubtful`: some of the warnings
+    are about masks, which `smd masks` shows.
     """
 
     file: str
@@ -74,6 +75,7 @@ class Report:
     uncovered: float
     warnings: tuple[Problem, ...]
     part: Crop | None = None
+    doubtful: bool = False
 
     def lines(self) -> tuple[str, ...]:
         """The report as plain text with aligned columns, one string a line, nothing wrapped."""
@@ -138,7 +140,7 @@ def check_scene(
     _refuse_noise_alone(scene_file, table)
     _refuse_wrap(scene_file, painted.size, defaults)
     soft_masks = SoftMasks() if soft_masks is None else soft_masks
-    crop, seen = _as_generated(painted, scene, defaults, soft_masks)
+    crop, seen = as_generated(painted, scene, defaults, soft_masks)
     layers = see_layers(seen, scene, table, defaults.factor, soft_masks)
     part_px, canvas_px = math.prod(crop.extent), math.prod(painted.size)
     return Report(
@@ -157,10 +159,11 @@ def check_scene(
         uncovered=1 - (1 - layers.uncovered) * part_px / canvas_px,
         warnings=warnings_of(scene_file, seen, table, layers, defaults, crop.scale),
         part=None if crop == Crop.whole(painted.size) else crop,
+        doubtful=any(mask_warnings(scene_file, seen, layers.layers, table, defaults.factor)),
     )
 
 
-def _as_generated(
+def as_generated(
     painted: PaintedScene, scene: Scene, defaults: ModelDefaults, soft_masks: SoftMasks
 ) -> tuple[Crop, PaintedScene]:
     """The part of the canvas that is generated, and the scene as it lies on that."""

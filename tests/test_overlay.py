@@ -8,7 +8,7 @@ from dense import boxed
 
 from smd_cli.scene.paint.painted import Painted, PaintedScene
 from smd_cli.scene.types import Brush
-from smd_cli.watch.overlay import PALETTE, SIDE_PX, colour_of, draw_overlay, fitted, legend
+from smd_cli.work.overlay import PALETTE, SIDE_PX, colour_of, draw_overlay, fitted, legend
 
 Box = tuple[int, int, int, int]
 
