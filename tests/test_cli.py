@@ -294,7 +294,18 @@ def test_the_help_has_the_commands_in_the_order_in_which_one_meets_them(smd: Smd
     listed = smd(["--help"]).out.partition("Commands:\n")[2]
     names = [line.split()[0] for line in listed.splitlines() if line.startswith("  ")]
     commands = [name for name in names if name.isalpha()]
-    order = ["render", "check", "masks", "watch", "unpack", "compare", "models", "doctor", "bench"]
+    order = [
+        "init",
+        "render",
+        "check",
+        "masks",
+        "watch",
+        "unpack",
+        "compare",
+        "models",
+        "doctor",
+        "bench",
+    ]
     assert [name for name in commands if name in order] == order
 
 

@@ -11,7 +11,18 @@ from typer.core import TyperGroup
 from smd_cli import __version__
 
 # In the order in which one meets them; each is the `app` of the module of its name.
-COMMANDS = ("render", "check", "masks", "watch", "unpack", "compare", "models", "doctor", "bench")
+COMMANDS = (
+    "init",
+    "render",
+    "check",
+    "masks",
+    "watch",
+    "unpack",
+    "compare",
+    "models",
+    "doctor",
+    "bench",
+)
 
 
 class _Lazy(TyperGroup):

@@ -1,0 +1,163 @@
+"""`smd init`: the files of a new scene, which replace none."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from PIL import Image, ImageDraw
+
+from smd_cli.errors import UsageError
+from smd_cli.output.atomic import write_whole
+from smd_cli.output.places import refuse_long
+from smd_cli.report.reporter import Reporter
+from smd_cli.work.flat import FlatColour, flat_colours
+
+SCENE = "scene.yaml"
+_SIDE, _FINE = 256, 4  # px of the first scene, and how much finer its masks are drawn
+_SHOWN = 3
+
+_FIRST = """\
+# A first scene: a fox in the grass.
+#   smd render {scene}         paints it: {stem}.png
+#   smd watch {scene} --serve  paints it again whenever you save a file of it
+#   smd masks {scene}          shows what is made of the masks
+model: starter            # the small model of the package; smd models lists others
+size: 256x256
+seed: 1                   # another number, another picture
+background: blue sky      # what shows where no brush paints
+brushes:                  # painter's order: later brushes lie on top
+  - name: ground          # a handle: --set brushes.ground.prompt="sand"
+    prompt: grass
+    mask:
+      image: masks/ground.png
+      channel: luma       # white = painted, black = not
+    blur: 4               # px, softens the edge
+  - name: fox
+    prompt: a fox
+    mask:
+      image: masks/fox.png
+      channel: alpha      # a layer of a paint program: opaque = painted, whatever its colour
+"""
+
+_FROM = """\
+# Made from {painting}: a brush for each of its flat colours.
+# Write in every prompt what its brush shall show, and what shows where none paints.
+model: starter            # the small model of the package; smd models lists others
+size: {width}x{height}
+seed: 1                   # another number, another picture
+background: white
+brushes:                  # painter's order: later brushes lie on top
+"""
+
+_BRUSH = """\
+  - name: {name}
+    prompt: {name}{pad} # {code}, {share} of the painting
+    mask:
+      image: masks/{name}.png
+      channel: luma       # white = painted, black = not
+"""
+
+
+def init_scene(folder: Path, painting: Path | None, reporter: Reporter) -> None:
+    """Write `SCENE` and its masks into `folder`, and tell their paths, the scene's last.
+
+    With a `painting` it has a brush for each flat colour of that, which are told. Raises UsageError
+    where one of the files is there already, before any is written.
+    """
+    colours = () if painting is None else flat_colours(painting)
+    _refuse_existing([folder / name for name in (SCENE, *_mask_names(colours))])
+    files = _first() if painting is None else _from(painting, colours)
+    for colour in colours:
+        reporter.note(f"{colour.code}: {_percent(colour.share)}, brush {colour.name}")
+    for name, data in files.items():
+        write_whole(folder / name, data, clobber=False, make_folder=True)
+        reporter.result("init", str(folder / name))
+
+
+def _mask_names(colours: Sequence[FlatColour]) -> list[str]:
+    names = [colour.name for colour in colours] or ["ground", "fox"]
+    return [f"masks/{name}.png" for name in names]
+
+
+def _refuse_existing(paths: Sequence[Path]) -> None:
+    """Raise UsageError for files that are there, links that lead nowhere among them."""
+    for path in paths:
+        refuse_long(path, str(path))
+    there = [path for path in paths if path.is_symlink() or path.exists()]
+    if there:
+        named = ", ".join(str(path) for path in there[:_SHOWN])
+        more = f" and {len(there) - _SHOWN} more" if len(there) > _SHOWN else ""
+        hint = "init replaces no file: name another folder, as in smd init my-scene"
+        raise UsageError(f"there is already {named}{more}", hint)
+
+
+# The first scene
+
+
+def _first() -> Mapping[str, bytes]:
+    """The files of the first scene by name, the scene's own last."""
+    text = _FIRST.format(scene=SCENE, stem=Path(SCENE).stem)
+    clear = Image.new("RGBA", (_SIDE, _SIDE), (214, 110, 40, 0))
+    clear.putalpha(_blob(92, 168, 56, (0.07, 0.05, 0.035), (0.6, 2.1, 4.0)))
+    return {"masks/ground.png": _png(_hill()), "masks/fox.png": _png(clear), SCENE: text.encode()}
+
+
+def _blob(
+    x: float, y: float, radius: float, wobbles: Sequence[float], phases: Sequence[float]
+) -> Image.Image:
+    """A round shape as a hand draws one: its radius wobbles, twice around and more often."""
+    points = []
+    for step in range(360):
+        angle = math.radians(step)
+        waves = enumerate(zip(wobbles, phases, strict=True), 2)
+        reach = radius * (1 + sum(much * math.cos(n * angle + at) for n, (much, at) in waves))
+        points.append((x + reach * math.cos(angle), y + reach * math.sin(angle)))
+    return _drawn(points)
+
+
+def _hill() -> Image.Image:
+    """The ground below a line that rises and falls."""
+    line = [
+        (x, 132 + 9 * math.sin(x / 41) + 4 * math.sin(x / 17 + 1) + 1.2 * math.sin(x / 5))
+        for x in range(-4, _SIDE + 5, 2)
+    ]
+    return _drawn([*line, (_SIDE + 4, _SIDE + 4), (-4, _SIDE + 4)])
+
+
+def _drawn(points: Sequence[tuple[float, float]]) -> Image.Image:
+    """A polygon in white on black, with soft edges of a pixel."""
+    fine = Image.new("L", (_SIDE * _FINE, _SIDE * _FINE), 0)
+    ImageDraw.Draw(fine).polygon([(x * _FINE, y * _FINE) for x, y in points], fill=255)
+    return fine.resize((_SIDE, _SIDE), Image.Resampling.BOX)
+
+
+# From a painting
+
+
+def _from(painting: Path, colours: Sequence[FlatColour]) -> Mapping[str, bytes]:
+    """The files of a scene with a brush a colour, the scene's own last."""
+    height, width = colours[0].places.shape
+    text = _FROM.format(painting=_one_line(painting.name), width=width, height=height)
+    files = {}
+    for colour in colours:
+        share, pad = _percent(colour.share), " " * max(0, 13 - len(colour.name))
+        text += _BRUSH.format(name=colour.name, pad=pad, code=colour.code, share=share)
+        files[f"masks/{colour.name}.png"] = _png(Image.fromarray(colour.places).convert("L"))
+    return {**files, SCENE: text.encode()}
+
+
+def _one_line(text: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.1f} %"
+
+
+def _png(picture: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
