@@ -176,11 +176,11 @@ class _Run:
         job = SceneReader().read(self._request).job
         assert job
         with self._still():
-            plan, backbone = self._studio.plan(job)
+            plans, backbone = self._studio.plans(job)
             output = job.scene_file.scene.output
             began = time.perf_counter()
             with open_outputs(job.targets, size=job.painted.size, output=output) as outputs:
-                [frame] = single(lambda _: plan, backbone, 1)
+                [frame] = single(plans, backbone, 1)
                 outputs.add(0, picture(frame, backbone), picture_text(job, 0, "single"))
             return time.perf_counter() - began
 

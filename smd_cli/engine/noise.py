@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from smd_cli.scene.types import NoiseKind
+from smd_cli.scene.types import Fade, NoiseKind
 
 
 def gaussian(shape: Sequence[int], seed: int, *what: str | int) -> Tensor:
@@ -31,7 +31,8 @@ class SeededNoise:
     `shape` (C, h, w); `kind` says how the start noise moves from frame to frame; `frames` N closes
     the path of `walk`, which a still's, N = 1, does after WALK_FRAMES: frame k ≥ N, of a stream, is
     frame k mod N. `regions` are (mask (h, w) of bool, seed): where the mask is True, that
-    brush's own seed draws the noise instead. Later regions lie on top.
+    brush's own seed draws the noise instead. Later regions lie on top. `fades`: for some
+    of them, by their number, the seed whose noise theirs is on its way to, and the share of it.
     """
 
     seed: int
@@ -40,6 +41,7 @@ class SeededNoise:
     kind: NoiseKind = "independent"
     frames: int = 1
     regions: tuple[tuple[Tensor, int], ...] = ()
+    fades: Mapping[int, Fade[int]] = field(default_factory=dict)
 
     def slots(self) -> Tensor:
         """The fixed noise n_i of every slot, (T, C, h, w)."""
@@ -63,9 +65,22 @@ class SeededNoise:
 
     def _draw(self, *what: str | int) -> Tensor:
         noise = gaussian(self.shape, self.seed, *what)
-        for mask, seed in self.regions:
-            noise = torch.where(mask, gaussian(self.shape, seed, *what), noise)
+        for number, (mask, seed) in enumerate(self.regions):
+            own = gaussian(self.shape, seed, *what)
+            if number in self.fades:
+                fade = self.fades[number]
+                own = between(own, gaussian(self.shape, fade.to, *what), fade.share)
+            noise = torch.where(mask, own, noise)
         return noise
+
+
+def between(one: Tensor, other: Tensor, share: float) -> Tensor:
+    """Spherical interpolation of independent unit noises of one shape: share 0 is `one`, 1 `other`.
+
+    Its variance is 1 all the way: cos(a)·one + sin(a)·other, a = share·π/2.
+    """
+    angle = share * math.pi / 2
+    return math.cos(angle) * one + math.sin(angle) * other
 
 
 WALK_FRAMES = 60  # of a round where the scene has one frame: five seconds at the usual 12 a second

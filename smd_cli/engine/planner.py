@@ -27,10 +27,12 @@ from smd_cli.scene.paint.boxes import HALF
 from smd_cli.scene.paint.errors import Size
 from smd_cli.scene.paint.painted import Painted
 from smd_cli.scene.paint.photo import Photo
-from smd_cli.scene.types import Brush, Guidance, Sampler, Scene, Wrapped
+from smd_cli.scene.types import Brush, Fade, Guidance, Sampler, Scene, Wrapped
 
 WHITE = (255, 255, 255)
 Pixels = npt.NDArray[np.uint8]
+Fading = tuple[str, Fade[str] | None]
+"""A text, and the one that it is on its way to."""
 
 
 class Planner:
@@ -183,12 +185,14 @@ class Planner:
         The scale that a network takes itself is told with them.
         """
         below, brushes = scene.background, scene.active
-        positives = [brush.prompt for brush in brushes]
+        positives = [(brush.prompt, brush.prompt_fade) for brush in brushes]
         wants_negative = guidance.type in ("full", "initialize")
-        negatives = [brush.negative for brush in brushes] if wants_negative else []
-        under = [] if below.prompt is None else [below.prompt, below.negative][: 1 + wants_negative]
+        negatives = [(b.negative, b.negative_fade) for b in brushes if wants_negative]
+        above = None if below.prompt is None else (below.prompt, below.prompt_fade)
+        beneath = (below.negative, below.negative_fade)
+        under = [] if above is None else [above, beneath][: 1 + wants_negative]
         known = self._encoded_prompts([*positives, *negatives, *under])
-        base = None if below.prompt is None else known[below.prompt]
+        base = None if above is None else known[above]
         rows = _strengthened([known[text] for text in positives], base, brushes, generated)
         if self.backbone.embeds_guidance:
             asked = scene.sampler.guidance
@@ -196,20 +200,29 @@ class Planner:
             rows = tuple(row.guided(scale) for row in rows)
         if not wants_negative:
             return rows, None
-        base = None if below.prompt is None else known[below.negative]
+        base = None if above is None else known[beneath]
         return rows, _strengthened([known[text] for text in negatives], base, brushes, generated)
 
-    def _encoded_prompts(self, texts: Sequence[str]) -> dict[str, Conditioning]:
+    def _encoded_prompts(self, texts: Sequence[Fading]) -> dict[Fading, Conditioning]:
         """A row for every text, all of one length where the model can fill them up.
 
-        Each is encoded by itself, so that it does not depend on the others.
+        Each is encoded by itself, so that it does not depend on the others; what fades into another
+        lies between the rows of both.
         """
         kept, self._prompts = self._prompts, {}
-        rows = {text: self._row(text, 0, kept) for text in dict.fromkeys(texts)}
+        whole = dict.fromkeys(
+            t for text, fade in texts for t in (text, *([fade.to] if fade else ()))
+        )
+        rows = {text: self._row(text, 0, kept) for text in whole}
         longest = max((row["tokens"].shape[1] for row in rows.values()), default=0)
-        return {
-            text: row if row["tokens"].shape[1] == longest else self._row(text, longest, kept)
+        rows |= {
+            text: self._row(text, longest, kept)
             for text, row in rows.items()
+            if row["tokens"].shape[1] != longest
+        }
+        return {
+            (text, fade): rows[text].mix(rows[fade.to], fade.share) if fade else rows[text]
+            for text, fade in texts
         }
 
     def _row(
@@ -244,10 +257,10 @@ def seeded_noise(
 ) -> SeededNoise:
     """The scene's noise; a brush with a seed draws its own where its paint is ≥ 0.5."""
     channels, height, width = shape
+    seeded = [(p, p.brush.seed) for p in painted if p.brush.seed is not None]
     regions = tuple(
-        (torch.from_numpy(p.paint.cells(factor, (height, width)) >= HALF), p.brush.seed)
-        for p in painted
-        if p.brush.seed is not None
+        (torch.from_numpy(p.paint.cells(factor, (height, width)) >= HALF), seed)
+        for p, seed in seeded
     )
     return SeededNoise(
         seed=scene.seed,
@@ -256,6 +269,7 @@ def seeded_noise(
         kind=scene.sampler.noise,
         frames=scene.frames,
         regions=regions,
+        fades={n: p.brush.seed_fade for n, (p, _) in enumerate(seeded) if p.brush.seed_fade},
     )
 
 

@@ -25,6 +25,7 @@ from smd_cli.scene.keys.fields import (
     size,
     text,
 )
+from smd_cli.scene.keys.keyframes import TrackReader
 from smd_cli.scene.keys.mask import FITS, MaskReader
 from smd_cli.scene.keys.model import BRUSH_LORA_HINT, DEFAULT_MODEL, NO_BRUSH_LORA, ModelReader
 from smd_cli.scene.keys.sampler import leaking, read_sampler
@@ -158,11 +159,12 @@ def _scene(root: Node, folder: Path) -> Scene:
         blur_px = 8.0 if sampler.preset == "paper" else own_blur_px
         start = _Defaults(blur_px=blur_px)
         start = keys.get("defaults", lambda node: _defaults(node, start), start)
-        brush = _BrushReader(start, wording, MaskReader(folder, canvas))
+        frames = keys.get("frames", integer(1, MAX_FRAMES), 1)
+        brush = _BrushReader(start, wording, MaskReader(folder, canvas), frames)
         drawn = keys.get("seed", seed_or_random, 0)
         background = keys.get(
             "background",
-            lambda node: _background(node, start.negative, wording, folder),
+            lambda node: _background(node, start.negative, wording, folder, frames),
             Background(negative=start.negative),
         )
         return Scene(
@@ -174,7 +176,7 @@ def _scene(root: Node, folder: Path) -> Scene:
             size=canvas,
             seed=_drawn_seed() if drawn is None else drawn,
             seed_was_random=drawn is None,
-            frames=keys.get("frames", integer(1, MAX_FRAMES), 1),
+            frames=frames,
             wrap=keys.get("wrap", one_of(*_WRAPS), "none"),
             prefix=wording.prefix,
             suffix=wording.suffix,
@@ -214,23 +216,27 @@ def _defaults(node: Node, start: _Defaults) -> _Defaults:
         )
 
 
-def _background(node: Node, negative: str, wording: _Wording, folder: Path) -> Background:
+def _background(
+    node: Node, negative: str, wording: _Wording, folder: Path, frames: int
+) -> Background:
     if short_form(node, "background") is not None:
         return Background(wording.prompt(node), negative)
     with Section(node, "the background") as keys:
         image, written = keys.get("image", lambda node: file_path(node, folder), (None, ""))
-        repaint = keys.get("repaint", _SHARE, 0.0)
+        tracks = TrackReader(frames)
+        repaint = keys.get("repaint", tracks.keyed("repaint", _SHARE), 0.0)
         captioner = keys.get("caption_model", ModelReader(folder).captioner, DEFAULT_CAPTIONER)
-        _refuse_repaint(keys, node, repaint)
+        _refuse_repaint(keys, node, max([repaint, *(v for t in tracks.found for v in t.values)]))
         return Background(
-            prompt=keys.get("prompt", wording.prompt, None),
-            negative=keys.get("negative", text, negative),
+            prompt=keys.get("prompt", tracks.keyed("prompt", wording.prompt), None),
+            negative=keys.get("negative", tracks.keyed("negative", text), negative),
             image=image,
             image_written=written,
             fit=keys.get("fit", one_of(*FITS), None),
             color=keys.get("color", color, (255, 255, 255)),
             repaint=repaint,
             captioner=captioner if _is_auto(node) else None,
+            tracks=tracks.found,
         )
 
 
@@ -261,11 +267,12 @@ def _output(node: Node) -> Output:
 
 @dataclass(frozen=True)
 class _BrushReader:
-    """Reads brushes that start from `start`."""
+    """Reads brushes that start from `start`, of a scene of `frames` frames."""
 
     start: _Defaults
     wording: _Wording
     mask: MaskReader
+    frames: int
 
     def all(self, node: Node) -> tuple[Brush, ...]:
         """The list of brushes, in painter's order."""
@@ -279,21 +286,23 @@ class _BrushReader:
     def _brush(self, numbered: tuple[int, Node]) -> Brush:
         count, node = numbered
         called = brush_name(node) or str(count)
-        start = self.start
+        start, tracks = self.start, TrackReader(self.frames)
+        keyed = tracks.keyed
         with Section(node, f"brush {shown(called, quote=False)}") as keys:
             keys.refuse("lora", NO_BRUSH_LORA, BRUSH_LORA_HINT)
             return Brush(
                 number=count,
                 name=keys.get("name", one_line, None),
-                prompt=keys.need("prompt", self.wording.prompt, ""),
+                prompt=keys.need("prompt", keyed("prompt", self.wording.prompt), ""),
                 mask=keys.need("mask", self.mask, ()),
-                negative=keys.get("negative", text, start.negative),
-                alpha=keys.get("alpha", _SHARE, start.alpha),
-                blur_px=keys.get("blur", _BLUR, start.blur_px),
-                strength=keys.get("strength", _SHARE, start.strength),
-                repaint=keys.get("repaint", _SHARE, start.repaint),
-                seed=keys.get("seed", seed, None),
-                enabled=keys.get("enabled", flag, True),
+                negative=keys.get("negative", keyed("negative", text), start.negative),
+                alpha=keys.get("alpha", keyed("alpha", _SHARE), start.alpha),
+                blur_px=keys.get("blur", keyed("blur", _BLUR), start.blur_px),
+                strength=keys.get("strength", keyed("strength", _SHARE), start.strength),
+                repaint=keys.get("repaint", keyed("repaint", _SHARE), start.repaint),
+                seed=keys.get("seed", keyed("seed", seed), None),
+                enabled=keys.get("enabled", keyed("enabled", flag), True),
+                tracks=tracks.found,
             )
 
 

@@ -10,16 +10,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
 from smd_cli.errors import KeyPath, Place, Problem
 from smd_cli.models.ref import ModelRef
 from smd_cli.scene.text.streams import folder_of
+from smd_cli.scene.track import Track
 
 if TYPE_CHECKING:
     from smd_cli.scene.named import NamedFile
     from smd_cli.scene.overrides import Override
     from smd_cli.scene.text.nodes import Node
+
+T = TypeVar("T")
 
 MaskType = Literal["discrete", "continuous", "semi-continuous"]
 Method = Literal["stream", "multidiffusion"]
@@ -105,12 +108,21 @@ MaskPart = ImageMask | RectMask | EllipseMask | PolygonMask
 
 
 @dataclass(frozen=True)
+class Fade(Generic[T]):
+    """Where a prompt or a seed is on its way to another, `to`: `share` of it, between 0 and 1."""
+
+    to: T
+    share: float
+
+
+@dataclass(frozen=True)
 class Brush:
     """A semantic brush: a prompt with a mask (the union of its parts).
 
     `prompt` and `negative` are complete (prefix, suffix and defaults joined). `number` counts from
     1 in painter's order; `seed` None uses the scene's noise. `repaint` 1 paints anew; less starts
-    from what lies under the brush, 0 keeps that.
+    from what lies under the brush, 0 keeps that. `tracks`: what changes from frame to frame, until
+    `motion.scene_at` has put one frame's values in their place; those between two keys fade.
     """
 
     number: int
@@ -124,6 +136,10 @@ class Brush:
     seed: int | None = None
     enabled: bool = True
     repaint: float = 1.0
+    tracks: tuple[Track, ...] = ()
+    prompt_fade: Fade[str] | None = None
+    negative_fade: Fade[str] | None = None
+    seed_fade: Fade[int] | None = None
 
     @property
     def label(self) -> str:
@@ -138,7 +154,7 @@ class Background:
     `fit` says how a picture of another aspect ratio meets the canvas; None takes none. `repaint`:
     how much of the picture the prompt paints anew, 0 (none) to 1 (all). `captioner`: the model that
     is asked for the prompt, None where it is written; `caption`: what it says, None until it is
-    asked.
+    asked. `tracks` and what fades: as of a brush.
     """
 
     prompt: str | None = None
@@ -150,6 +166,9 @@ class Background:
     repaint: float = 0.0
     captioner: ModelRef | None = None
     caption: str | None = None
+    tracks: tuple[Track, ...] = ()
+    prompt_fade: Fade[str] | None = None
+    negative_fade: Fade[str] | None = None
 
     @property
     def wants_caption(self) -> bool:
@@ -278,6 +297,15 @@ class Scene:
     def active(self) -> tuple[Brush, ...]:
         """The brushes that are not muted."""
         return tuple(b for b in self.brushes if b.enabled)
+
+    @property
+    def moves(self) -> bool:
+        """Whether anything changes from frame to frame, besides the noise."""
+        return bool(self.background.tracks) or any(brush.tracks for brush in self.brushes)
+
+    def counted(self, frame: int) -> int:
+        """Which of its own frames one of an endless stream is: of several they go round."""
+        return frame % self.frames if self.frames > 1 else frame
 
     @property
     def pictures(self) -> Mapping[Path, str]:

@@ -31,6 +31,7 @@ from smd_cli.watch.tell import Teller
 from smd_cli.watch.watcher import Watcher
 from smd_cli.watch.watchful import watchful
 from smd_cli.work.job import Job, picture_text
+from smd_cli.work.motion import FramePlans
 from smd_cli.work.render import ModelHolder, memory_sentence
 from smd_cli.work.request import Request
 
@@ -66,13 +67,13 @@ class Studio:
         """Whether there is a model in memory."""
         return self._models.loaded
 
-    def plan(self, job: Job) -> tuple[Plan, Backbone]:
-        """The plan of a job, and the model that it was compiled for. Raises SmdError."""
+    def plans(self, job: Job) -> tuple[FramePlans, Backbone]:
+        """The plans of a job's frames, and the model that they are for. Raises SmdError."""
         scene, painted = job.scene_file.scene, job.painted
         with memory_sentence(job):
             planner = self._models.planner(scene.model)
-            plan = planner.plan(scene, painted.brushes, painted.size, painted.picture)
-        return plan, planner.backbone
+            plans = FramePlans(planner, scene, painted)
+        return plans, planner.backbone
 
     def machine_text(self, backbone: Backbone) -> dict[str, str]:
         """The text chunk that tells where pictures are painted, if not as usual."""
@@ -178,15 +179,18 @@ class Session:
         count = 1 if again else version.job.scene_file.scene.frames
         first = self._next_frame if again else 0
         with self._teller.preparing(version.job.scene_file.scene.model.name):
-            plan, backbone = self._studio.plan(version.job)
+            plans, backbone = self._studio.plans(version.job)
 
-        def latest(_: int) -> Plan:
+        def look() -> None:
             self._attend()
             if self._follower.version is not version:
                 raise OvertakenError
-            return plan
 
-        network = watchful(backbone, lambda: latest(first))
+        def latest(frame: int) -> Plan:
+            look()
+            return plans(frame)
+
+        network = watchful(backbone, look)
         frames = single(latest, network, count, first=first, previews=self._options.previews)
         targets = [t for t in version.job.targets if not (again and t.is_movie)]
         with _opened(version, targets) as outputs:
@@ -203,9 +207,9 @@ class Session:
         with self._teller.preparing(version.job.scene_file.scene.model.name):
             plans = _Plans(self._follower, self._studio, self._teller, version)
 
-        def latest(_: int) -> Plan:
+        def latest(frame: int) -> Plan:
             self._attend()
-            return plans.newest()
+            return plans.newest()(frame)
 
         def look() -> None:
             self._attend()
@@ -292,13 +296,13 @@ def _order(frame: Frame) -> str:
 
 
 class _Plans:
-    """The plan of an endless run, and the version that it was compiled from."""
+    """The plans of an endless run, and the version that they were compiled from."""
 
     def __init__(
         self, follower: Follower, studio: Studio, teller: Teller, version: Version
     ) -> None:
         self._follower, self._studio, self._teller = follower, studio, teller
-        self._plan, self.backbone = studio.plan(version.job)
+        self._plans, self.backbone = studio.plans(version.job)
         self._tried = self.version = version
 
     @property
@@ -306,24 +310,24 @@ class _Plans:
         """Whether there is a version that no plan was tried for."""
         return self._follower.version not in (None, self._tried)
 
-    def newest(self) -> Plan:
-        """The plan of the newest version; the old one where that cannot be compiled.
+    def newest(self) -> FramePlans:
+        """The plans of the newest version; the old ones where that cannot be compiled.
 
         Raises OvertakenError where the newest has another model.
         """
         version = self._follower.version
         if version is None or not self.behind:
-            return self._plan
+            return self._plans
         if version.job.scene_file.scene.model != self.version.job.scene_file.scene.model:
             raise OvertakenError
         self._tried = version
         try:
-            self._plan, _ = self._studio.plan(version.job)
+            self._plans, _ = self._studio.plans(version.job)
         except SmdError as wrong:
             self._teller.trouble(wrong)
         else:
             self.version = version
-        return self._plan
+        return self._plans
 
 
 def _opened(version: Version, targets: Sequence[Target]) -> AbstractContextManager[Outputs]:

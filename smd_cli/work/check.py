@@ -27,6 +27,7 @@ from smd_cli.work.advice.fit import fit_warnings
 from smd_cli.work.advice.idle import idle_keys
 from smd_cli.work.advice.layers import Box, Layer, Layers, box_of, see_layers
 from smd_cli.work.advice.masks import mask_warnings
+from smd_cli.work.advice.motion import motion_warnings, timelines
 from smd_cli.work.advice.prompts import prompt_warnings
 
 # Where a scene says which timesteps its slots have.
@@ -59,7 +60,8 @@ class Report:
     """A checked scene. `as_sd15`: the model is not on disk, and what SD 1.5 is like stands in;
     `part`: what of a large picture is generated, None where it is the whole canvas; `repainted`: in
     how many slots its picture is painted anew, None where none is; `doubtful`: some of the warnings
-    are about masks, which `smd masks` shows.
+    are about masks, which `smd masks` shows; `motion`: what changes from one frame to the next, a
+    line for each brush. All else is as the first frame has it.
     """
 
     file: str
@@ -76,6 +78,7 @@ class Report:
     warnings: tuple[Problem, ...]
     part: Crop | None = None
     doubtful: bool = False
+    motion: tuple[str, ...] = ()
 
     def lines(self) -> tuple[str, ...]:
         """The report as plain text with aligned columns, one string a line, nothing wrapped."""
@@ -91,7 +94,8 @@ class Report:
         rows = [titles, *(self._row(brush) for brush in self.brushes), last]
         muted = [f"  muted: {', '.join(printable(label) for label in self.muted)}"]
         part = [] if self.part is None else [f"  {_part(self.part)}"]
-        return (head, *part, *_aligned(rows), *(muted if self.muted else []))
+        motion = [f"  {line}" for line in self.motion]
+        return (head, *part, *_aligned(rows), *motion, *(muted if self.muted else []))
 
     def _row(self, brush: BrushReport) -> tuple[str, ...]:
         box = "{2}x{3} at {0},{1}".format(*brush.box) if brush.box else "-"
@@ -115,6 +119,7 @@ class Report:
             "repainted": self.repainted,
             "uncovered": self.uncovered,
             "part": asdict(self.part) if self.part else None,
+            "motion": list(self.motion),
             "warnings": [
                 {**asdict(w.place), "severity": w.severity, "message": w.message, "hint": w.hint}
                 for w in self.warnings
@@ -160,6 +165,7 @@ def check_scene(
         warnings=warnings_of(scene_file, seen, table, layers, defaults, crop.scale),
         part=None if crop == Crop.whole(painted.size) else crop,
         doubtful=any(mask_warnings(scene_file, seen, layers.layers, table, defaults.factor)),
+        motion=timelines(scene),
     )
 
 
@@ -267,6 +273,7 @@ def warnings_of(
         *prompt_warnings(scene_file, defaults),
         *fit_warnings(scene_file, painted.size, table, defaults, layers.layers, scale),
         *mask_warnings(scene_file, painted, layers.layers, table, defaults.factor),
+        *motion_warnings(scene_file),
     ]
     unique = dict.fromkeys(replace(problem, severity="warning") for problem in found)
     return tuple(sorted(unique, key=_rank))

@@ -28,6 +28,7 @@ from smd_cli.report.reporter import Reporter, Summary
 from smd_cli.scene.paint.photo import Photo
 from smd_cli.work.captions import captioned, keep_caption, with_kept_caption
 from smd_cli.work.job import Job, announce, picture_text, seed_note, with_scene
+from smd_cli.work.motion import FramePlans
 from smd_cli.work.request import ALL, AUTO, Machine, Order
 
 if TYPE_CHECKING:
@@ -164,13 +165,14 @@ def _render(
             job.targets, size=painted.size, output=scene.output, clobber=clobber
         ) as outputs,
     ):
-        plan = planner.plan(scene, painted.brushes, painted.size, painted.picture)
-        schedule = _schedule(plan, backbone, order, scene.frames)
-        reporter.detail(f"{job.title}: schedule {schedule}, {_cells_a_slot(plan)} cells a slot")
+        plans = FramePlans(planner, scene, painted)
+        schedule = _schedule(plans.first, backbone, order, scene.frames)
+        cells = _cells_a_slot(plans.first)
+        reporter.detail(f"{job.title}: schedule {schedule}, {cells} cells a slot")
         delivery = _Delivery(job, count, outputs, reporter)
         alone = count == 1 or may_wait(job.targets)
         with nullcontext(_at_once) if alone else behind() as do:
-            for frame in _frames(plan, backbone, schedule, order, scene.frames):
+            for frame in _frames(plans, backbone, schedule, order, scene.frames):
                 photo = begin_picture(frame, backbone)
                 text = picture_text(job, frame.index, schedule) | told
                 do(partial(delivery.take, frame.index, photo, text))
@@ -223,17 +225,17 @@ def _schedule(plan: Plan, backbone: Backbone, order: Order, frames: int) -> str:
 
 
 def _frames(
-    plan: Plan, backbone: Backbone, schedule: str, order: Order, frames: int
+    plans: FramePlans, backbone: Backbone, schedule: str, order: Order, frames: int
 ) -> Iterator[Frame]:
     """The frames that are asked for; one alone is the same as among all, to the last bit."""
     run = single if schedule == "single" else stream
     if order.frame is None:
-        yield from run(lambda _: plan, backbone, frames)
+        yield from run(plans, backbone, frames)
         return
     whole = order.first is None and order.frame < frames
-    begin = max(order.first or 0, order.frame - plan.table.slots)  # the pipe is full by then
+    begin = max(order.first or 0, order.frame - plans.first.table.slots)  # the pipe is full by then
     begin = order.frame if run is single else begin
-    for frame in run(lambda _: plan, backbone, frames - begin if whole else None, first=begin):
+    for frame in run(plans, backbone, frames - begin if whole else None, first=begin):
         if frame.index == order.frame:
             yield frame
             return

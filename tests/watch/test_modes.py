@@ -21,7 +21,6 @@ from smd_cli.backbone.families.sd import StableDiffusion
 from smd_cli.engine import flight, stream
 from smd_cli.engine.contract import Backbone, Rows
 from smd_cli.engine.flight import Flight
-from smd_cli.engine.plan import Plan
 from smd_cli.errors import UsageError
 from smd_cli.scene.overrides import parse_override
 from smd_cli.scene.types import Background
@@ -30,6 +29,7 @@ from smd_cli.watch.live import Studio, WatchOptions
 from smd_cli.watch.sources import SceneReader
 from smd_cli.watch.tell import background_lines
 from smd_cli.work.job import Job
+from smd_cli.work.motion import FramePlans
 from smd_cli.work.request import Request
 
 from .follow import Following, disc, save, text_of
@@ -98,7 +98,7 @@ def test_an_edit_shows_in_the_next_frame_of_the_stream(smd: Smd) -> None:
 def test_an_edit_does_not_wait_for_the_end_of_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a step of nine calls the first one takes long enough for somebody to save a mask."""
     told: list[str] = []
-    advance, predict, plan = flight.advance, StableDiffusion.predict, Studio.plan
+    advance, predict, plans = flight.advance, StableDiffusion.predict, Studio.plans
 
     def step(backbone: Backbone, flights: Sequence[Flight]) -> list[Flight]:
         told.append("begin")
@@ -114,14 +114,14 @@ def test_an_edit_does_not_wait_for_the_end_of_a_step(monkeypatch: pytest.MonkeyP
             time.sleep(0.5)
         return predict(model, rows)
 
-    def planned(studio: Studio, job: Job) -> tuple[Plan, Backbone]:
+    def planned(studio: Studio, job: Job) -> tuple[FramePlans, Backbone]:
         told.append("plan")
-        return plan(studio, job)
+        return plans(studio, job)
 
     monkeypatch.setattr(flight, "MOST_CELLS", 1)
     monkeypatch.setattr(stream, "advance", step)
     monkeypatch.setattr(StableDiffusion, "predict", call)
-    monkeypatch.setattr(Studio, "plan", planned)
+    monkeypatch.setattr(Studio, "plans", planned)
     with Following(ENDLESS) as live:
         live.fresh(2)
     assert told[told.index("saved") + 1] == "plan"

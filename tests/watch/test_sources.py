@@ -223,11 +223,11 @@ def test_the_plan_takes_the_masks_that_were_checked(forest: Request, done: list[
 
     job = read()
     with noted(done) as planned:
-        plan, _ = studio.plan(job)
+        plans, _ = studio.plans(job)
     assert "soften" not in planned
-    alone, _ = Studio(ModelHolder(Machine("cpu"), Reporter(quiet=True))).plan(job)
-    assert (plan.weights.dense() == alone.weights.dense()).all()
+    alone, _ = Studio(ModelHolder(Machine("cpu"), Reporter(quiet=True))).plans(job)
+    assert (plans.first.weights.dense() == alone.first.weights.dense()).all()
     draw("fox.png", 1)
     with noted(done) as edited:
-        studio.plan(read())
+        studio.plans(read())
     assert edited.count("soften") == 1

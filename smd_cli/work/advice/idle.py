@@ -154,7 +154,8 @@ def _idle_seeds(scene_file: SceneFile, layers: Sequence[Layer]) -> Iterator[Prob
     scene = scene_file.scene
     for layer in layers:
         place = scene_file.place("brushes", layer.brush.number - 1, "seed")
-        if layer.brush.seed == scene.seed:
+        changes = any(track.key == "seed" for track in layer.brush.tracks)
+        if layer.brush.seed == scene.seed and not changes:
             message = f"seed has no effect: the scene's own is {scene.seed} as well"
             yield Problem(place, message, "another number re-rolls this brush alone")
         elif layer.brush.seed is not None and 0 < layer.peak < _REDRAWN_FROM:
@@ -191,7 +192,7 @@ def _idle_motion(scene_file: SceneFile) -> Iterator[Problem]:
     """
     scene = scene_file.scene
     noise = ("sampler", "noise")
-    if scene.frames > 1 and scene.sampler.noise == "fixed":
+    if scene.frames > 1 and scene.sampler.noise == "fixed" and not scene.moves:
         message = f"with fixed noise all {scene.frames} frames are the same picture"
         yield Problem(scene_file.place(*noise), message, "noise: walk moves them along a path")
     if scene.frames > 1 or _by_option(scene_file, ("frames",)):

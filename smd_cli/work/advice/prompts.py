@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from smd_cli.errors import KeyPath, Problem
 from smd_cli.models.facts import ModelDefaults
+from smd_cli.scene.motion import tracks_of
 from smd_cli.scene.paint.pictures import quote
 from smd_cli.scene.types import Scene, SceneFile
 from smd_cli.units import shortened
@@ -30,6 +31,8 @@ def prompt_warnings(scene_file: SceneFile, defaults: ModelDefaults) -> Iterator[
     ]
     if scene.background.prompt is not None and not scene.background.wants_caption:
         prompts.append((("background", "prompt"), scene.background.prompt))
+    for at, track in tracks_of(scene):
+        prompts += [(at, value) for value in track.values[1:] if track.key == "prompt"]
     for path, prompt in prompts:
         own = prompt[len(scene.prefix) : len(prompt) - len(scene.suffix)]
         told = [*_file_as_words(scene_file, path, own.strip())]

@@ -1,0 +1,55 @@
+"""What changes from frame to frame, in a line for each brush; and keys that no frame reaches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from smd_cli.errors import KeyPath, Problem
+from smd_cli.scene.motion import tracks_of
+from smd_cli.scene.track import Track
+from smd_cli.scene.types import Scene, SceneFile
+from smd_cli.units import counted, printable, shortened
+
+
+def timelines(scene: Scene) -> tuple[str, ...]:
+    """``fox changes: strength 0.8 at 0, 1 at 24``: a line for every brush that does."""
+    tracks: dict[str, list[Track]] = {}
+    for path, track in tracks_of(scene):
+        tracks.setdefault(_owner(scene, path), []).append(track)
+    return tuple(f"{who} changes: {'; '.join(map(_told, own))}" for who, own in tracks.items())
+
+
+def _owner(scene: Scene, path: KeyPath) -> str:
+    """What the user calls the thing that has the key of a path."""
+    if path[0] == "background":
+        return "background"
+    return printable(scene.brushes[int(path[1])].label)
+
+
+def _told(track: Track) -> str:
+    keys = (
+        f"{_value(value)} at {frame:g}"
+        for frame, value in zip(track.frames, track.values, strict=True)
+    )
+    eased = "" if track.ease == "linear" else f" ({track.ease})"
+    return f"{track.key} {', '.join(keys)}{eased}"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"“{shortened(value)}”" if isinstance(value, str) else f"{value:.10g}"
+
+
+def motion_warnings(scene_file: SceneFile) -> Iterator[Problem]:
+    """Keys past the last frame, which the scene is only on its way to."""
+    last = scene_file.scene.frames - 1
+    for path, track in tracks_of(scene_file.scene):
+        late = next((frame for frame in track.frames if frame > last), None)
+        if late is None:
+            continue
+        frames = counted(scene_file.scene.frames, "frame")
+        message = f"{track.key} has a key at frame {late:g}, and the scene has {frames}"
+        hint = f"frames: {int(track.frames[-1]) + 1} reaches it; frames count from 0"
+        yield Problem(scene_file.place(*path, f"{late:g}"), message, hint)

@@ -1,0 +1,209 @@
+"""Scenes that change from frame to frame: from their text to their pictures."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import TINY, Smd
+
+from smd_cli.engine.contract import Backbone
+from smd_cli.engine.noise import gaussian
+from smd_cli.engine.planner import Planner
+from smd_cli.errors import SceneError
+from smd_cli.scene.files import read_pictures
+from smd_cli.scene.motion import scene_at
+from smd_cli.scene.parse import load_scene
+from smd_cli.scene.text.source import Source
+from smd_cli.scene.types import Fade, SceneFile
+from smd_cli.work.motion import FramePlans
+
+HEAD = "model: tiny\nsize: 64x64\nframes: 6\nsampler: {steps: 3}\n"
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("tiny").symlink_to(TINY)
+
+
+def read(text: str) -> SceneFile:
+    return load_scene(Source("s.yaml", "s", Path(), text))
+
+
+def brush(keys: str, frames: int = 11) -> SceneFile:
+    head = f"model: tiny\nframes: {frames}\nbackground: {{prompt: a meadow}}\nbrushes:\n"
+    return read(f"{head}  - {{prompt: a, mask: {{rect: [8, 8, 40, 40]}}, {keys}}}\n")
+
+
+def naive(keys: list[tuple[float, float]], frame: float) -> float:
+    """A number by looking for the two keys around a frame, one after the other."""
+    for (start, a), (end, b) in pairwise(keys):
+        if start <= frame <= end:
+            return a * (end - frame) / (end - start) + b * (frame - start) / (end - start)
+    return keys[0][1] if frame < keys[0][0] else keys[-1][1]
+
+
+def test_numbers_go_straight_from_key_to_key_and_hold_around_them() -> None:
+    scene = brush("alpha: {2: 0.25, 4: 0.75, 9: 0.5}, blur: {0: 3, '50%': 8, '100%': 4}").scene
+    for frame in range(11):
+        now = scene_at(scene, frame).brushes[0]
+        assert now.alpha == pytest.approx(naive([(2, 0.25), (4, 0.75), (9, 0.5)], frame), abs=1e-12)
+        assert now.blur_px == pytest.approx(naive([(0, 3), (5, 8), (10, 4)], frame), abs=1e-12)
+    exact = [scene_at(scene, frame).brushes[0].alpha for frame in (0, 2, 4, 9, 10)]
+    assert exact == [0.25, 0.25, 0.75, 0.5, 0.5]
+
+
+def test_an_eased_track_starts_and_ends_softly() -> None:
+    scene = brush("strength: {0: 0, 8: 1, ease: in-out}").scene
+    values = [scene_at(scene, frame).brushes[0].strength for frame in (0, 2, 4, 6, 8)]
+    assert values == [0, 0.15625, 0.5, 0.84375, 1]
+
+
+def test_prompts_and_seeds_fade_and_switches_switch() -> None:
+    scene = brush("negative: {0: x, 4: y}, seed: {0: 7, 5: 9}, enabled: {0: false, 3: true}").scene
+    assert scene.active == scene.brushes
+    seen = [scene_at(scene, frame) for frame in range(6)]
+    assert [len(one.active) for one in seen] == [0, 0, 0, 1, 1, 1]
+    assert [one.brushes[0].negative for one in seen] == ["x", "x", "x", "x", "y", "y"]
+    fades = [one.brushes[0].negative_fade for one in seen]
+    assert fades == [None, *(Fade("y", share) for share in (0.25, 0.5, 0.75)), None, None]
+    assert [one.brushes[0].seed_fade for one in seen[::5]] == [None, None]
+    assert seen[2].brushes[0].seed_fade == Fade(9, 0.4)
+    assert [seen[0].brushes[0].seed, seen[5].brushes[0].seed] == [7, 9]
+
+
+def test_what_does_not_change_is_the_same_object() -> None:
+    still = brush("alpha: 0.5").scene
+    assert scene_at(still, 3) is still
+    scene = brush("alpha: {0: 1, 4: 0.5}").scene
+    assert scene_at(scene, 3).background is scene.background
+    assert scene_at(scene, 4) == scene_at(scene, 9) != scene_at(scene, 3)
+    assert scene_at(scene, 14) == scene_at(scene, 3), "an endless stream goes round"
+    assert not scene_at(scene, 3).moves
+
+
+@pytest.mark.parametrize(
+    ("keys", "at", "message"),
+    [
+        ("alpha: {3: 1, 2: 0}", "2: 0}", "frame 2 is written after frame 3"),
+        ("alpha: {0: 1, 0%: 0}", "0%: 0", "frame 0 is written after frame 0"),
+        ("alpha: {0: 1, x: 0}", "x: 0", "must be a frame from 0 to 999999"),
+        ("alpha: {0: 1, 4.5: 0}", "4.5: 0", "must be a frame from 0 to 999999"),
+        ("alpha: {0: 1, 101%: 0}", "101%: 0", "or a share of all such as 50%, not '101%'"),
+        ("alpha: {0: 1, 4: 2}", "2}", "alpha at 4 must be a number from 0 to 1, not 2"),
+        ("seed: {0: 1, 4: 2.5}", "2.5}", "seed at 4 must be a whole number"),
+        ("enabled: {0: no}", "no}", "enabled at 0 must be true or false"),
+        ("alpha: {0: 1, ease: out}", "out}", "ease must be one of linear, in-out"),
+        ("alpha: {ease: in-out}", "alpha: {", "alpha has no frames"),
+        ("alpha: {a: 1}", "alpha: {", "alpha must be a number from 0 to 1"),
+    ],
+)
+def test_wrong_keyframes_are_told_at_their_place(keys: str, at: str, message: str) -> None:
+    with pytest.raises(SceneError) as told:
+        brush(keys)
+    [problem] = told.value.problems
+    assert message in problem.message
+    assert problem.place.line == 5
+    assert problem.place.source[problem.place.column - 1 :].startswith(at)
+
+
+def test_check_shows_a_timeline_and_warns_of_keys_past_the_end(smd: Smd) -> None:
+    text = HEAD + "background: {prompt: {0: a meadow, 5: a lake}}\nbrushes:\n"
+    text += "  - {name: fox, prompt: a fox, alpha: {0: 1, 24: 0.5, ease: in-out},\n"
+    text += "     enabled: {0: true, 3: false}, mask: {rect: [8, 8, 40, 40]}}\n"
+    Path("s.yaml").write_text(text, encoding="utf-8")
+    told = smd(["check", "s.yaml"])
+    assert told.code == 0
+    assert "  background changes: prompt “a meadow” at 0, “a lake” at 5\n" in told.out
+    line = "  fox changes: alpha 1 at 0, 0.5 at 24 (in-out); enabled true at 0, false at 3\n"
+    assert line in told.out
+    assert "s.yaml:7:50: warning: alpha has a key at frame 24, and the scene has 6 fr" in told.err
+    assert "hint: frames: 25 reaches it" in told.err
+
+
+def test_prompts_between_keys_are_the_rows_between(tiny: Backbone) -> None:
+    file = brush("prompt: {0: a fox, 10: an owl}".replace("prompt", "negative"))
+    guided = replace(file.scene.sampler.guidance, type="full", scale=3.0)
+    scene = replace(file.scene, sampler=replace(file.scene.sampler, guidance=guided))
+    painted = read_pictures(file)
+    row = FramePlans(Planner(tiny), scene, painted)(3).negative
+    ends = [tiny.encode_prompts([text], 0)["tokens"] for text in ("a fox", "an owl", "")]
+    wanted = ends[0] * 0.7 + ends[1] * 0.3
+    strength = scene.brushes[0].strength
+    assert row
+    torch.testing.assert_close(row[1]["tokens"], ends[2] + (wanted - ends[2]) * strength)
+
+
+def test_seeds_between_keys_are_noise_between(tiny: Backbone) -> None:
+    file = brush("seed: {0: 7, 10: 9}, blur: 0")
+    plans = FramePlans(Planner(tiny), file.scene, read_pictures(file))
+    shape = plans.first.background.shape
+    ends = [gaussian(shape, seed, "start", 5) for seed in (7, 9)]
+    middle = plans(5).start_noise(5)
+    inside = (slice(None), slice(2, 5), slice(2, 5))
+    torch.testing.assert_close(middle[inside], ((ends[0] + ends[1]) / 2**0.5)[inside])
+    for frame, seed in ((0, 7), (10, 9)):
+        own = gaussian(shape, seed, "start", frame)
+        assert torch.equal(plans(frame).start_noise(frame)[inside], own[inside])
+
+
+def test_equal_frames_share_a_plan_and_few_are_kept(tiny: Backbone) -> None:
+    file = brush("alpha: {0: 1, 4: 0.5}", frames=40)
+    plans = FramePlans(Planner(tiny), file.scene, read_pictures(file))
+    assert plans(4) is plans(39)
+    slots = plans.first.table.slots
+    for first in range(20):
+        flying = [plans(frame) for frame in range(first, first + slots)]
+        assert all(plans(first + n) is plan for n, plan in enumerate(flying))
+    assert len(plans._plans) <= slots + 1
+
+
+def keyed_scene(number: int) -> str:
+    """A scene whose keys change by chance."""
+    draw = random.Random(number)
+
+    def track(value: Callable[[], object], key: str) -> str:
+        frames = sorted(draw.sample(range(6), draw.randint(2, 4)))
+        eased = ", ease: in-out" if draw.random() < 0.3 else ""
+        pairs = ", ".join(f"{frame}: {value()}" for frame in frames)
+        return f"    {key}: {{{pairs}{eased}}}\n"
+
+    def words() -> str:
+        return draw.choice(["a fox", "an owl", "a red castle", "trees"])
+
+    def share() -> str:
+        return f"{draw.random():.3f}"
+
+    text = HEAD + "background:\n" + track(words, "prompt") + "brushes:\n"
+    for left in (4, 20):
+        text += f"  - mask: {{rect: [{left}, 8, 40, 40]}}\n" + track(words, "prompt")
+        chosen = draw.sample(["alpha", "strength", "blur", "seed", "repaint", "enabled"], 3)
+        makers: dict[str, Callable[[], object]] = {
+            "blur": lambda: draw.randint(0, 9),
+            "seed": lambda: draw.randint(0, 99),
+            "enabled": lambda: draw.choice(["true", "true", "false"]),
+        }
+        for key in chosen:
+            text += track(makers.get(key, share), key)
+    return text
+
+
+@pytest.mark.parametrize("schedule", ["single", "stream"])
+@pytest.mark.parametrize("number", range(3))
+def test_a_frame_alone_is_that_of_the_film(number: int, schedule: str, smd: Smd) -> None:
+    Path("s.yaml").write_text(keyed_scene(number), encoding="utf-8")
+    film = smd(["render", "s.yaml", "-o", "film-%04d.png", "--schedule", schedule])
+    assert film.code == 0, film.err
+    pictures = [Path(f"film-{frame:04d}.png").read_bytes() for frame in range(6)]
+    assert len(set(pictures)) == 6
+    for frame in (5, 2):
+        options = [f"--frame={frame}", f"--schedule={schedule}"]
+        told = smd(["render", "s.yaml", "-o", "one.png", *options])
+        assert told.code == 0, told.err
+        assert Path("one.png").read_bytes() == pictures[frame]
