@@ -8,9 +8,12 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 from conftest import TINY, Smd
+from PIL import Image
 
 from smd_cli.engine.contract import Backbone
 from smd_cli.engine.noise import gaussian
@@ -18,6 +21,8 @@ from smd_cli.engine.planner import Planner
 from smd_cli.errors import SceneError
 from smd_cli.scene.files import read_pictures
 from smd_cli.scene.motion import scene_at
+from smd_cli.scene.paint.boxes import full_window
+from smd_cli.scene.paint.moving import painted_at
 from smd_cli.scene.parse import load_scene
 from smd_cli.scene.text.source import Source
 from smd_cli.scene.types import Fade, SceneFile
@@ -38,7 +43,8 @@ def read(text: str) -> SceneFile:
 
 def brush(keys: str, frames: int = 11) -> SceneFile:
     head = f"model: tiny\nframes: {frames}\nbackground: {{prompt: a meadow}}\nbrushes:\n"
-    return read(f"{head}  - {{prompt: a, mask: {{rect: [8, 8, 40, 40]}}, {keys}}}\n")
+    mask = "" if "mask: " in keys else "mask: {rect: [8, 8, 40, 40]}, "
+    return read(f"{head}  - {{prompt: a, {mask}{keys}}}\n")
 
 
 def naive(keys: list[tuple[float, float]], frame: float) -> float:
@@ -102,6 +108,15 @@ def test_what_does_not_change_is_the_same_object() -> None:
         ("alpha: {0: 1, ease: out}", "out}", "ease must be one of linear, in-out"),
         ("alpha: {ease: in-out}", "alpha: {", "alpha has no frames"),
         ("alpha: {a: 1}", "alpha: {", "alpha must be a number from 0 to 1"),
+        ("mask: {rect: {0: [0, 0, 9, 9], 4: [0, 0, 9]}}", "[0, 0, 9]}", "rect at 4 must be [x, y"),
+        ("mask: {rect: {0: [0, 0, 9, 9], 4: [0, 0, 0, 9]}}", "[0, 0, 0", "rect at 4 has no area"),
+        ("mask: {rect: {0: [0, 0, 9, 9], 4: [0, 0, 9, 9%]}}", "[0, 0, 9, 9%", "other units than"),
+        ("mask: {rect: [0, 0, 9, 9], move: {0: [0, 0], 4: a}}", "a}", "must be a point [x, y]"),
+        (
+            "mask: {polygon: {0: [[0, 0], [9, 0], [9, 9]], 4: [[0, 0], [9, 0], [9, 9], [0, 9]]}}",
+            "[[0, 0], [9, 0], [9, 9], [0",
+            "polygon at 4 has 4 points, and 3 at the key before",
+        ),
     ],
 )
 def test_wrong_keyframes_are_told_at_their_place(keys: str, at: str, message: str) -> None:
@@ -164,6 +179,68 @@ def test_equal_frames_share_a_plan_and_few_are_kept(tiny: Backbone) -> None:
     assert len(plans._plans) <= slots + 1
 
 
+def paint_at(file: SceneFile, frame: int) -> npt.NDArray[np.uint8]:
+    """The paint (H, W) of the scene's only brush."""
+    [painted] = read_pictures(file).brushes
+    return painted_at(painted, frame).paint.read(full_window(painted.paint.size))
+
+
+def drawn(mask: str) -> npt.NDArray[np.uint8]:
+    """The paint of a mask that does not move."""
+    [painted] = read_pictures(brush(f"mask: {mask}")).brushes
+    return painted.paint.read(full_window(painted.paint.size))
+
+
+def test_shapes_change_and_travel_as_drawn_by_hand() -> None:
+    rect = brush("mask: {rect: {2: [0, 8, 16, 16], 6: [8, 8, 32, 20]}}")
+    for frame, box in ((0, [0, 8, 16, 16]), (3, [2, 8, 20, 17]), (6, [8, 8, 32, 20])):
+        assert np.array_equal(paint_at(rect, frame), drawn(f"{{rect: {box}}}"))
+    walk = brush("mask: {ellipse: [-30, 4, 20, 20], move: {0: [0, 0], 10: [60, 10]}}")
+    assert not paint_at(walk, 0).any()
+    assert np.array_equal(paint_at(walk, 5), drawn("{ellipse: [0, 9, 20, 20]}"))
+    turn = "mask: {polygon: {0: [[0, 0], [9, 0], [9, 9]], 4: [[0, 4], [5, 0], [9, 9]]}}"
+    wanted = drawn("{polygon: [[0, 2], [7, 0], [9, 9]]}")
+    assert np.array_equal(paint_at(brush(turn), 2), wanted)
+
+
+@pytest.mark.parametrize("invert", [False, True])
+def test_an_image_travels_by_whole_pixels(*, invert: bool) -> None:
+    levels = np.random.default_rng(4).integers(0, 256, (64, 64), dtype=np.uint8)
+    Image.fromarray(levels).save("m.png")
+    keys = "{0: [0, 0], 10: [-30, 50]}"
+    mask = f"mask: {{image: m.png, channel: luma, invert: {str(invert).lower()}, move: {keys}}}"
+    file = brush(mask)
+    file = replace(file, scene=replace(file.scene, size=(64, 64)))
+    moved = np.zeros_like(levels)
+    moved[25:, :-15] = levels[:-25, 15:]
+    assert np.array_equal(paint_at(file, 5), 255 - moved if invert else moved)
+    assert np.array_equal(paint_at(file, 0), 255 - levels if invert else levels)
+
+
+@pytest.mark.parametrize("schedule", ["single", "stream"])
+def test_moving_masks_are_those_of_stills(schedule: str, smd: Smd) -> None:
+    levels = np.zeros((64, 64), dtype=np.uint8)
+    levels[20:44, 4:28] = 255
+    Image.fromarray(levels).save("m.png")
+
+    def scene(move: str, rect: str) -> None:
+        text = f"{HEAD}background: {{prompt: a meadow}}\nbrushes:\n"
+        text += f"  - {{prompt: a fox, blur: 2, mask: {{image: m.png, move: {move}}}}}\n"
+        text += f"  - {{prompt: an owl, blur: 2, mask: {{rect: {rect}}}}}\n"
+        Path("s.yaml").write_text(text, encoding="utf-8")
+
+    scene("{0: [0, 0], 4: [32, 8]}", "{0: [0, 0, 20, 20], 5: [40, 0, 20, 20]}")
+    assert smd(["render", "s.yaml", "-o", "film-%d.png", "--schedule", schedule]).code == 0
+    for frame in (0, 2, 5):
+        way = min(frame, 4)
+        scene(f"[{8 * way}, {2 * way}]", f"[{8 * frame}, 0, 20, 20]")
+        one = ["render", "s.yaml", f"--frame={frame}", "--schedule=single", "-o", "one.png"]
+        assert smd(one).code == 0
+        pictures = [Image.open(name).convert("RGB") for name in ("one.png", f"film-{frame}.png")]
+        still, film = (np.asarray(picture).astype(int) for picture in pictures)
+        assert np.abs(still - film).max() <= 1
+
+
 def keyed_scene(number: int) -> str:
     """A scene whose keys change by chance."""
     draw = random.Random(number)
@@ -182,7 +259,8 @@ def keyed_scene(number: int) -> str:
 
     text = HEAD + "background:\n" + track(words, "prompt") + "brushes:\n"
     for left in (4, 20):
-        text += f"  - mask: {{rect: [{left}, 8, 40, 40]}}\n" + track(words, "prompt")
+        move = "{0: [0, 0], 5: [8, -8]}" if number % 2 else "[0, 0]"
+        text += f"  - mask: {{rect: [{left}, 8, 40, 40], move: {move}}}\n" + track(words, "prompt")
         chosen = draw.sample(["alpha", "strength", "blur", "seed", "repaint", "enabled"], 3)
         makers: dict[str, Callable[[], object]] = {
             "blur": lambda: draw.randint(0, 9),

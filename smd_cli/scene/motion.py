@@ -11,9 +11,11 @@ from typing import Any, TypeVar
 
 from smd_cli.errors import KeyPath
 from smd_cli.scene.track import Track
-from smd_cli.scene.types import Background, Brush, Fade, Scene
+from smd_cli.scene.types import Background, Brush, Fade, Length, MaskPart, Scene
 
-Moving = TypeVar("Moving", Brush, Background)
+Moving = TypeVar("Moving", Brush, Background, MaskPart)
+
+_BOX = ("x", "y", "width", "height")
 
 
 def scene_at(scene: Scene, frame: int) -> Scene:
@@ -21,12 +23,20 @@ def scene_at(scene: Scene, frame: int) -> Scene:
     if not scene.moves:
         return scene
     own = scene.counted(frame)
-    brushes = tuple(at_frame(brush, own) for brush in scene.brushes)
+    brushes = tuple(brush_at(brush, own) for brush in scene.brushes)
     return replace(scene, background=at_frame(scene.background, own), brushes=brushes)
 
 
+def brush_at(brush: Brush, frame: int) -> Brush:
+    """A brush and its mask at a frame of its scene."""
+    if not brush.moves:
+        return brush
+    mask = tuple(at_frame(part, frame) for part in brush.mask)
+    return replace(at_frame(brush, frame), mask=mask)
+
+
 def at_frame(thing: Moving, frame: int) -> Moving:
-    """A brush or a background at a frame of its scene."""
+    """What has tracks of its own at a frame of its scene."""
     if not thing.tracks:
         return thing
     changes: dict[str, Any] = {"tracks": ()}
@@ -39,14 +49,26 @@ def _changes(track: Track, frame: int) -> dict[str, Any]:
     """The fields that a track sets at a frame."""
     before, after, share = track.around(frame)
     if isinstance(before, bool) or share == 0:
-        return {track.field: before}
+        return _fields(track, before)
     if isinstance(before, str | int):
         fade = None if before == after else Fade(after, share)
         return {track.field: before, f"{track.field}_fade": fade}
-    return {track.field: _between(before, after, share)}
+    return _fields(track, _between(before, after, share))
 
 
-def _between(before: float, after: float, share: float) -> float:
+def _fields(track: Track, value: Any) -> dict[str, Any]:
+    """What a value of a track is called where it stands."""
+    if track.key in ("rect", "ellipse"):
+        return dict(zip(_BOX, value, strict=True))
+    return {"points" if track.key == "polygon" else track.field: value}
+
+
+def _between(before: Any, after: Any, share: float) -> Any:
+    """Numbers, lengths of one unit, and tuples of such, by linear interpolation."""
+    if isinstance(before, tuple):
+        return tuple(_between(*pair, share) for pair in zip(before, after, strict=True))
+    if isinstance(before, Length):
+        return Length(_between(before.value, after.value, share), before.unit)
     return before + (after - before) * share
 
 
@@ -55,5 +77,10 @@ def tracks_of(scene: Scene) -> Iterator[tuple[KeyPath, Track]]:
     for track in scene.background.tracks:
         yield ("background", track.key), track
     for brush in scene.brushes:
+        own: KeyPath = ("brushes", brush.number - 1)
         for track in brush.tracks:
-            yield ("brushes", brush.number - 1, track.key), track
+            yield (*own, track.key), track
+        for number, part in enumerate(brush.mask):
+            at = ("mask",) if len(brush.mask) == 1 else ("mask", number)
+            for track in part.tracks:
+                yield (*own, *at, track.key), track

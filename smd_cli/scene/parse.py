@@ -160,7 +160,7 @@ def _scene(root: Node, folder: Path) -> Scene:
         start = _Defaults(blur_px=blur_px)
         start = keys.get("defaults", lambda node: _defaults(node, start), start)
         frames = keys.get("frames", integer(1, MAX_FRAMES), 1)
-        brush = _BrushReader(start, wording, MaskReader(folder, canvas), frames)
+        brush = _BrushReader(start, wording, MaskReader(folder, canvas, frames), frames)
         drawn = keys.get("seed", seed_or_random, 0)
         background = keys.get(
             "background",

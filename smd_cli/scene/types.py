@@ -63,7 +63,8 @@ class ImageMask:
 
     `written` is the path as the scene has it. `channel` None takes the stated rule (alpha where
     it varies, else luma); `fit` None accepts only the canvas' aspect ratio. `at` places the image
-    unscaled, its top left corner there.
+    unscaled, its top left corner there. `move`: how far right and down from there, or from where it
+    lies otherwise; `tracks` as of a brush, for shapes too.
     """
 
     path: Path
@@ -72,6 +73,8 @@ class ImageMask:
     invert: bool = False
     fit: Fit | None = None
     at: Point | None = None
+    move: Point | None = None
+    tracks: tuple[Track, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,8 @@ class RectMask:
     width: Length
     height: Length
     invert: bool = False
+    move: Point | None = None
+    tracks: tuple[Track, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -94,6 +99,8 @@ class EllipseMask:
     width: Length
     height: Length
     invert: bool = False
+    move: Point | None = None
+    tracks: tuple[Track, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -102,6 +109,8 @@ class PolygonMask:
 
     points: tuple[Point, ...]
     invert: bool = False
+    move: Point | None = None
+    tracks: tuple[Track, ...] = ()
 
 
 MaskPart = ImageMask | RectMask | EllipseMask | PolygonMask
@@ -145,6 +154,11 @@ class Brush:
     def label(self) -> str:
         """The name, or ``brush 2`` where there is none."""
         return self.name or f"brush {self.number}"
+
+    @property
+    def moves(self) -> bool:
+        """Whether anything about it changes from frame to frame."""
+        return bool(self.tracks) or any(part.tracks for part in self.mask)
 
 
 @dataclass(frozen=True)
@@ -301,7 +315,7 @@ class Scene:
     @property
     def moves(self) -> bool:
         """Whether anything changes from frame to frame, besides the noise."""
-        return bool(self.background.tracks) or any(brush.tracks for brush in self.brushes)
+        return bool(self.background.tracks) or any(brush.moves for brush in self.brushes)
 
     def counted(self, frame: int) -> int:
         """Which of its own frames one of an endless stream is: of several they go round."""

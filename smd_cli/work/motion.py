@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from smd_cli.engine.plan import Plan
 from smd_cli.engine.planner import Planner
-from smd_cli.scene.motion import at_frame, scene_at
-from smd_cli.scene.paint.painted import Painted, PaintedScene
+from smd_cli.scene.motion import scene_at
+from smd_cli.scene.paint.moving import painted_at
+from smd_cli.scene.paint.painted import PaintedScene
 from smd_cli.scene.types import Scene
 
 
@@ -36,11 +35,7 @@ class FramePlans:
 
     def _plan(self, scene: Scene, frame: int) -> Plan:
         canvas = self._painted
-        brushes = [painted_at(one, self._scene, frame) for one in canvas.brushes]
+        own = self._scene.counted(frame)
+        brushes = [painted_at(one, own) for one in canvas.brushes]
         active = [one for one in brushes if one.brush.enabled]
         return self._planner.plan(scene, active, canvas.size, canvas.picture)
-
-
-def painted_at(painted: Painted, scene: Scene, frame: int) -> Painted:
-    """A brush's paint at a frame of its scene."""
-    return replace(painted, brush=at_frame(painted.brush, scene.counted(frame)))

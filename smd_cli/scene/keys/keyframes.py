@@ -39,13 +39,16 @@ class TrackReader:
         """The tracks so far, in the order in which they were read."""
         return tuple(self._found)
 
-    def keyed(self, key: str, read: Reader[T]) -> Reader[T]:
-        """A reader of one value, or of a track of such: that gives what stands for the track."""
+    def keyed(self, key: str, read: Reader[T], at_key: Reader[T] | None = None) -> Reader[T]:
+        """A reader of one value, or of a track of such: that gives what stands for the track.
+
+        `at_key` reads the values of a track, where those may be what one alone may not.
+        """
 
         def read_keyed(node: Node) -> T:
-            if not _is_track(node):
+            if not is_track(node):
                 return read(node)
-            track = self._track(key, node, read)
+            track = self._track(key, node, at_key or read)
             self._found.append(track)
             rest: T = track.rest
             return rest
@@ -60,9 +63,12 @@ class TrackReader:
             if not keys:
                 raise wrong(node, f"{node.label} has no frames", "as in {0: …, 24: …}")
             frames = notes.each(keys, self._frame)
-            values = notes.each([_called(node, child) for child in keys], read)
+            named = [_called(node, child) for child in keys]
+            values = notes.each(named, read)
             if len(frames) == len(keys):
                 notes.each(zip(pairwise(frames), keys[1:], strict=True), _ascending)
+            if len(values) == len(keys):
+                notes.each(zip(pairwise(values), named[1:], strict=True), _alike)
         return Track(key, frames, values, ease)
 
     def _frame(self, child: Node) -> float:
@@ -77,7 +83,7 @@ class TrackReader:
         raise wrong(replace(child, place=child.key), message, "ease: is the only other key here")
 
 
-def _is_track(node: Node) -> bool:
+def is_track(node: Node) -> bool:
     """Whether a mapping has frames as its keys, one at least."""
     if not isinstance(node.value, Mapping):
         return False
@@ -96,3 +102,21 @@ def _ascending(found: tuple[tuple[float, float], Node]) -> None:
         message = f"frame {frame:g} is written after frame {before:g}"
         hint = "frames ascend; a share counts to the last frame of the scene"
         raise wrong(replace(child, place=child.key), message, hint)
+
+
+def _alike(found: tuple[tuple[object, object], Node]) -> None:
+    """Refuse a value from which no way leads to the one before: other units, or more points."""
+    (before, value), child = found
+    if not isinstance(before, tuple) or not isinstance(value, tuple):
+        return
+    if len(before) != len(value):
+        message = f"{child.label} has {len(value)} points, and {len(before)} at the key before"
+        raise wrong(child, message, "each of its points goes to the same one of the next key")
+    if _units(before) != _units(value):
+        message = f"{child.label} has other units than at the key before"
+        raise wrong(child, message, "write each number at all keys in px, or at all in percent")
+
+
+def _units(value: object) -> object:
+    """The units of a length, or of all in a tuple."""
+    return tuple(map(_units, value)) if isinstance(value, tuple) else getattr(value, "unit", "")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
 from smd_cli.scene.keys.fields import file_path, flag, length, listed, one_of, point
+from smd_cli.scene.keys.keyframes import TrackReader
 from smd_cli.scene.keys.schema import short_form
 from smd_cli.scene.keys.sections import Notes, Section, reject, wrong
 from smd_cli.scene.text.nodes import Node
@@ -32,10 +33,14 @@ _KINDS = ("image", "rect", "ellipse", "polygon")
 
 @dataclass(frozen=True)
 class MaskReader:
-    """Reads masks: paths start from `folder`; shapes must touch the canvas if its size is known."""
+    """Reads masks: paths start from `folder`; shapes must touch the canvas if its size is known.
+
+    One that moves, in a scene of `frames` frames, may come in from outside.
+    """
 
     folder: Path
     canvas: tuple[int, int] | None
+    frames: int = 1
 
     def __call__(self, node: Node) -> tuple[MaskPart, ...]:
         """The union that a `mask:` means."""
@@ -55,14 +60,24 @@ class MaskReader:
             reject(node, f"an image's path or one of {', '.join(_KINDS)}")
         with Section(node, "a mask") as keys:
             kind = keys.need_one_of(_KINDS)
+            tracks = TrackReader(self.frames)
+            move = keys.get("move", tracks.keyed("move", point), None)
             if kind is None or kind == "image":
-                return self._image(keys)
-            invert = keys.get("invert", flag, False)
-            keys.refuse("fit", f"a mask of a {kind} takes no fit", "it is drawn at its place")
-            if kind == "polygon":
-                return PolygonMask(keys.get(kind, self._polygon, ()), invert)
-            shape = RectMask if kind == "rect" else EllipseMask
-            return shape(*keys.get(kind, self._box, (Length(0),) * 4), invert)
+                return replace(self._image(keys), move=move, tracks=tracks.found)
+            free = replace(self, canvas=None)
+            shape = (self if move is None else free)._shape(keys, kind, tracks, free)
+            return replace(shape, move=move, tracks=tracks.found)
+
+    def _shape(self, keys: Section, kind: str, tracks: TrackReader, free: MaskReader) -> MaskPart:
+        """A shape of a kind; its keyframes are read by `free`."""
+        invert = keys.get("invert", flag, False)
+        keys.refuse("fit", f"a mask of a {kind} takes no fit", "it is drawn at its place")
+        if kind == "polygon":
+            polygon = tracks.keyed(kind, self._polygon, free._polygon)
+            return PolygonMask(keys.get(kind, polygon, ()), invert)
+        shape = RectMask if kind == "rect" else EllipseMask
+        box = tracks.keyed(kind, self._box, free._box)
+        return shape(*keys.get(kind, box, (Length(0),) * 4), invert)
 
     def _image(self, keys: Section) -> ImageMask:
         path, written = keys.get("image", lambda node: file_path(node, self.folder), (Path(), ""))

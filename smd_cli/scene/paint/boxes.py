@@ -142,6 +142,26 @@ class Paint:
         box = around((self.window, other.window))
         return painted_by(lambda at: np.maximum(self.read(at), other.read(at)), box, self.size)
 
+    def moved(self, right: int, down: int) -> Paint:
+        """The same so many pixels farther right and down, cut at the canvas."""
+        pairs = zip(self.window, (down, right), reversed(self.size), strict=True)
+        rows, columns = (
+            slice(max(0, own.start + step), min(side, own.stop + step)) for own, step, side in pairs
+        )
+        if rows.start >= rows.stop or columns.start >= columns.stop:
+            return bare(self.size)
+
+        def read(at: Window) -> Levels:
+            above, beside = at
+            return self.read(
+                (
+                    slice(above.start - down, above.stop - down),
+                    slice(beside.start - right, beside.stop - right),
+                )
+            )
+
+        return painted_by(read, (rows, columns), self.size)
+
     @property
     def inverted(self) -> Paint:
         """What is left to full paint, on the whole canvas."""

@@ -19,7 +19,13 @@ from smd_cli.scene.paint.pictures import (
     dimensions,
     quote,
 )
-from smd_cli.scene.paint.shapes import describe_shape, shape_box, touches
+from smd_cli.scene.paint.shapes import (
+    describe_shape,
+    draw_shape,
+    offset_px,
+    shape_box,
+    touches,
+)
 from smd_cli.scene.types import Brush, Channel, ImageMask, MaskPart, SceneFile
 
 __all__ = [
@@ -40,7 +46,8 @@ class Painted:
     """A brush with its paint on the canvas: the union of the mask's parts.
 
     `sources` describes every part: ``masks/fox.png (alpha: opaque = painted)``; `channels` tells by
-    which channel of its image it was read, None for a shape; `warnings` are about its images.
+    which channel of its image it was read, None for a shape; `warnings` are about its images;
+    `parts`: the paint of every part where it is not moved.
     """
 
     brush: Brush
@@ -48,6 +55,7 @@ class Painted:
     sources: tuple[str, ...]
     channels: tuple[Channel | None, ...] = ()
     warnings: tuple[Problem, ...] = ()
+    parts: tuple[Paint, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,6 +142,7 @@ class _Layer:
         self._sources: list[str] = []
         self._channels: list[Channel | None] = []
         self._warnings: list[Problem] = []
+        self._parts: list[Paint] = []
 
     def add(self, part: MaskPart, at: KeyPath) -> None:
         """Paint one part, whose key is `at`. Raises PictureError."""
@@ -141,29 +150,45 @@ class _Layer:
             self._add_image(part, at)
             return
         described, size = describe_shape(part), self._canvas.size
-        if not touches(shape_box(part, size), size):
+        still = part.move is None and not part.tracks
+        if still and not touches(shape_box(part, size), size):
             raise PictureError(f"the {described} lies wholly outside the {dimensions(size)} canvas")
-        self._join(self._source.shape(part, size))
+        self._join(part, self._source.shape(part, size))
         self._sources.append(described + (", inverted" if part.invert else ""))
         self._channels.append(None)
 
     def painted(self, brush: Brush) -> Painted:
         """What has been painted."""
         paint = bare(self._canvas.size) if self._paint is None else self._paint
-        parts = (tuple(self._sources), tuple(self._channels), tuple(self._warnings))
-        return Painted(brush, paint, *parts)
+        told = (tuple(self._sources), tuple(self._channels), tuple(self._warnings))
+        return Painted(brush, paint, *told, tuple(self._parts))
 
-    def _join(self, paint: Paint) -> None:
+    def _join(self, part: MaskPart, rest: Paint) -> None:
+        self._parts.append(rest)
+        paint = paint_of(part, rest) if isinstance(part, ImageMask) else rest
         old = self._paint
         self._paint = paint if old is None else self._source.joined(old, paint)
 
     def _add_image(self, part: ImageMask, at: KeyPath) -> None:
         mask = self._source.mask(part, self._canvas.size, self._slack_px)
-        self._join(mask.paint)
+        self._join(part, mask.paint)
         self._sources.append(_described(part, mask, self._canvas.size))
         self._channels.append(mask.channel)
         notes = (*mask.notes, *_trimmed(part, mask, self._canvas))
         self._warnings += _undecided(self._scene_file, at, part.written, notes)
+
+
+def paint_of(part: MaskPart, rest: Paint) -> Paint:
+    """What a part of a mask paints where it is moved to; `rest` is what an image paints unmoved.
+
+    An image moves by whole pixels.
+    """
+    if not isinstance(part, ImageMask):
+        return draw_shape(part, rest.size)
+    right, down = (round(way) for way in offset_px(part, rest.size))
+    if not (right or down):
+        return rest
+    return rest.inverted.moved(right, down).inverted if part.invert else rest.moved(right, down)
 
 
 def _described(part: ImageMask, mask: MaskImage, size: Size) -> str:

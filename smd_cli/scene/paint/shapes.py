@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from smd_cli.scene.paint.boxes import FULL, Paint, Tile, Window, gathered, stretches, tiles_of
-from smd_cli.scene.types import EllipseMask, Length, PolygonMask, RectMask
+from smd_cli.scene.types import EllipseMask, Length, MaskPart, PolygonMask, RectMask
 
 Floats = npt.NDArray[np.float64]
 Gains = npt.NDArray[np.int32]
@@ -32,8 +32,16 @@ def shape_box(shape: RectMask | EllipseMask | PolygonMask, size: tuple[int, int]
     if isinstance(shape, PolygonMask):
         xs, ys = _corners(shape, size)
         return (float(xs.min()), float(ys.min()), float(xs.max()), float(ys.max()))
-    left, top = shape.x.pixels(size[0]), shape.y.pixels(size[1])
+    right, down = offset_px(shape, size)
+    left, top = shape.x.pixels(size[0]) + right, shape.y.pixels(size[1]) + down
     return (left, top, left + shape.width.pixels(size[0]), top + shape.height.pixels(size[1]))
+
+
+def offset_px(part: MaskPart, size: tuple[int, int]) -> tuple[float, float]:
+    """How far right and down a part is moved on a canvas of (width, height)."""
+    if part.move is None:
+        return 0.0, 0.0
+    return part.move[0].pixels(size[0]), part.move[1].pixels(size[1])
 
 
 def touches(box: Box, size: tuple[int, int]) -> bool:
@@ -71,9 +79,10 @@ def _length(length: Length) -> str:
 
 
 def _corners(shape: PolygonMask, size: tuple[int, int]) -> tuple[Floats, Floats]:
+    right, down = offset_px(shape, size)
     return (
-        np.array([x.pixels(size[0]) for x, _ in shape.points], dtype=np.float64),
-        np.array([y.pixels(size[1]) for _, y in shape.points], dtype=np.float64),
+        np.array([x.pixels(size[0]) + right for x, _ in shape.points], dtype=np.float64),
+        np.array([y.pixels(size[1]) + down for _, y in shape.points], dtype=np.float64),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from smd_cli.errors import KeyPath, Problem
 from smd_cli.scene.motion import tracks_of
 from smd_cli.scene.track import Track
-from smd_cli.scene.types import Scene, SceneFile
+from smd_cli.scene.types import Length, Scene, SceneFile
 from smd_cli.units import counted, printable, shortened
 
 
@@ -39,6 +39,11 @@ def _told(track: Track) -> str:
 def _value(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, Length):
+        return f"{value.value * 100:g}%" if value.unit == "share" else f"{value.value:g}"
+    if isinstance(value, tuple):
+        of_points = isinstance(value[0], tuple)
+        return f"{len(value)} points" if of_points else f"[{', '.join(map(_value, value))}]"
     return f"“{shortened(value)}”" if isinstance(value, str) else f"{value:.10g}"
 
 
