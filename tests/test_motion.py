@@ -280,8 +280,29 @@ def test_a_frame_alone_is_that_of_the_film(number: int, schedule: str, smd: Smd)
     assert film.code == 0, film.err
     pictures = [Path(f"film-{frame:04d}.png").read_bytes() for frame in range(6)]
     assert len(set(pictures)) == 6
+    spanned = smd(
+        ["render", "s.yaml", "-o", "span-%d.png", "--frames=2:4", f"--schedule={schedule}"]
+    )
+    assert spanned.out.split() == ["span-2.png", "span-3.png", "span-4.png"]
+    assert [Path(name).read_bytes() for name in spanned.out.split()] == pictures[2:5]
     for frame in (5, 2):
         options = [f"--frame={frame}", f"--schedule={schedule}"]
         told = smd(["render", "s.yaml", "-o", "one.png", *options])
         assert told.code == 0, told.err
         assert Path("one.png").read_bytes() == pictures[frame]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--frames=4:6"], "--frames 4:6 goes past frame 5, the last"),
+        (["--frames=4:3"], "--frames takes a number, or FIRST:LAST, not '4:3'"),
+        (["--frames=:3"], "--frames takes a number, or FIRST:LAST, not ':3'"),
+        (["--frames=1:3", "--frame=2"], "--frame 2 and --frames 1:3 exclude each other"),
+    ],
+)
+def test_spans_of_frames_that_cannot_be(options: list[str], message: str, smd: Smd) -> None:
+    Path("s.yaml").write_text(keyed_scene(0), encoding="utf-8")
+    told = smd(["render", "s.yaml", *options])
+    assert told.code == 2
+    assert message in told.err

@@ -24,7 +24,6 @@ from smd_cli.cli.options import (
     Dtype,
     Fps,
     Frame,
-    Frames,
     LowMemory,
     Model,
     NoClobber,
@@ -60,7 +59,16 @@ def render(
             ),
         ),
     ] = None,
-    frames: Frames = None,
+    frames: Annotated[
+        str | None,
+        typer.Option(
+            "-n",
+            "--frames",
+            metavar="N|A:B",
+            envvar="SMD_FRAMES",
+            help="How many frames; A:B paints frames A to B of the film, under their own numbers.",
+        ),
+    ] = None,
     frame: Frame = None,
     seed: Seed = None,
     size: Size = None,
@@ -96,10 +104,11 @@ def render(
     with edge(reporter, debug):
         refuse_gone_folder()
         keep_off_the_network(offline)
-        order = Order.of(schedule, frame)
+        span = frames if frames and ":" in frames else None
+        order = Order.of(schedule, frame, span)
         refuse_two_on_stdout(as_json, to_stdout)
         sugar = {
-            "frames": frames,
+            "frames": None if span else frames,
             "seed": seed,
             "size": size,
             "model": model,

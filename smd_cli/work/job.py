@@ -65,8 +65,9 @@ def prepare(request: Request) -> list[Job]:
 
 def _job(file: SceneFile, painted: PaintedScene, request: Request) -> Job:
     scene = file.scene
+    request.order.refuse_past_end(scene.frames)
     alone = request.order.frame
-    count = scene.frames if alone is None else 1
+    count = len(request.order.painted(scene.frames))
     planned = plan_targets(request.outs, scene_name=file.name, seed=scene.seed, frames=count)
     targets = (replace(one, scene_file=file.file, first=alone or 0) for one in planned)
     job = _job_to(file, painted, tuple(targets))

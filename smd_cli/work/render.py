@@ -157,7 +157,7 @@ def _render(
     planner = models.planner(scene.model)
     backbone = planner.backbone
     told = models.told(backbone)
-    count = scene.frames if order.frame is None else 1
+    count = len(order.painted(scene.frames))
     began = time.perf_counter()
     with (
         reporter.rendering(job.title, count),
@@ -227,17 +227,19 @@ def _schedule(plan: Plan, backbone: Backbone, order: Order, frames: int) -> str:
 def _frames(
     plans: FramePlans, backbone: Backbone, schedule: str, order: Order, frames: int
 ) -> Iterator[Frame]:
-    """The frames that are asked for; one alone is the same as among all, to the last bit."""
+    """The frames that are asked for; each is the same as among all, to the last bit."""
     run = single if schedule == "single" else stream
     if order.frame is None:
         yield from run(plans, backbone, frames)
         return
-    whole = order.first is None and order.frame < frames
+    wanted = order.painted(frames)
+    whole = order.first is None and wanted[-1] < frames
     begin = max(order.first or 0, order.frame - plans.first.table.slots)  # the pipe is full by then
     begin = order.frame if run is single else begin
     for frame in run(plans, backbone, frames - begin if whole else None, first=begin):
-        if frame.index == order.frame:
+        if frame.index in wanted:
             yield frame
+        if frame.index == wanted[-1]:
             return
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from smd_cli.errors import Problem, SceneError, UsageError
@@ -37,17 +37,24 @@ class Order:
     """Which frames are painted, and in which order.
 
     `schedule` is auto, single or stream. `frame` is the only one that is painted, of all that a
-    scene has; `first` the one with which the stream began that it is taken from (None: frame 0 of
-    a stream that ends with the scene's last frame).
+    scene has, or the first of several of them, up to `last`; `first` the one with which the stream
+    began that it is taken from (None: frame 0 of a stream that ends with the scene's last frame).
     """
 
     schedule: str = "auto"
     frame: int | None = None
     first: int | None = None
+    last: int | None = None
 
     @classmethod
-    def of(cls, schedule: str, frame: int | None) -> Order:
-        """The order that the options mean; ``stream:5`` is the endless stream from frame 5 on."""
+    def of(cls, schedule: str, frame: int | None, span: str | None = None) -> Order:
+        """The order that the options mean; ``stream:5`` is the endless stream from frame 5 on.
+
+        `span`: ``10:20`` are the frames 10 to 20 of the film.
+        """
+        if span is not None:
+            begin, end = _span(span, frame)
+            return replace(cls.of(schedule, begin), last=end)
         match = re.fullmatch(r"(auto|single|stream)|stream:(\d{1,9})", schedule)
         if match is None:
             raise UsageError(f"--schedule is auto, single or stream, not {schedule!r}")
@@ -56,6 +63,18 @@ class Order:
         if frame is None or frame < int(match[2]):
             raise UsageError(f"--schedule {schedule} has no end", "name one of its frames: --frame")
         return cls("stream", frame, int(match[2]))
+
+    def painted(self, frames: int) -> range:
+        """The numbers of the frames that are painted, of a scene of so many."""
+        if self.frame is None:
+            return range(frames)
+        return range(self.frame, (self.frame if self.last is None else self.last) + 1)
+
+    def refuse_past_end(self, frames: int) -> None:
+        """Raise UsageError where a span of frames ends after a scene's last one."""
+        if self.last is not None and self.last >= frames:
+            message = f"--frames {self.frame}:{self.last} goes past frame {frames - 1}, the last"
+            raise UsageError(message, "frames count from 0; frames: in the scene says how many")
 
     def schedule_of(self, frames: int, slot_cells: float, *, on_cpu: bool) -> str:
         """How so many frames are painted: single or stream; never by which of them are asked for.
@@ -70,6 +89,17 @@ class Order:
 
 
 ALL = Order()
+
+
+def _span(span: str, frame: int | None) -> tuple[int, int]:
+    """The first and the last frame that ``10:20`` means."""
+    if frame is not None:
+        raise UsageError(f"--frame {frame} and --frames {span} exclude each other")
+    match = re.fullmatch(r"(\d{1,9}):(\d{1,9})", span)
+    if match is None or int(match[1]) > int(match[2]):
+        hint = "--frames 10:20 are the frames 10 to 20, and both of these"
+        raise UsageError(f"--frames takes a number, or FIRST:LAST, not {span!r}", hint)
+    return int(match[1]), int(match[2])
 
 
 @dataclass(frozen=True)
