@@ -201,7 +201,16 @@ SAMPLERS: dict[str, dict[str, object]] = {
 }
 
 
-@pytest.mark.parametrize("own", SAMPLERS.values(), ids=SAMPLERS)
+LONG = {"LCM", "DDIM"}  # as with guidance; of 50 steps
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        pytest.param(own, id=name, marks=[pytest.mark.slow] * (name in LONG))
+        for name, own in SAMPLERS.items()
+    ],
+)
 def test_a_model_agrees(own: dict[str, object], tmp_path: Path) -> None:
     found = measure(model(tmp_path / "m", **own), "cpu", "fp32", Reporter())
     assert found.error <= 1e-4

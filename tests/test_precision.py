@@ -66,18 +66,20 @@ def test_both_are_painted_again_as_they_were(dtype: str, smd: Smd) -> None:
     assert machine("again.png") == machine("one.png")
 
 
+@pytest.mark.slow
 def test_a_comparison_says_so_too(smd: Smd) -> None:
     slow = ["--set", "sampler.steps=1", "-o", "sheet.png"]
     assert smd(["compare", "s.yaml", *slow]).code == 0
     assert machine("sheet.png") == "cpu bf16"
 
 
-def test_what_is_held_against_others_stays_in_fp32() -> None:
-    def against(dtype: str) -> str:
-        return measure("tiny", "cpu", dtype, Reporter(quiet=True)).against
-
-    assert against("auto").endswith(", float32")
-    assert against("bf16").endswith(", bfloat16")
+@pytest.mark.parametrize(
+    ("dtype", "taken"),
+    [("auto", "float32"), pytest.param("bf16", "bfloat16", marks=pytest.mark.slow)],
+)
+def test_what_is_held_against_others_stays_in_fp32(dtype: str, taken: str) -> None:
+    found = measure("tiny", "cpu", dtype, Reporter(quiet=True))
+    assert found.against.endswith(f", {taken}")
 
 
 def test_a_bench_names_what_it_measures() -> None:

@@ -106,7 +106,7 @@ def test_shares_of_every_level_by_hand() -> None:
 # Whole networks
 
 
-@pytest.fixture(params=["sd1", "lcm", "sdxl", "starter"])
+@pytest.fixture(params=["sd1", pytest.param("lcm", marks=pytest.mark.slow), "sdxl", "starter"])
 def model(request: pytest.FixtureRequest, families: dict[str, Path]) -> Backbone:
     folder = STARTER if request.param == "starter" else families[request.param]
     return load_backbone(ModelRef("m", folder), "cpu", "fp32")

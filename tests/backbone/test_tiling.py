@@ -82,10 +82,10 @@ def test_a_side_that_wraps_has_no_end(
     wraps: Wrapped,
     small: None,  # noqa: ARG001
 ) -> None:
-    """It is what is in the middle of many copies side by side."""
+    """It is what is in the middle of copies side by side, 21 cells or more before either end."""
     model, vae = Autoencoder(make(), torch.device("cpu")), make()
     latents = noise(1, vae.config.latent_channels, *sides)
-    copies = [15 if wrap else 1 for wrap in wraps]
+    copies = [1 + 2 * -(-21 // side) if w else 1 for w, side in zip(wraps, sides, strict=True)]
     factor = vae.decode(latents).sample.shape[-1] // sides[1]
     wanted = vae.decode(latents.repeat(1, 1, *copies) / vae.config.scaling_factor).sample
     middle = [

@@ -244,6 +244,7 @@ def test_what_is_downloaded_of_it(toy: Path) -> None:
     assert set(needed(toy, Download("some/toy"))) == known
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_registered")
 def test_doctor_says_that_it_has_no_oracle(toy: Path, smd: Smd) -> None:
     done = smd(["doctor", "--model", str(toy)])

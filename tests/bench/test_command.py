@@ -21,6 +21,7 @@ def test_alone_it_lists_the_workloads(smd: Smd) -> None:
     assert "..." not in listed
 
 
+@pytest.mark.slow
 def test_figures_and_bars(smd: Smd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     result = smd(["bench", *TURBO, "--json", "--plot", "bars.png"])

@@ -181,6 +181,7 @@ def _apart(one: Pixels, other: Pixels) -> int:
 # Options
 
 
+@pytest.mark.slow
 def test_another_precision_is_held_against_the_published_one_too() -> None:
     subject = Subject(str(TINY), None, Machine("cpu", "bf16"), Reporter(quiet=True))
     figures = measured(subject, small("turbo", frames=1, brushes=()), gains=True)

@@ -75,7 +75,13 @@ def check(config: dict[str, Any], held: Arrays, backbone: Backbone) -> None:
     near("decoded", decoded, held["decoded_last"], LATENTS * held["decoded_last"].std())
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+LONG = {"cfg_full", "gray_mask_alpha", "semicontinuous_boot2_overlap", "continuous_boot_all"}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(p, id=p.stem, marks=[pytest.mark.slow] * (p.stem in LONG)) for p in FILES],
+)
 def test_golden_file(path: Path) -> None:
     check(*last_frames(2, *read(path)), backbone_in(GOLDEN))
 
@@ -95,6 +101,7 @@ def test_a_file_that_says_something_else_fails(key: str) -> None:
         check(config, held, backbone_in(OURS))
 
 
+@pytest.mark.slow
 def test_a_single_picture_is_the_stream_s() -> None:
     """Guided by both halves, at a scale that is not 1."""
     backbone = backbone_in(OURS)

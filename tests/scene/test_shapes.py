@@ -95,6 +95,7 @@ def test_a_shape_over_many_tiles_is_drawn_as_in_one(
         assert 0 < whole.sum() < 64 * 48 * 255
 
 
+@pytest.mark.slow
 def test_edges_without_end_are_drawn_in_time() -> None:
     """Twenty thousand edges from top to bottom: on fewer scan lines, half of all is covered."""
     x = np.random.default_rng(0).uniform(0, 2048, 20_000)

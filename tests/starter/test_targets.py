@@ -213,6 +213,7 @@ def test_noise_tells_chances_and_stays_standard_normal() -> None:
     assert covariance.abs().max() < 0.1
 
 
+@pytest.mark.slow
 def test_noise_tells_a_texture_and_stays_white() -> None:
     """Of textures of random waves, long ones strongest, as of Gaussian fields."""
     generator = torch.Generator().manual_seed(0)
