@@ -522,6 +522,8 @@ def test_what_is_generated_of_a_large_picture_is_told(tmp_path: Path, smd: Smd) 
 def test_a_brush_that_is_small_where_it_is_painted_is_told(tmp_path: Path, smd: Smd) -> None:
     two = "{prompt: a, mask: {rect: [0, 0, 160, 160]}}, {prompt: b, mask: {rect: [2000, 1500, 400, "
     told = smd(["check", large_picture(tmp_path, two + "300]}}")])
+    head = "  generated: the whole picture; painted as 591x443"  # √(4/3) of 512, and √(3/4)
+    assert told.out.splitlines()[1] == head
     assert "'brush 1' spans 40x40 px: at 64 px the model sd15 draws a thing just so" in told.err
     assert "(the picture is painted at a scale of 0.25)" in told.err
     assert "hint: sampler: {windows: 512} paints at full scale" in told.err

@@ -58,10 +58,10 @@ class BrushReport:
 @dataclass(frozen=True)
 class Report:
     """A checked scene. `as_sd15`: the model is not on disk, and what SD 1.5 is like stands in;
-    `part`: what of a large picture is generated, None where it is the whole canvas; `repainted`: in
-    how many slots its picture is painted anew, None where none is; `doubtful`: some of the warnings
-    are about masks, which `smd masks` shows; `motion`: what changes from one frame to the next, a
-    line for each brush. All else is as the first frame has it.
+    `part`: what of a large picture is generated, None where it is the whole canvas as it is;
+    `repainted`: in how many slots its picture is painted anew, None where none is; `doubtful`: some
+    of the warnings are about masks, which `smd masks` shows; `motion`: what changes from one frame
+    to the next, a line for each brush. All else is as the first frame has it.
     """
 
     file: str
@@ -93,7 +93,7 @@ class Report:
         titles = ("brush", "painted", "box", "acts in", "prompt", "mask")
         rows = [titles, *(self._row(brush) for brush in self.brushes), last]
         muted = [f"  muted: {', '.join(printable(label) for label in self.muted)}"]
-        part = [] if self.part is None else [f"  {_part(self.part)}"]
+        part = [] if self.part is None else [f"  {_part(self.part, self.size)}"]
         motion = [f"  {line}" for line in self.motion]
         return (head, *part, *_aligned(rows), *motion, *(muted if self.muted else []))
 
@@ -287,9 +287,10 @@ def _rank(problem: Problem) -> tuple[bool, int, int]:
 # Text
 
 
-def _part(crop: Crop) -> str:
-    """Which part of a picture the model paints, and how large."""
+def _part(crop: Crop, size: tuple[int, int]) -> str:
+    """Which part of a picture of a size the model paints, and how large."""
     text = f"generated: {dimensions(crop.extent)} at {crop.left},{crop.top}, the rest is kept"
+    text = "generated: the whole picture" if crop.extent == size else text
     return text + (f"; painted as {dimensions(crop.size)}" if crop.size != crop.extent else "")
 
 

@@ -190,6 +190,14 @@ def test_a_prompt_beside_a_picture_that_nothing_mixes_with(tmp_path: Path) -> No
     assert said(tmp_path, scene(anew, brush="prompt: a fox, strength: 1")) == []
 
 
+def test_the_prompt_of_a_repainted_picture_is_one_to_blend_with(tmp_path: Path) -> None:
+    Image.new("RGB", (512, 512)).save(tmp_path / "b.png")
+    text = scene("background: {image: b.png, prompt: sea}", "sampler: {blend_after: bootstrap}")
+    [told] = said(tmp_path, text)
+    assert told.startswith("3:24 blend_after has no effect: there is no second prompt")
+    assert said(tmp_path, text.replace("sea}", "sea, repaint: 0.9}")) == []
+
+
 def test_a_picture_that_is_not_painted_anew_or_all_of_it(tmp_path: Path) -> None:
     Image.new("RGB", (512, 512)).save(tmp_path / "b.png")
     below = "background: {image: b.png, prompt: sea, repaint: X}"

@@ -81,7 +81,7 @@ def _idle_blending(scene_file: SceneFile, table: StepTable) -> Iterator[Problem]
     after, boot, below = scene.sampler.blend_after, scene.sampler.bootstrap.steps, scene.background
     if path not in scene_file.places or after == "never":
         return
-    prompts = len(scene.active) + (below.prompt is not None and below.image is None)
+    prompts = len(scene.active) + below.generated
     if scene.sampler.preset == "paper":
         why, hint = "preset: paper paints every brush by itself", "leave it out"
     elif prompts < 2:
