@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from smd_cli.engine.contract import Backbone, Conditioning
-from smd_cli.engine.crop import cropped_brushes, cropped_picture, scene_crop
+from smd_cli.engine.crop import Crop, cropped_brushes, cropped_picture, scene_crop
 from smd_cli.engine.layers import SoftMasks, padded_size, refuse_padding, rules_of
 from smd_cli.engine.noise import SeededNoise
 from smd_cli.engine.paste import Paste, paste_of
@@ -59,16 +59,20 @@ class Planner:
     ) -> Plan:
         """Compile a scene whose masks and background picture are painted at `size`.
 
-        Of a picture much larger than the model's canvas a part is generated (`scene_crop`).
+        Of a picture much larger than the model's canvas a part is generated (`scene_crop`), all of
+        one that is repainted, of which a paste then keeps the transparency and the profile.
         """
+        anew = scene.background.repainted
         with self._soft.cuts.round(), self._pastes.round():
-            if photo is None or scene.background.repainted:
+            if photo is None or (anew and photo.is_plain):
                 return self._plan(scene, painted, size, None if photo is None else photo.seen)
-            crop = scene_crop(scene, painted, size, self.backbone.native_px)
+            native_px = self.backbone.native_px
+            crop = Crop.whole(size) if anew else scene_crop(scene, painted, size, native_px)
             brushes = cropped_brushes(painted, crop, self._soft.cuts)
             plan = self._plan(scene, brushes, crop.size, cropped_picture(photo.seen, crop))
-            acting = [painted[p] for p in sorted({p for slot in plan.acting for p in slot})]
-            paste = paste_of(photo, crop, acting, self._pastes)
+            numbers = sorted({p - anew for slot in plan.acting for p in slot})  # less the ground
+            acting = [painted[n] for n in numbers if n >= 0]
+            paste = paste_of(photo, crop, acting, self._pastes, scene.wraps, anew=anew)
             return replace(plan, paste=replace(paste, seed=scene.seed))
 
     def _plan(

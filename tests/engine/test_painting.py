@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from dense import boxed
-from PIL import Image
+from PIL import Image, ImageCms, features
 
 from smd_cli.engine.plan import Plan
 from smd_cli.engine.planner import Planner
@@ -25,6 +26,7 @@ from .scenes import brush, scene
 
 Values = npt.NDArray[Any]
 IN_A_PICTURE = Background("a wall", image=Path("wall.png"))
+needs_cms = pytest.mark.skipif(not features.check("littlecms2"), reason="Pillow without profiles")
 MODES = {
     "RGB": (3, np.uint8),
     "RGBA": (4, np.uint8),
@@ -67,7 +69,11 @@ def planned(fake: FakeBackbone, layers: list[Painted], own: Photo, **sampler: An
 
 
 def painted_into(fake: FakeBackbone, layers: list[Painted], own: Photo) -> Photo:
-    plan = planned(fake, layers, own, bootstrap=Bootstrap(1, 1.0, 0.1))
+    return result(fake, planned(fake, layers, own, bootstrap=Bootstrap(1, 1.0, 0.1)))
+
+
+def result(fake: FakeBackbone, plan: Plan) -> Photo:
+    """The first frame of a plan."""
     return finished(next(single(lambda _: plan, fake, 1)), fake)
 
 
@@ -140,3 +146,66 @@ def test_a_paste_is_worked_out_once_for_the_same_picture() -> None:
     assert first is not None
     assert again is not None
     assert first.share is again.share
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "RGB of 16 bits", "RGBA of 16 bits"])
+def test_a_repainted_picture_keeps_its_transparency_and_depth(mode: str) -> None:
+    """Its colours are those of the picture as it looks, painted anew; a brush alone is opaque."""
+    size, fake = (64, 48), FakeBackbone()
+    own, layers = photo(size, *MODES[mode]), at_the_edges(size, 0.0)
+    anew = replace(IN_A_PICTURE, repaint=0.95)
+    wanted = scene(*(p.brush for p in layers), background=anew, steps=4)
+    made, looks = (
+        result(fake, plan)
+        for plan in (
+            Planner(fake).plan(wanted, layers, size, one) for one in (own, Photo(own.seen))
+        )
+    )
+    assert made.levels.dtype == own.levels.dtype
+    most = np.iinfo(own.levels.dtype).max
+    light = made.levels[..., :3].astype(np.float64) / most
+    assert np.abs(light * 255 - looks.levels).max() <= 0.51
+    if own.has_alpha:
+        inside = apart(layers, size) == 0
+        assert (made.levels[inside][:, 3] == most).all()
+        assert np.array_equal(made.levels[~inside][:, 3], own.levels[~inside][:, 3])
+
+
+def swapped() -> bytes:
+    """A profile in which sRGB's red comes last and its blue first."""
+    own = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    return own.replace(b"rXYZ", b"----").replace(b"bXYZ", b"rXYZ").replace(b"----", b"bXYZ")
+
+
+@needs_cms
+def test_a_repainted_picture_keeps_its_colour_profile() -> None:
+    size, fake = (64, 48), FakeBackbone()
+    own, plain = Photo(photo(size).levels, swapped()), Photo(photo(size).levels[..., ::-1].copy())
+    assert np.abs(own.seen.astype(int) - plain.levels).max() <= 1
+    wanted = scene(background=replace(IN_A_PICTURE, repaint=0.95), steps=4)
+    made, looks = (
+        result(fake, plan)
+        for plan in (Planner(fake).plan(wanted, [], size, one) for one in (own, plain))
+    )
+    assert made.profile == own.profile
+    assert np.abs(made.levels.astype(int) - looks.levels[..., ::-1]).max() <= 3
+
+
+def test_a_seam_goes_on_at_the_other_end_of_a_picture_that_wraps() -> None:
+    """Rolled with its paint by half its width, a picture's result is rolled as well."""
+    size, fake = (64, 48), FakeBackbone()
+    own, layers = photo(size), at_the_edges(size, 3.0)[1:]
+    wanted = scene(layers[0].brush, background=IN_A_PICTURE, wrap="x")
+    paste = Planner(fake).plan(wanted, layers, size, own).paste
+    assert paste is not None
+    middle = replace(layers[0], paint=boxed(np.roll(painted_levels(layers[0]), 32, axis=1)))
+    rolled = Planner(fake).plan(wanted, [middle], size, own).paste
+    assert rolled is not None
+    assert np.array_equal(np.roll(paste.share, 32, axis=1), rolled.share)
+    assert paste.share[40, 0] > 100
+
+
+def painted_levels(one: Painted) -> Values:
+    """A brush's paint (H, W) in 0..1."""
+    width, height = one.paint.size
+    return one.paint.read((slice(0, height), slice(0, width))).astype(np.float32) / 255

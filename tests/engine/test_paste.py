@@ -29,8 +29,16 @@ def painted(number: int, box: tuple[int, int, int, int], blur_px: float) -> Pain
     return Painted(brush(number, blur_px=blur_px), boxed(paint), ())
 
 
-def share_by_hand(layers: list[Painted], x: int, y: int) -> int:
-    """One pixel: the sum over all pixels of a Gaussian of ceil(3·std) cells, the edge going on."""
+def share_by_hand(
+    layers: list[Painted], x: int, y: int, wraps: tuple[bool, bool] = (False, False)
+) -> int:
+    """One pixel: the sum over all pixels of a Gaussian of ceil(3·std) cells, the edge going on, at
+    its other end where a side wraps.
+    """
+
+    def met(place: int, length: int, around: bool) -> int:
+        return place % length if around else min(max(place, 0), length - 1)
+
     most = 0
     for one in layers:
         std = one.brush.blur_px
@@ -41,7 +49,7 @@ def share_by_hand(layers: list[Painted], x: int, y: int) -> int:
         total = 0.0
         for dy, down in zip(offsets, bell, strict=True):
             for dx, across in zip(offsets, bell, strict=True):
-                row, column = min(max(y + dy, 0), SIZE[1] - 1), min(max(x + dx, 0), SIZE[0] - 1)
+                row, column = met(y + dy, SIZE[1], wraps[0]), met(x + dx, SIZE[0], wraps[1])
                 total += down * across * levels[row, column] / 255
         most = max(most, math.floor(min(1, 2 * total / sum(bell) ** 2) * 255 + 1e-3))
     return most
@@ -55,6 +63,15 @@ def test_shares_are_the_brushes_blurred_masks(blurs: tuple[float, float]) -> Non
     places = [(3, 2), (10, 10), (19, 20), (20, 20), (22, 33), (24, 6), (39, 30), (60, 46)]
     for x, y in [*places, (38, 19), (37, 40)]:
         assert abs(int(shares[y - 2, x - 3]) - share_by_hand(layers, x, y)) <= 1, (x, y)
+
+
+@pytest.mark.parametrize("wraps", [(False, True), (True, True)])
+def test_shares_go_on_at_the_other_end_of_a_side_that_wraps(wraps: tuple[bool, bool]) -> None:
+    layers = [painted(1, (45, 30, 61, 47), 2.0), painted(2, (0, 0, 20, 9), 1.5)]
+    shares = shares_of(layers, SIZE, Crop.whole(SIZE), wraps)
+    for x, y in [(0, 40), (2, 35), (5, 44), (60, 3), (59, 8), (50, 1), (30, 2), (0, 46), (10, 45)]:
+        assert abs(int(shares[y, x]) - share_by_hand(layers, x, y, wraps)) <= 1, (x, y)
+    assert 0 < shares[40, 2] < 255
 
 
 @pytest.mark.parametrize("blur_px", [0.0, 1.5, 6.0])

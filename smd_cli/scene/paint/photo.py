@@ -55,6 +55,11 @@ class Photo:
         return bool(self.levels.shape[2] == 4)
 
     @property
+    def is_plain(self) -> bool:
+        """Whether 8 bits of opaque sRGB hold all of it."""
+        return not (self.profile or self.has_alpha) and self.levels.dtype == np.uint8
+
+    @property
     def in_8_bits(self) -> npt.NDArray[np.uint8]:
         """Its levels in 8 bits."""
         if self.levels.dtype == np.uint8:
