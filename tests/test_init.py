@@ -29,11 +29,15 @@ def mask(path: str) -> npt.NDArray[np.uint8]:
 
 def test_the_first_scene_is_right_and_commented(smd: Smd) -> None:
     result = smd(["init", "fox"])
-    files = ["fox/masks/ground.png", "fox/masks/fox.png", "fox/scene.yaml"]
+    files = ["fox/scene.schema.json", "fox/masks/ground.png", "fox/masks/fox.png", "fox/scene.yaml"]
     assert (result.code, result.out.split(), result.err) == (0, files, "")
     checked = smd(["check", "fox/scene.yaml"])
     assert (checked.code, checked.err) == (0, "")
     assert Path("fox/scene.yaml").read_text(encoding="utf-8").count("#") > 8
+    first = Path("fox/scene.yaml").read_text(encoding="utf-8").splitlines()[0]
+    assert first == "# yaml-language-server: $schema=scene.schema.json"
+    schema = Path("fox/scene.schema.json").read_text(encoding="utf-8")
+    assert smd(["schema"]).out == schema
     brushes = load_scene("fox/scene.yaml").scene.brushes
     assert [brush.name for brush in brushes] == ["ground", "fox"]
     parts = [part for brush in brushes for part in brush.mask]
@@ -59,7 +63,7 @@ def test_the_first_scene_renders(smd: Smd) -> None:
         assert picture.size == (256, 256)
 
 
-@pytest.mark.parametrize("name", ["scene.yaml", "masks/ground.png", "masks/fox.png"])
+@pytest.mark.parametrize("name", ["scene.yaml", "scene.schema.json", "masks/fox.png"])
 def test_it_replaces_nothing(smd: Smd, folder: Path, name: str) -> None:
     path = folder / "new" / name
     path.parent.mkdir(parents=True)
@@ -92,7 +96,8 @@ def test_a_painting_gives_a_brush_for_each_colour(smd: Smd) -> None:
     result = smd(["init", "town", "--from", "town.png"])
     assert result.code == 0
     names = ["white", "blue", "red", "purple"]
-    assert result.out.split() == [*(f"town/masks/{n}.png" for n in names), "town/scene.yaml"]
+    masks = [f"town/masks/{name}.png" for name in names]
+    assert result.out.split() == ["town/scene.schema.json", *masks, "town/scene.yaml"]
     expected = np.zeros((96, 128), np.uint8)
     expected[:40, :60] = 255  # the column of 55 % red too, that of 39 % not
     assert np.array_equal(mask("town/masks/red.png"), expected)
@@ -124,7 +129,7 @@ def test_what_is_transparent_has_no_brush(smd: Smd) -> None:
     ImageDraw.Draw(layer).rectangle((10, 10, 49, 49), fill=(255, 0, 0, 255))
     layer.save("layer.png")
     result = smd(["init", "one", "--from", "layer.png"])
-    assert result.out.split() == ["one/masks/red.png", "one/scene.yaml"]
+    assert result.out.split()[1:] == ["one/masks/red.png", "one/scene.yaml"]
     assert mask("one/masks/red.png").sum() == 255 * 40 * 40
 
 
@@ -133,7 +138,7 @@ def test_colours_of_one_name_are_told_apart(smd: Smd) -> None:
     two.paste((250, 2, 2), (0, 0, 100, 30))
     two.save("two.png")
     result = smd(["init", "two", "--from", "two.png"])
-    assert result.out.split()[:2] == ["two/masks/red.png", "two/masks/red-2.png"]
+    assert result.out.split()[1:3] == ["two/masks/red.png", "two/masks/red-2.png"]
 
 
 def photo(folder: Path) -> None:
@@ -178,4 +183,4 @@ def test_json_tells_files_and_colours(smd: Smd) -> None:
     painting().save("town.png")
     lines = smd(["init", "town", "--from", "town.png", "--json"]).out.splitlines()
     events = [json.loads(line) for line in lines]
-    assert [event["event"] for event in events] == ["note"] * 4 + ["result"] * 5
+    assert [event["event"] for event in events] == ["note"] * 4 + ["result"] * 6

@@ -16,6 +16,7 @@ COMMANDS = (
     "render",
     "check",
     "masks",
+    "schema",
     "watch",
     "unpack",
     "compare",

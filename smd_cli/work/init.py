@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from smd_cli.errors import UsageError
 from smd_cli.output.atomic import write_whole
 from smd_cli.output.places import refuse_long
 from smd_cli.report.reporter import Reporter
+from smd_cli.scene.json_schema import MODELINE, SCHEMA, scene_schema
 from smd_cli.work.flat import FlatColour, flat_colours
 
 SCENE = "scene.yaml"
@@ -20,7 +22,7 @@ _SIDE, _FINE = 256, 4  # px of the first scene, and how much finer its masks are
 _SHOWN = 3
 
 _FIRST = """\
-# A first scene: a fox in the grass.
+{modeline}# A first scene: a fox in the grass.
 #   smd render {scene}         paints it: {stem}.png
 #   smd watch {scene} --serve  paints it again whenever you save a file of it
 #   smd masks {scene}          shows what is made of the masks
@@ -43,7 +45,7 @@ brushes:                  # painter's order: later brushes lie on top
 """
 
 _FROM = """\
-# Made from {painting}: a brush for each of its flat colours.
+{modeline}# Made from {painting}: a brush for each of its flat colours.
 # Write in every prompt what its brush shall show, and what shows where none paints.
 model: starter            # the small model of the package; smd models lists others
 size: {width}x{height}
@@ -62,14 +64,17 @@ _BRUSH = """\
 
 
 def init_scene(folder: Path, painting: Path | None, reporter: Reporter) -> None:
-    """Write `SCENE` and its masks into `folder`, and tell their paths, the scene's last.
+    """Write a scene, its masks and the schema by which editors complete it into `folder`.
 
+    Their paths are told, the scene's last.
     With a `painting` it has a brush for each flat colour of that, which are told. Raises UsageError
     where one of the files is there already, before any is written.
     """
     colours = () if painting is None else flat_colours(painting)
-    _refuse_existing([folder / name for name in (SCENE, *_mask_names(colours))])
+    _refuse_existing([folder / name for name in (SCENE, SCHEMA, *_mask_names(colours))])
     files = _first() if painting is None else _from(painting, colours)
+    schema = json.dumps(scene_schema(), indent=2, ensure_ascii=False) + "\n"
+    files = {SCHEMA: schema.encode(), **files}
     for colour in colours:
         reporter.note(f"{colour.code}: {_percent(colour.share)}, brush {colour.name}")
     for name, data in files.items():
@@ -99,7 +104,7 @@ def _refuse_existing(paths: Sequence[Path]) -> None:
 
 def _first() -> Mapping[str, bytes]:
     """The files of the first scene by name, the scene's own last."""
-    text = _FIRST.format(scene=SCENE, stem=Path(SCENE).stem)
+    text = _FIRST.format(modeline=MODELINE, scene=SCENE, stem=Path(SCENE).stem)
     clear = Image.new("RGBA", (_SIDE, _SIDE), (214, 110, 40, 0))
     clear.putalpha(_blob(92, 168, 56, (0.07, 0.05, 0.035), (0.6, 2.1, 4.0)))
     return {"masks/ground.png": _png(_hill()), "masks/fox.png": _png(clear), SCENE: text.encode()}
@@ -140,7 +145,9 @@ def _drawn(points: Sequence[tuple[float, float]]) -> Image.Image:
 def _from(painting: Path, colours: Sequence[FlatColour]) -> Mapping[str, bytes]:
     """The files of a scene with a brush a colour, the scene's own last."""
     height, width = colours[0].places.shape
-    text = _FROM.format(painting=_one_line(painting.name), width=width, height=height)
+    text = _FROM.format(
+        modeline=MODELINE, painting=_one_line(painting.name), width=width, height=height
+    )
     files = {}
     for colour in colours:
         share, pad = _percent(colour.share), " " * max(0, 13 - len(colour.name))

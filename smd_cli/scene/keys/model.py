@@ -26,8 +26,8 @@ DEFAULT_MODEL = "starter"
 NO_BRUSH_LORA = "a brush has no lora of its own: all brushes share one model, whose loras are fused"
 BRUSH_LORA_HINT = "model: {name: ..., lora: [...]} gives it to the whole picture"
 MAX_LORAS = 100
-_MAX_LORA_WEIGHT = 10
-_MAX_CLIP_SKIP = 11  # of the 12 layers of CLIP's text encoder
+MAX_LORA_WEIGHT = 10
+MAX_CLIP_SKIP = 11  # of the 12 layers of CLIP's text encoder
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class ModelReader:
                 revision=keys.get("revision", phrase, ref.revision),
                 vae=keys.get("vae", self._vae, ref.vae),
                 loras=(*ref.loras, *keys.get("lora", self._loras, ())),
-                clip_skip=keys.get("clip_skip", integer(0, _MAX_CLIP_SKIP), 0),
+                clip_skip=keys.get("clip_skip", integer(0, MAX_CLIP_SKIP), 0),
                 config=keys.get("config", lambda node: self._config(node, ref), None),
             )
 
@@ -92,7 +92,7 @@ class ModelReader:
             return self._lora_named(node)
         with Section(node, "the lora") as keys:
             ref = keys.need("path", self._lora_named, LoraRef(""))
-            limits = number(-_MAX_LORA_WEIGHT, _MAX_LORA_WEIGHT)
+            limits = number(-MAX_LORA_WEIGHT, MAX_LORA_WEIGHT)
             return replace(
                 ref,
                 weight=keys.get("weight", limits, 1.0),

@@ -30,7 +30,7 @@ from smd_cli.units import MAX_SIDE_PX, MIN_SIDE_PX
 
 MAX_STEPS = 50
 LEAK_INTO_PICTURES = 0.1
-_LAST_TIMESTEP = 999
+LAST_TIMESTEP = 999
 _METHODS: tuple[Method, ...] = get_args(Method)
 _PRESETS: tuple[SamplerPreset, ...] = get_args(SamplerPreset)
 _MASK_TYPES: tuple[MaskType, ...] = get_args(MaskType)
@@ -171,7 +171,7 @@ def _unblended(sampler: Sampler) -> tuple[str, str] | None:
 
 def _timesteps(node: Node) -> tuple[int, ...]:
     what = f"a list of 1 to {MAX_STEPS} whole numbers"
-    taus = listed(node, integer(0, _LAST_TIMESTEP), what, range(1, MAX_STEPS + 1))
+    taus = listed(node, integer(0, LAST_TIMESTEP), what, range(1, MAX_STEPS + 1))
     for early, late, item in zip(taus, taus[1:], node.items[1:], strict=False):
         if late >= early:
             raise wrong(item, f"timesteps must fall from one to the next: {late} follows {early}")

@@ -1,0 +1,380 @@
+"""The scene format as JSON Schema (draft 7, which editors know): every key, its range, default.
+
+Ranges and words are those that the readers use; what hangs on two keys at once, or on files and the
+model, the readers alone can say. YAML's merge key is resolved before a schema is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, get_args
+
+from PIL import ImageColor
+
+from smd_cli.scene.keys import mask, model, sampler
+from smd_cli.scene.keys.fields import MAX_SEED
+from smd_cli.scene.parse import MAX_BLUR_PX, MAX_BRUSHES, MAX_FRAMES
+from smd_cli.scene.types import (
+    Bootstrap,
+    Channel,
+    Fit,
+    Guidance,
+    GuidanceType,
+    MaskType,
+    Method,
+    NoiseKind,
+    Output,
+    Sampler,
+    SamplerPreset,
+    Wrap,
+)
+from smd_cli.units import MAX_SIDE_PX, MIN_SIDE_PX
+
+Schema = dict[str, Any]
+
+SCHEMA = "scene.schema.json"
+"""What a schema's file is called beside a scene."""
+
+MODELINE = f"# yaml-language-server: $schema={SCHEMA}\n"
+"""The comment by which an editor finds the schema of a scene."""
+
+_DRAFT = "http://json-schema.org/draft-07/schema#"
+_OWN = "Default: the model's own; that here where it has none."
+_START = Sampler()
+_BOOT, _GUIDE, _OUTPUT = Bootstrap(), Guidance(), Output()
+
+
+def scene_schema() -> Schema:
+    """The schema of a whole scene."""
+    return {
+        "$schema": _DRAFT,
+        "title": "A scene of smd",
+        "description": "A background and layered semantic brushes, each a prompt with a mask.",
+        **_mapping(_ROOT),
+    }
+
+
+def _mapping(properties: Mapping[str, Schema], required: Sequence[str] = ()) -> Schema:
+    """A mapping of these keys and no other."""
+    needs = {"required": list(required)} if required else {}
+    return {
+        "type": "object",
+        "properties": dict(properties),
+        "additionalProperties": False,
+        **needs,
+    }
+
+
+def _about(schema: Schema, text: str, **default: Any) -> Schema:
+    """A key's schema with what it is for, and its default where it has one."""
+    return {**schema, "description": text, **default}
+
+
+def _number(low: float, high: float | None = None) -> Schema:
+    return {"type": "number", "minimum": low} | ({} if high is None else {"maximum": high})
+
+
+def _integer(low: int, high: int) -> Schema:
+    return {"type": "integer", "minimum": low, "maximum": high}
+
+
+def _words(words: Sequence[str]) -> Schema:
+    return {"enum": list(words)}
+
+
+def _list(items: Schema, least: int, most: int) -> Schema:
+    return {"type": "array", "items": items, "minItems": least, "maxItems": most}
+
+
+def _either(*schemas: Schema) -> Schema:
+    return {"anyOf": list(schemas)}
+
+
+_TEXT: Schema = {"type": "string"}
+_PHRASE: Schema = {"type": "string", "pattern": r"\S"}
+_FLAG: Schema = {"type": "boolean"}
+_SHARE = _number(0, 1)
+_SEED = _integer(0, MAX_SEED)
+_LENGTH = _either({"type": "number"}, {"type": "string", "pattern": r"^\s*[-+]?[0-9.]+\s*%$"})
+_POINT = _list(_LENGTH, 2, 2)
+_BOX = _list(_LENGTH, 4, 4)
+_FITS, _CHANNELS = _words(get_args(Fit)), _words(get_args(Channel))
+_SIDE = _integer(MIN_SIDE_PX, MAX_SIDE_PX)
+_COLOR = _either(
+    {"type": "string", "pattern": "^#[0-9a-fA-F]{6}$"},
+    {"type": "string", "pattern": f"^(?:{'|'.join(ImageColor.colormap)})$"},
+    _list(_integer(0, 255), 3, 3),
+)
+
+# Brushes and their masks
+
+_INVERT = _about(_FLAG, "Swap painted and unpainted.", default=False)
+_IMAGE = _mapping(
+    {
+        "image": _about(_PHRASE, "The file, from the scene's folder."),
+        "channel": _about(
+            _CHANNELS,
+            "What of the image is paint. Default: alpha (opaque = painted) where it varies, else "
+            "luma (white = painted).",
+        ),
+        "invert": _INVERT,
+        "fit": _about(
+            _FITS,
+            "How an image of another aspect ratio meets the canvas. Default: it is an error.",
+        ),
+        "at": _about(
+            _POINT,
+            "Where its top left corner lies, in pixels or percent, unscaled. Default: it fills the "
+            "canvas. Not with fit.",
+        ),
+    },
+    ["image"],
+) | {"not": {"required": ["fit", "at"]}}
+_RECT = _mapping(
+    {
+        "rect": _about(_BOX, "Left, top, width and height, in pixels or percent."),
+        "invert": _INVERT,
+    },
+    ["rect"],
+)
+_ELLIPSE = _mapping(
+    {
+        "ellipse": _about(_BOX, "Left, top, width and height around it, in pixels or percent."),
+        "invert": _INVERT,
+    },
+    ["ellipse"],
+)
+_POLYGON = _mapping(
+    {
+        "polygon": _about(
+            _list(_POINT, 3, mask.MAX_POINTS), "Its points [x, y], in pixels or percent."
+        ),
+        "invert": _INVERT,
+    },
+    ["polygon"],
+)
+_PART = _either(_PHRASE, _IMAGE, _RECT, _ELLIPSE, _POLYGON)
+_MASK = _either(_PART, _list(_PART, 1, mask.MAX_PARTS))
+
+_STRENGTHS: dict[str, Schema] = {
+    "negative": _about(
+        _TEXT, "What shall not show; counts with guidance full and initialize.", default=""
+    ),
+    "alpha": _about(
+        _SHARE, "How strong the mask is: a lower one acts in later slots only.", default=1.0
+    ),
+    "blur": _about(_number(0, MAX_BLUR_PX), f"px, softens the mask's edge. {_OWN}", default=8.0),
+    "strength": _about(
+        _SHARE, "How much of the prompt, against the background's prompt.", default=0.95
+    ),
+    "repaint": _about(
+        _SHARE,
+        "How much is painted anew: below 1 it starts from what lies under it, 0 keeps that.",
+        default=1.0,
+    ),
+}
+_BRUSH = _mapping(
+    {
+        "name": _about(
+            {"type": "string", "pattern": r"[^\s0-9]|\s\S|\S\s"},
+            "A handle for --set, --only and --without. Default: none, its number serves.",
+        ),
+        "prompt": _about(_PHRASE, "What it paints."),
+        "mask": _about(_MASK, "Where: an image, a shape, or a list of those, which is a union."),
+        **_STRENGTHS,
+        "seed": _about(_SEED, "Re-rolls this brush alone. Default: the scene's noise."),
+        "enabled": _about(_FLAG, "false mutes it.", default=True),
+    },
+    ["prompt", "mask"],
+)
+
+# The model and what lies under the brushes
+
+_LORA = _mapping(
+    {
+        "path": _about(_PHRASE, "A file, a folder or a hub id."),
+        "weight": _about(
+            _number(-model.MAX_LORA_WEIGHT, model.MAX_LORA_WEIGHT), "How strong it is.", default=1.0
+        ),
+        "revision": _about(_PHRASE, "Branch, tag or commit of the hub. Default: its newest."),
+    },
+    ["path"],
+)
+_LORAS = _either(_PHRASE, _LORA, _list(_either(_PHRASE, _LORA), 0, model.MAX_LORAS))
+_MODEL = _mapping(
+    {
+        "name": _about(_PHRASE, "A preset, a folder, a .safetensors file or a hub id."),
+        "revision": _about(_PHRASE, "Branch, tag or commit of the hub. Default: its newest."),
+        "vae": _about(_PHRASE, "Another autoencoder: a folder or a hub id. Default: its own."),
+        "lora": _about(_LORAS, "LoRAs that are fused into it.", default=[]),
+        "clip_skip": _about(
+            _integer(0, model.MAX_CLIP_SKIP), "Layers of the text encoder left out.", default=0
+        ),
+        "config": _about(
+            _PHRASE,
+            "A model folder that a single file takes its configs from. Default: its kind's.",
+        ),
+    },
+    ["name"],
+)
+_BACKGROUND = _mapping(
+    {
+        "prompt": _about(
+            _PHRASE,
+            "What shows where no brush paints; auto beside an image asks a captioning model. "
+            "Default: none, the colour or the image shows.",
+        ),
+        "negative": _STRENGTHS["negative"],
+        "image": _about(_PHRASE, "A picture that is painted into. Default: none."),
+        "fit": _about(
+            _FITS, "How a picture of another aspect ratio meets the canvas. Default: an error."
+        ),
+        "color": _about(_COLOR, 'A CSS name, "#rrggbb" or [red, green, blue].', default="white"),
+        "repaint": _about(
+            _SHARE, "How much of the picture the prompt paints anew; 0 keeps it.", default=0.0
+        ),
+        "caption_model": _about(
+            _PHRASE, "Who is asked where the prompt is auto: a hub id or a folder. Default: BLIP."
+        ),
+    }
+)
+
+# How it is painted
+
+_BOOTSTRAP = _mapping(
+    {
+        "steps": _about(
+            _integer(0, sampler.MAX_STEPS),
+            f"First slots on a plain ground, centred. {_OWN}",
+            default=_BOOT.steps,
+        ),
+        "mix": _about(
+            _number(0, sampler.MAX_STEPS), f"How white that ground is. {_OWN}", default=_BOOT.mix
+        ),
+        "leak": _about(
+            _number(0),
+            f"What of it is given back to the background. {_OWN} Into a picture: "
+            f"{sampler.LEAK_INTO_PICTURES:g}.",
+            default=_BOOT.leak,
+        ),
+    }
+)
+_GUIDANCE = _mapping(
+    {
+        "type": _about(
+            _words(get_args(GuidanceType)), f"Classifier-free guidance. {_OWN}", default=_GUIDE.type
+        ),
+        "scale": _about(_number(0, 100), f"How strong. {_OWN}", default=_GUIDE.scale),
+        "delta": _about(
+            _number(0, 100), f"Weight of the residual noise. {_OWN}", default=_GUIDE.delta
+        ),
+    }
+)
+_SAMPLER = _mapping(
+    {
+        "method": _about(
+            _words(get_args(Method)),
+            f"multidiffusion is the slow baseline: DDIM steps, averaged. {_OWN}",
+            default=_START.method,
+        ),
+        "preset": _about(
+            _words(get_args(SamplerPreset)),
+            "auto: the model's own settings; paper: exactly the published ones.",
+            default=_START.preset,
+        ),
+        "steps": _about(
+            _integer(1, sampler.MAX_STEPS),
+            f"How many slots. {_OWN} Not with timesteps.",
+            default=_START.steps,
+        ),
+        "timesteps": _about(
+            _list(_integer(0, sampler.LAST_TIMESTEP), 1, sampler.MAX_STEPS),
+            "The slots' timesteps, falling. Default: by steps.",
+        ),
+        "mask_type": _about(
+            _words(get_args(MaskType)), f"How masks act on time. {_OWN}", default=_START.mask_type
+        ),
+        "cover": _about(
+            _SHARE, f"What stays of a brush under later ones. {_OWN}", default=_START.cover
+        ),
+        "bootstrap": _about(_BOOTSTRAP, f"How brushes start. {_OWN}", default={}),
+        "guidance": _about(_GUIDANCE, f"How strongly prompts are followed. {_OWN}", default={}),
+        "noise": _about(
+            _words(get_args(NoiseKind)),
+            f"From frame to frame; walk is a closed path that loops. {_OWN}",
+            default=_START.noise,
+        ),
+        "preaverage": _about(
+            _FLAG, f"false: average after the noise. {_OWN}", default=_START.preaverage
+        ),
+        "windows": _about(
+            _either(_words(["auto", "off"]), _SIDE),
+            f"Least side in px of what a brush is painted on; off: the whole canvas. {_OWN}",
+            default=_START.windows,
+        ),
+        "blend_after": _about(
+            _either(_words(["never", "bootstrap"]), _integer(0, sampler.MAX_STEPS)),
+            f"The slot from which one network row serves all brushes. {_OWN}",
+            default=_START.blend_after,
+        ),
+    }
+) | {"not": {"required": ["steps", "timesteps"]}}
+
+_ROOT: dict[str, Schema] = {
+    "model": _about(
+        _either(_PHRASE, _MODEL),
+        "A preset, folder, .safetensors file or hub id; or a mapping.",
+        default=model.DEFAULT_MODEL,
+    ),
+    "size": _about(
+        _either(
+            {"type": "string", "pattern": r"^\s*[0-9]+\s*[xX×]\s*[0-9]+\s*$"}, _list(_SIDE, 2, 2)
+        ),
+        f"The canvas: WIDTHxHEIGHT or [width, height], {MIN_SIDE_PX} to {MAX_SIDE_PX} px a side. "
+        "Default: that of the pictures, else the model's.",
+    ),
+    "wrap": _about(
+        _words(get_args(Wrap)),
+        "Sides that go on at their other end, without a seam.",
+        default="none",
+    ),
+    "seed": _about(
+        _either({"const": "random"}, _SEED), "Seed of all noise; random draws one.", default=0
+    ),
+    "frames": _about(_integer(1, MAX_FRAMES), "How many frames.", default=1),
+    "defaults": _about(_mapping(_STRENGTHS), "What every brush starts from.", default={}),
+    "prompt": _about(
+        _mapping(
+            {
+                "prefix": _about(_TEXT, "Stands before every prompt.", default=""),
+                "suffix": _about(_TEXT, "Stands after every prompt.", default=""),
+            }
+        ),
+        "What is joined to every prompt.",
+        default={},
+    ),
+    "background": _about(
+        _either(_PHRASE, _BACKGROUND),
+        "What lies under the brushes: a prompt, or a mapping.",
+        default={},
+    ),
+    "brushes": _about(
+        {"type": "array", "items": _BRUSH, "maxItems": MAX_BRUSHES},
+        "In painter's order: later brushes lie on top.",
+        default=[],
+    ),
+    "sampler": _about(_SAMPLER, "How a frame is denoised.", default={}),
+    "output": _about(
+        _mapping(
+            {
+                "fps": _about(_number(0.1, 240), "Frames a second.", default=_OUTPUT.fps),
+                "loop": _about(_FLAG, "Whether movies go on and on.", default=_OUTPUT.loop),
+                "quality": _about(
+                    _integer(1, 100), "Of JPEG, WebP, films.", default=_OUTPUT.quality
+                ),
+            }
+        ),
+        "How pictures and films are written.",
+        default={},
+    ),
+}
