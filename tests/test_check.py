@@ -217,6 +217,46 @@ def test_what_is_repainted_tells_from_which_slot_on(tmp_path: Path) -> None:
 # Sides that go on at their other end
 
 
+def test_what_is_refined_tells_its_two_sizes(tmp_path: Path) -> None:
+    report = check(tmp_path, "size: 513x300\nsampler: {refine: 2}\nbackground: grass\n")
+    told = "refined: all slots at 257x150 first, then at full size those of 0.465 0.344 0.220"
+    assert report.lines()[1] == f"  {told}"
+    assert report.as_json()["draft"] == [(257, 150), 2]
+    assert report.warnings == ()
+    plain = check(tmp_path, "size: 513x300\nsampler: {refine: 1}\nbackground: grass\n")
+    assert plain.as_json()["draft"] is None
+    [warned] = check(tmp_path, "sampler: {refine: 2}\nbackground: grass\n").warnings
+    assert warned.message.startswith("refine paints 128x128 first, though the model starter ")
+    assert warned.place.line == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("wrap: x", "refine does not go with wrap"),
+        (
+            "background: {prompt: sea, image: s.png, repaint: 0.5}",
+            "refine does not go with background.image",
+        ),
+        ("sampler: {method: multidiffusion}", "refine does not go with method: multidiffusion"),
+        (
+            "sampler: {timesteps: [420, 280]}",
+            "refine needs a slot with noise of at most 0.6: the last here has 0.613",
+        ),
+    ],
+)
+def test_what_cannot_be_refined(tmp_path: Path, text: str, told: str) -> None:
+    Image.new("RGB", (512, 512), "blue").save(tmp_path / "s.png")
+    text = f"size: 512x512\n{text}\n" + ("" if "background" in text else "background: sea\n")
+    own = "sampler: {refine: 2}\n" if "sampler" not in text else ""
+    with pytest.raises(SceneError) as wrong:
+        check(tmp_path, text.replace("sampler: {", "sampler: {refine: 2, ") + own)
+    [problem] = wrong.value.problems
+    assert problem.message == told
+    assert problem.place.source.startswith("sampler: {refine: 2")
+    assert problem.hint
+
+
 @pytest.mark.parametrize(
     ("wrap", "said"), [("x", "left to right"), ("y", "top to bottom"), ("both", "both ways")]
 )

@@ -31,6 +31,7 @@ class Flight:
     `since`: its first slot under this plan; `estimate` (C, h, w) is what the slot before took for
     the finished frame, None before the first. `origins` (P, C, h, w) holds each brush's x̂ of R-CFG
     `initialize`, from its first slot on. `mixed`: it went through slots of another plan than this.
+    `drafts`: the plan that it is a draft for, where it is one.
     """
 
     frame: int
@@ -41,16 +42,29 @@ class Flight:
     estimate: Tensor | None = None
     origins: Tensor | None = None
     mixed: bool = False
+    drafts: Plan | None = None
+
+    @property
+    def whole(self) -> Plan:
+        """The plan of the frame as it will be finished."""
+        return self.drafts or self.plan
+
+    @property
+    def through(self) -> bool:
+        """Whether it is through its last slot under its plan."""
+        return self.slot == self.plan.table.slots
 
     @property
     def landed(self) -> bool:
-        """Whether it is through its last slot."""
-        return self.slot == self.plan.table.slots
+        """Whether its frame is finished."""
+        return self.through and self.drafts is None
 
 
 def launch(plan: Plan, frame: int) -> Flight:
-    """A frame before its first slot."""
-    return Flight(frame, 0, plan.start_noise(frame), plan)
+    """A frame before its first slot, that of its draft where the plan has one."""
+    if plan.draft is None:
+        return Flight(frame, 0, plan.start_noise(frame), plan)
+    return Flight(frame, 0, plan.draft.start_noise(frame), plan.draft, drafts=plan)
 
 
 @dataclass(frozen=True, eq=False)

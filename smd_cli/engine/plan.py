@@ -43,7 +43,8 @@ class Plan:
     that it found instead of drawing any; `preaverages`: the brushes' estimates are averaged before
     they are noised. `paste`: how the result, of `size`, is laid into a picture, where the scene has
     one. `repainters`: the brushes that start from what they find, and so see all of it, with
-    nothing plain around them.
+    nothing plain around them. `draft`: the plan of half the size by which a frame is painted first,
+    so that it begins with this one's slot `first`.
     """
 
     table: StepTable
@@ -67,7 +68,14 @@ class Plan:
     preaverages: bool = True
     paste: Paste | None = None
     repainters: frozenset[int] = frozenset()
+    draft: Plan | None = None
+    first: int = 0
     _steps: dict[tuple[At, ...], Step] = field(init=False, repr=False, default_factory=dict)
+
+    @property
+    def passes(self) -> int:
+        """How many slots a frame goes through, those of its draft included."""
+        return self.table.slots - self.first + (self.draft.passes if self.draft else 0)
 
     @property
     def bootstrap_slots(self) -> int:
@@ -102,8 +110,9 @@ class Plan:
 
     @cached_property
     def _row_cells(self) -> list[int]:
-        slots = ([*self.seen_in(slot)] for slot in range(self.table.slots))
-        return row_cells(slots, self.guidance.type)
+        slots = ([*self.seen_in(slot)] for slot in range(self.first, self.table.slots))
+        own = row_cells(slots, self.guidance.type)
+        return own if self.draft is None else [*self.draft._row_cells, *own]
 
     @property
     def sides(self) -> tuple[int, int]:
@@ -157,5 +166,7 @@ class Plan:
 
     def carries(self, other: Plan) -> bool:
         """Whether frames in flight under `other` can go on under this plan."""
+        if self.draft or other.draft:
+            return False
         fixed = ((p.table, p.slot_noise.shape, p.paste and p.paste.crop) for p in (self, other))
         return next(fixed) == next(fixed)

@@ -17,7 +17,7 @@ from smd_cli.engine.layers import SoftMasks, padded_size, refuse_padding, rules_
 from smd_cli.engine.noise import SeededNoise
 from smd_cli.engine.paste import Paste, paste_of
 from smd_cli.engine.plan import Plan
-from smd_cli.engine.repaint import first_slots, phased_weights
+from smd_cli.engine.repaint import first_slots, half_of, phased_weights, refined_slot
 from smd_cli.engine.rows import frame_rows
 from smd_cli.engine.schedule import StepTable, bootstrap_slots, table_for
 from smd_cli.engine.weights import Weights
@@ -64,6 +64,8 @@ class Planner:
         """
         anew = scene.background.repainted
         with self._soft.cuts.round(), self._pastes.round():
+            if scene.sampler.refine > 1:
+                return self._refined(scene, painted, size)
             if photo is None or (anew and photo.is_plain):
                 return self._plan(scene, painted, size, None if photo is None else photo.seen)
             native_px = self.backbone.native_px
@@ -74,6 +76,16 @@ class Planner:
             acting = [painted[n] for n in numbers if n >= 0]
             paste = paste_of(photo, crop, acting, self._pastes, scene.wraps, anew=anew)
             return replace(plan, paste=replace(paste, seed=scene.seed))
+
+    def _refined(self, scene: Scene, painted: Sequence[Painted], size: Size) -> Plan:
+        """The plan of a canvas that has a draft; nothing of it is bootstrapped after that."""
+        small = Crop(0, 0, size, half_of(size))
+        brushes = cropped_brushes(painted, small, self._soft.cuts)
+        draft = self._plan(scene, brushes, small.size)
+        sampler = scene.sampler
+        later = replace(sampler, bootstrap=replace(sampler.bootstrap, steps=0))
+        plan = self._plan(replace(scene, sampler=later), painted, size)
+        return replace(plan, draft=draft, first=refined_slot(plan.table))
 
     def _plan(
         self, scene: Scene, painted: Sequence[Painted], size: Size, picture: Pixels | None = None

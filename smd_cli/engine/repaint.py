@@ -19,6 +19,8 @@ from smd_cli.engine.weights import Boxed, Weights
 from smd_cli.scene.paint.painted import Painted
 from smd_cli.scene.types import Background, Scene
 
+REFINED = 0.6  # the noise that a draft gets: more repeats things, less leaves it as blurred
+
 
 def first_slot(repaint: float, table: StepTable) -> int:
     """The first slot in which a brush acts: that with σ ≤ `repaint` (0..1), T where none is.
@@ -27,6 +29,16 @@ def first_slot(repaint: float, table: StepTable) -> int:
     """
     levels = enumerate(table.sigmas)
     return next((i for i, sigma in levels if sigma <= repaint or repaint >= 1), table.slots)
+
+
+def refined_slot(table: StepTable) -> int:
+    """The first slot in which a scaled-up draft is painted at full size, T where there is none."""
+    return first_slot(REFINED, table)
+
+
+def half_of(size: tuple[int, int]) -> tuple[int, int]:
+    """The (width, height) of a canvas' draft."""
+    return (size[0] + 1) // 2, (size[1] + 1) // 2
 
 
 def ground_slot(background: Background, table: StepTable) -> int:

@@ -19,6 +19,7 @@ from torch import Tensor
 from smd_cli.engine.contract import Backbone
 from smd_cli.engine.flight import Flight, advance, launch
 from smd_cli.engine.plan import Plan
+from smd_cli.engine.refine import enlarged
 from smd_cli.scene.paint.photo import Photo
 
 
@@ -109,7 +110,7 @@ def _run(
     began, alone = first, False
     while flights or end is None or launched < end:
         plans = [plan_for(flight.frame) for flight in flights]
-        still = [f.plan is plan for f, plan in zip(flights, plans, strict=True)]
+        still = [f.whole is plan for f, plan in zip(flights, plans, strict=True)]
         if how.blend:
             flights = [_carried(f, plan) for f, plan in zip(flights, plans, strict=True)]
         elif not all(still):
@@ -118,35 +119,36 @@ def _run(
             began = launched
         if end is None or launched < end:
             plan = plan_for(launched)
-            if len(flights) < (1 if alone else how.depth or plan.table.slots):
+            if len(flights) < (1 if alone else how.depth or plan.passes):
                 flights = [*flights, launch(plan, launched)]
                 launched += 1
         try:
             flights = advance(backbone, flights)
         except DroppedError:
             continue
+        flights = [enlarged(backbone, f) if f.through and f.drafts else f for f in flights]
         done = [flight for flight in flights if flight.landed]
         flights = [flight for flight in flights if not flight.landed]
         shared = None if alone or how.depth == 1 else began
         if alone and done:
             began, alone = launched, False
         yield from (_frame(flight, shared) for flight in done)
-        if how.previews and flights and not done:
+        if how.previews and flights and not done and flights[0].drafts is None:
             yield _frame(flights[0], shared)
 
 
 def _frame(flight: Flight, began: int | None) -> Frame:
     """What a flight shows after a slot."""
     assert flight.estimate is not None
-    began = began if flight.plan.table.slots > 1 else None
+    began = began if flight.plan.passes > 1 else None
     return Frame(flight.frame, flight.estimate, flight.plan, flight.slot, flight.mixed, began)
 
 
 def _carried(flight: Flight, plan: Plan) -> Flight:
     """A flight under the present plan of its frame: going on where that carries it, else anew."""
-    if plan is flight.plan:
+    if plan is flight.whole:
         return flight
-    if not plan.carries(flight.plan):
+    if not plan.carries(flight.whole):
         return launch(plan, flight.frame)
     return replace(flight, plan=plan, since=flight.slot, origins=None, mixed=True)
 

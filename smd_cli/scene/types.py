@@ -234,7 +234,8 @@ class Sampler:
     noise that it was found in. `windows`: the least side in pixels of what a brush's network rows
     see; ``auto`` is the model's, ``off`` the whole canvas. `blend_after`: the slot (from 0) from
     which on one row serves all brushes, which the network blends; ``bootstrap`` the first that is
-    not bootstrapped.
+    not bootstrapped. `refine` 2: all is painted at half size first, and then once more at its own;
+    1 is off.
     """
 
     preset: SamplerPreset = "auto"
@@ -250,6 +251,7 @@ class Sampler:
     windows: Windows = "auto"
     blend_after: BlendAfter = "never"
     noise_between: NoiseBetween = "fresh"
+    refine: int = 1
 
     @property
     def sees_all(self) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 
 from smd_cli.engine.crop import Crop, cropped_brushes, scene_crop
 from smd_cli.engine.layers import SoftMasks, refuse_padding
-from smd_cli.engine.repaint import ground_slot
+from smd_cli.engine.repaint import REFINED, ground_slot, half_of, refined_slot
 from smd_cli.engine.schedule import StepTable, planned_table, refuse_noise_alone
 from smd_cli.errors import KeyPath, Problem, SceneError, UsageError
 from smd_cli.models.facts import ModelDefaults, read_defaults
@@ -61,7 +61,9 @@ class Report:
     `part`: what of a large picture is generated, None where it is the whole canvas as it is;
     `repainted`: in how many slots its picture is painted anew, None where none is; `doubtful`: some
     of the warnings are about masks, which `smd masks` shows; `motion`: what changes from one frame
-    to the next, a line for each brush. All else is as the first frame has it.
+    to the next, a line for each brush; `draft`: the size of what is painted first, and the slot
+    from which on all is refined, from 0, None where nothing is. All else is as the first frame has
+    it.
     """
 
     file: str
@@ -79,6 +81,7 @@ class Report:
     part: Crop | None = None
     doubtful: bool = False
     motion: tuple[str, ...] = ()
+    draft: tuple[tuple[int, int], int] | None = None
 
     def lines(self) -> tuple[str, ...]:
         """The report as plain text with aligned columns, one string a line, nothing wrapped."""
@@ -94,8 +97,13 @@ class Report:
         rows = [titles, *(self._row(brush) for brush in self.brushes), last]
         muted = [f"  muted: {', '.join(printable(label) for label in self.muted)}"]
         part = [] if self.part is None else [f"  {_part(self.part, self.size)}"]
+        draft = [] if self.draft is None else [f"  {self._refined(*self.draft)}"]
         motion = [f"  {line}" for line in self.motion]
-        return (head, *part, *_aligned(rows), *motion, *(muted if self.muted else []))
+        return (head, *part, *draft, *_aligned(rows), *motion, *(muted if self.muted else []))
+
+    def _refined(self, size: tuple[int, int], slot: int) -> str:
+        later = " ".join(f"{sigma:.3f}" for sigma in self.sigmas[slot:])
+        return f"refined: all slots at {dimensions(size)} first, then at full size those of {later}"
 
     def _row(self, brush: BrushReport) -> tuple[str, ...]:
         box = "{2}x{3} at {0},{1}".format(*brush.box) if brush.box else "-"
@@ -120,6 +128,7 @@ class Report:
             "uncovered": self.uncovered,
             "part": asdict(self.part) if self.part else None,
             "motion": list(self.motion),
+            "draft": [*self.draft] if self.draft else None,
             "warnings": [
                 {**asdict(w.place), "severity": w.severity, "message": w.message, "hint": w.hint}
                 for w in self.warnings
@@ -144,6 +153,7 @@ def check_scene(
     table = planned_table(sampler, defaults, painted.size)
     _refuse_noise_alone(scene_file, table)
     _refuse_wrap(scene_file, painted.size, defaults)
+    _refuse_refine(scene_file, table)
     soft_masks = SoftMasks() if soft_masks is None else soft_masks
     crop, seen = as_generated(painted, scene, defaults, soft_masks)
     layers = see_layers(seen, scene, table, defaults.factor, soft_masks)
@@ -166,6 +176,7 @@ def check_scene(
         part=None if crop == Crop.whole(painted.size) else crop,
         doubtful=any(mask_warnings(scene_file, seen, layers.layers, table, defaults.factor)),
         motion=timelines(scene),
+        draft=(half_of(painted.size), refined_slot(table)) if sampler.refine > 1 else None,
     )
 
 
@@ -201,6 +212,27 @@ def _refuse_wrap(scene_file: SceneFile, size: tuple[int, int], defaults: ModelDe
         refuse_padding(scene.model.name, size, defaults.multiple or 1, scene.wraps)
     except UsageError as wrong:
         raise SceneError([Problem(place, wrong.message, wrong.hint)]) from wrong
+
+
+def _refuse_refine(scene_file: SceneFile, table: StepTable) -> None:
+    """Raise SceneError where a canvas cannot be painted at half size first."""
+    scene = scene_file.scene
+    if scene.sampler.refine == 1:
+        return
+    message = hint = ""
+    if scene.background.image is not None:
+        message = "refine does not go with background.image"
+        hint = "a scene of its own can paint into what this one paints"
+    elif any(scene.wraps):
+        message, hint = "refine does not go with wrap", "wrap: none can be refined"
+    elif scene.sampler.method == "multidiffusion":
+        message, hint = "refine does not go with method: multidiffusion", "method: stream has it"
+    elif refined_slot(table) == table.slots:
+        message = f"refine needs a slot with noise of at most {REFINED:g}: the last here has "
+        message += f"{table.sigmas[-1]:.3f}"
+        hint = "more steps, or timesteps that go lower, have one"
+    if message:
+        raise SceneError([Problem(scene_file.place("sampler", "refine"), message, hint)])
 
 
 def _refuse_noise_alone(scene_file: SceneFile, table: StepTable) -> None:

@@ -216,7 +216,7 @@ def _at_once(work: Work) -> None:
 
 def _cells_a_slot(plan: Plan) -> int:
     """Latent cells of the network rows of one frame in a slot, on average."""
-    return round(plan.cells / plan.table.slots)
+    return round(plan.cells / plan.passes)
 
 
 def _schedule(plan: Plan, backbone: Backbone, order: Order, frames: int) -> str:
@@ -234,7 +234,7 @@ def _frames(
         return
     wanted = order.painted(frames)
     whole = order.first is None and wanted[-1] < frames
-    begin = max(order.first or 0, order.frame - plans.first.table.slots)  # the pipe is full by then
+    begin = max(order.first or 0, order.frame - plans.first.passes)  # the pipe is full by then
     begin = order.frame if run is single else begin
     for frame in run(plans, backbone, frames - begin if whole else None, first=begin):
         if frame.index in wanted:

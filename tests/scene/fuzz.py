@@ -76,6 +76,7 @@ sampler:
   preaverage: true
   windows: 192
   blend_after: bootstrap
+  refine: 1
 output: {fps: 12, loop: true, quality: 90}
 """
 SCENES = (EVERY_KEY, *(path.read_text("utf-8") for path in sorted(FOLDER.glob("*.yaml"))))

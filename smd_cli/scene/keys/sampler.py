@@ -62,6 +62,7 @@ def read_sampler(node: Node, own: Sampler) -> Sampler:
             windows=keys.get("windows", _windows, start.windows),
             blend_after=keys.get("blend_after", _blend_after, start.blend_after),
             noise_between=keys.get("noise_between", one_of(*_NOISE_BETWEEN), start.noise_between),
+            refine=keys.get("refine", integer(1, 2), start.refine),
         )
         unfit = _unblended(made)
         if not unfit:

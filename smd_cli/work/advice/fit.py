@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
+from smd_cli.engine.repaint import half_of
 from smd_cli.engine.schedule import StepTable
 from smd_cli.errors import KeyPath, Place, Problem
 from smd_cli.models.facts import PRESETS, ModelDefaults
@@ -37,6 +38,7 @@ def fit_warnings(
     yield from _skipped_layers(scene_file, defaults)
     if defaults.known or scene_file.scene.model.name in PRESETS:
         yield from _foreign_canvas(scene_file, size, defaults)
+        yield from _small_draft(scene_file, size, defaults)
         yield from _small_brushes(scene_file, defaults, layers, scale)
 
 
@@ -99,6 +101,18 @@ def _foreign_canvas(
         message = f"the canvas of {dimensions(size)} is much larger than {model}: things come twice"
     hint = f"size: {dimensions(native)} suits it, or another of about that area"
     yield Problem(_size_place(scene_file), message, hint)
+
+
+def _small_draft(
+    scene_file: SceneFile, size: tuple[int, int], defaults: ModelDefaults
+) -> Iterator[Problem]:
+    """A canvas painted at half size first that the model can compose as it is."""
+    native = defaults.native_size
+    if scene_file.scene.sampler.refine > 1 and math.prod(size) <= math.prod(native):
+        message = f"refine paints {dimensions(half_of(size))} first, though the model "
+        message += f"{scene_file.scene.model.name} composes {dimensions(size)} at once"
+        hint = f"it is for canvases larger than {dimensions(native)}"
+        yield Problem(scene_file.place("sampler", "refine"), message, hint)
 
 
 def _size_place(scene_file: SceneFile) -> Place:
