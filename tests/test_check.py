@@ -169,6 +169,7 @@ def test_the_report_as_text(tmp_path: Path) -> None:
         "  狐           < 0.1 %  1x1 at 100,100  1 of 5   a fox                                     rect 100,100 1x1",  # noqa: E501
         "  (uncovered)   85.5 %                           a meadow",
         "  muted: muted",
+        "  work: 12 rows a frame, each of the whole canvas",
     )  # the fox: a blur of 8 px leaves erf(16/8/√2)² = 0.911 of 32x32 px, more than σ = 0.850
 
 
@@ -190,6 +191,7 @@ def test_the_report_as_json(tmp_path: Path) -> None:
         }
     ]
     assert told["repainted"] is None
+    assert told["work"] == {"rows": 10, "windows_px": [128], "share": 1.0}
     assert [(w["line"], w["severity"]) for w in told["warnings"]] == [(7, "warning")]
 
 
@@ -204,7 +206,7 @@ def test_what_is_repainted_tells_from_which_slot_on(tmp_path: Path) -> None:
         + brush("{rect: [0, 0, 100, 100]}", "name: owl", "repaint: 0.85"),
     )
     assert (report.repainted, [b.slots for b in report.brushes]) == (3, [4, 2])
-    told = report.lines()[2:]
+    told = report.lines()[2:-1]
     assert [" ".join(line.split()) for line in told] == [
         "fox 61.0 % 100x100 at 0,0 4 of 5 a fox rect 0,0 100x100",
         "owl 61.0 % 100x100 at 0,0 2 of 5, repaint 0.85 a fox rect 0,0 100x100",

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from smd_cli.engine.crop import Crop, cropped_brushes, scene_crop
-from smd_cli.engine.layers import SoftMasks, refuse_padding
+from smd_cli.engine.layers import SoftMasks, refuse_padding, rules_of
 from smd_cli.engine.repaint import REFINED, ground_slot, half_of, refined_slot
 from smd_cli.engine.schedule import StepTable, planned_table, refuse_noise_alone
 from smd_cli.errors import KeyPath, Problem, SceneError, UsageError
@@ -23,6 +23,7 @@ from smd_cli.scene.paint.painted import Painted, PaintedScene
 from smd_cli.scene.paint.pictures import dimensions
 from smd_cli.scene.types import Background, Scene, SceneFile, Wrap
 from smd_cli.units import counted, printable, shortened
+from smd_cli.work.advice.effort import Effort, effort_of, multiple_of
 from smd_cli.work.advice.fit import fit_warnings
 from smd_cli.work.advice.idle import idle_keys
 from smd_cli.work.advice.layers import Box, Layer, Layers, box_of, see_layers
@@ -77,6 +78,7 @@ class Report:
     background: str
     repainted: int | None
     uncovered: float
+    effort: Effort
     warnings: tuple[Problem, ...]
     part: Crop | None = None
     doubtful: bool = False
@@ -99,7 +101,9 @@ class Report:
         part = [] if self.part is None else [f"  {_part(self.part, self.size)}"]
         draft = [] if self.draft is None else [f"  {self._refined(*self.draft)}"]
         motion = [f"  {line}" for line in self.motion]
-        return (head, *part, *draft, *_aligned(rows), *motion, *(muted if self.muted else []))
+        work = [] if self.draft else [f"  {self.effort}"]  # which is that of one pass
+        rest = (*motion, *(muted if self.muted else []), *work)
+        return (head, *part, *draft, *_aligned(rows), *rest)
 
     def _refined(self, size: tuple[int, int], slot: int) -> str:
         later = " ".join(f"{sigma:.3f}" for sigma in self.sigmas[slot:])
@@ -129,6 +133,7 @@ class Report:
             "part": asdict(self.part) if self.part else None,
             "motion": list(self.motion),
             "draft": [*self.draft] if self.draft else None,
+            "work": None if self.draft else self.effort.as_json(),
             "warnings": [
                 {**asdict(w.place), "severity": w.severity, "message": w.message, "hint": w.hint}
                 for w in self.warnings
@@ -156,7 +161,9 @@ def check_scene(
     _refuse_refine(scene_file, table)
     soft_masks = SoftMasks() if soft_masks is None else soft_masks
     crop, seen = as_generated(painted, scene, defaults, soft_masks)
-    layers = see_layers(seen, scene, table, defaults.factor, soft_masks)
+    multiple = multiple_of(defaults)
+    rules = rules_of(seen.brushes, seen.size, sampler, defaults.factor, multiple, scene.wraps)
+    layers = see_layers(seen, scene, table, rules, soft_masks)
     part_px, canvas_px = math.prod(crop.extent), math.prod(painted.size)
     return Report(
         file=scene_file.file,
@@ -172,6 +179,7 @@ def check_scene(
         background=_background(scene_file),
         repainted=_repainted(scene_file, table),
         uncovered=1 - (1 - layers.uncovered) * part_px / canvas_px,
+        effort=effort_of(scene, seen.brushes, rules, table, defaults, soft_masks),
         warnings=warnings_of(scene_file, seen, table, layers, defaults, crop.scale),
         part=None if crop == Crop.whole(painted.size) else crop,
         doubtful=any(mask_warnings(scene_file, seen, layers.layers, table, defaults.factor)),

@@ -26,13 +26,17 @@ from smd_cli.work.request import Request, each, informed, load, refuse_stdin_twi
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """One scene with its paint, where its frames go, and what there is to say beforehand."""
+    """One scene with its paint, where its frames go, and what there is to say beforehand.
+
+    `window_px`: the least side that its model's windows have, where the scene leaves it to that.
+    """
 
     scene_file: SceneFile
     painted: PaintedScene
     targets: tuple[Target, ...]
     warnings: tuple[Problem, ...]
     notes: tuple[str, ...]
+    window_px: int | None = None
 
     @property
     def title(self) -> str:
@@ -100,7 +104,8 @@ def _job_to(
 ) -> Job:
     remarks = notes(targets, painted.size, file.scene.output, painted.picture)
     checked = check_scene(file, painted, soft_masks)
-    return Job(file, painted, targets, checked.warnings, (*remarks, *caption_notes(file)))
+    sentences = (*remarks, *caption_notes(file))
+    return Job(file, painted, targets, checked.warnings, sentences, checked.effort.least_px)
 
 
 def with_scene(job: Job, file: SceneFile) -> Job:
@@ -143,4 +148,6 @@ def picture_text(job: Job, frame: int, schedule: str) -> dict[str, str]:
         "smd:size": f"{job.painted.size[0]}x{job.painted.size[1]}",
         "smd:schedule": schedule,
     }
+    if job.window_px is not None:
+        text["smd:windows"] = str(job.window_px)
     return text | weights_of(file) | exact(changes)

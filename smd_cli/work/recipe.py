@@ -24,6 +24,7 @@ _FORMS = {
     "smd:seed": r"\d{1,19}",
     "smd:schedule": r"auto|single|stream(:\d{1,9})?",
     "smd:machine": r"(cpu|mps|cuda(:\d{1,3})?) (fp32|fp16|bf16)( low-memory)?( compile)?",
+    "smd:windows": r"[1-9]\d{0,4}",
     "smd:command": r"render|compare",
 }
 _OURS = {"seed", "frames"}  # changes that the command tells by options of their own
@@ -111,6 +112,8 @@ class Recipe:
         for change in self.changes:
             if change.key not in _OURS:
                 command += ["--set", _set(change, self.folder)]
+        if "smd:windows" in self.recorded:  # what the model's own were then
+            command += ["--set", f"sampler.windows={self.recorded['smd:windows']}"]
         command += ["--seed", self.recorded.get("smd:seed", "0")]
         command += self._machine
         return [*command, *self._frames] if kind == "render" else [*command, "-o", "again.png"]

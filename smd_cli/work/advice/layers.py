@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from smd_cli.engine.layers import Laid, Pile, SoftMasks, downwards, largest_weights, rules_of
+from smd_cli.engine.layers import Laid, Pile, SoftMasks, downwards, largest_weights
 from smd_cli.engine.masks import Array
 from smd_cli.engine.repaint import first_slot, phases
 from smd_cli.engine.schedule import StepTable
@@ -71,13 +71,11 @@ def see_layers(
     painted: PaintedScene,
     scene: Scene,
     table: StepTable,
-    factor: int,
-    kept: SoftMasks | None = None,
+    rules: Rules,
+    kept: SoftMasks,
 ) -> Layers:
     """Follow every brush's paint to the slots in which it acts; `kept` spares doing so again."""
-    sampler = scene.sampler
-    rules = rules_of(painted.brushes, painted.size, sampler, factor, factor, scene.wraps)
-    pile, kept = Pile(painted.size), SoftMasks() if kept is None else kept
+    pile = Pile(painted.size)
     firsts = [first_slot(each.brush.repaint, table) for each in painted.brushes]
     found: dict[int, Layer] = {}
     with kept.laid.round(), kept.peaks.round():
@@ -86,7 +84,7 @@ def see_layers(
             acting = [n for n, first in enumerate(firsts) if first <= slots.start]
             under = downwards([painted.brushes[n] for n in acting], pile, rules, kept)
             for n, laid in zip(reversed(acting), under, strict=True):
-                weights = _Weights(table, sampler.mask_type, rules, firsts[n])
+                weights = _Weights(table, scene.sampler.mask_type, rules, firsts[n])
                 if n not in found:
                     found[n] = _layer(laid, weights, owners)
                 more = weights.acting(laid, slots)
