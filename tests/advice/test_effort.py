@@ -71,9 +71,11 @@ def compared_alone(path: Path, settings: Sequence[str], models: ModelHolder) -> 
 @pytest.mark.parametrize("path", SCENES, ids=lambda path: path.stem)
 def test_shipped_scenes(path: Path, models: ModelHolder) -> None:
     effort = compared(path, [], models)
-    assert 0.5 < effort.share < 0.9
     assert effort.least_px == 192
-    assert str(effort).startswith(f"work: {effort.rows} rows a frame in windows of 192 and 256 px,")
+    assert str(effort).startswith(f"work: {effort.rows} rows a frame in windows of 192")
+    if path.stem in ("desert", "garden", "meadow", "night-sea"):  # on the model's own canvas
+        assert 0.5 < effort.share < 0.9
+        assert effort.sides_px == (192, 256)
 
 
 @pytest.mark.parametrize(
