@@ -72,7 +72,7 @@ def compared_alone(path: Path, settings: Sequence[str], models: ModelHolder) -> 
 def test_shipped_scenes(path: Path, models: ModelHolder) -> None:
     effort = compared(path, [], models)
     assert effort.least_px == 192
-    assert str(effort).startswith(f"work: {effort.rows} rows a frame in windows of 192")
+    assert str(effort).startswith(f"work: {effort.rows} rows a frame in windows of ")
     if path.stem in ("desert", "garden", "meadow", "night-sea"):  # on the model's own canvas
         assert 0.5 < effort.share < 0.9
         assert effort.sides_px == (192, 256)
