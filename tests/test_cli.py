@@ -61,6 +61,7 @@ def test_frames_share_network_calls(
     assert f"s: schedule {taken}, " in said
 
 
+@pytest.mark.slow
 def test_heavy_frames_are_painted_one_by_one_on_a_cpu(
     smd: Smd, scene: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -160,6 +160,7 @@ def test_figures_and_a_picture_do_not_share_stdout(smd: Smd) -> None:
 
 
 @pytest.mark.usefixtures("scene")
+@pytest.mark.slow
 def test_figures_as_json(smd: Smd) -> None:
     result = smd(["compare", "s.yaml", "--json", "--set", "sampler.steps=2"])
     events = [json.loads(line) for line in result.out.splitlines()]

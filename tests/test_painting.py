@@ -61,7 +61,7 @@ def read(path: str, mode: str) -> Values:
         return np.asarray(image.convert(mode))
 
 
-@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P"])
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", pytest.param("L", marks=pytest.mark.slow), "P"])
 def test_files_keep_what_is_not_painted(mode: str, smd: Smd) -> None:
     picture(mode).save("b.png")
     outs = ["-o", "out.png", "-o", "out.webp", "-o", "out.jpg"]

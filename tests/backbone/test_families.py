@@ -59,8 +59,20 @@ GUIDANCES: dict[str, tuple[str, float, dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("guidance", GUIDANCES)
-@pytest.mark.parametrize("name", FAMILY_NAMES)
+def once_in_a_while(name: str, guidance: str) -> list[pytest.MarkDecorator]:
+    """Without a negative prompt, one model of each architecture is enough."""
+    rare = guidance == "full, no negative" and name not in {"sd1", "sdxl"}
+    return [pytest.mark.slow] * rare
+
+
+@pytest.mark.parametrize(
+    ("name", "guidance"),
+    [
+        pytest.param(name, guidance, marks=once_in_a_while(name, guidance))
+        for name in FAMILY_NAMES
+        for guidance in GUIDANCES
+    ],
+)
 def test_one_brush_is_diffusers_own_picture(
     name: str,
     guidance: str,

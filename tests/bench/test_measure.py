@@ -62,7 +62,11 @@ COUNTS = [
 
 
 @pytest.mark.parametrize(
-    ("name", "slots", "frames", "smd", "theirs"), COUNTS, ids=[case[0] for case in COUNTS]
+    ("name", "slots", "frames", "smd", "theirs"),
+    [
+        pytest.param(*case, id=case[0], marks=[pytest.mark.slow] * (case[0] in {"paper", "single"}))
+        for case in COUNTS
+    ],
 )
 def test_what_is_asked(
     subject: Subject,

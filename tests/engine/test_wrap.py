@@ -185,6 +185,7 @@ def test_rolled_by_the_stride_frames_roll(changes: dict[str, Any], run: Any) -> 
     assert relative(frames(moved), frames(made).roll(48, -1)) <= 1e-5
 
 
+@pytest.mark.slow
 def test_on_the_starter_the_picture_rolls() -> None:
     model = load_backbone(resolve_model("starter", Path()), "cpu", "fp32")
     size, cells = (768, 64), 24  # four tiles

@@ -52,7 +52,7 @@ def test_few_colours_are_nearly_exact() -> None:
         assert np.abs(seen.astype(int) - meant).max() <= 3
 
 
-@pytest.mark.parametrize("fps", [0.5, 7, 12, 23.976, 24, 30, 50])
+@pytest.mark.parametrize("fps", [0.5, 7, 23.976, 50])
 def test_the_whole_time_is_right(fps: float) -> None:
     write("a.gif", frames=[picture(k, 2, 8) for k in range(60)], output=Output(fps=fps))
     frames, delays, _ = read()

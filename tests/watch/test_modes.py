@@ -365,7 +365,9 @@ def save_all(*layers: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> None:
         save(Image.fromarray(layer), Path(f"{name}.png"))
 
 
-@pytest.mark.parametrize("options", [[], [f"brushes.fox.mask={PARTS}"]])
+@pytest.mark.parametrize(
+    "options", [[], pytest.param([f"brushes.fox.mask={PARTS}"], marks=pytest.mark.slow)]
+)
 def test_every_part_of_a_mask_keeps_its_rule_and_a_picture_tells_it(
     options: list[str], smd: Smd
 ) -> None:
