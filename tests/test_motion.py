@@ -217,6 +217,46 @@ def test_an_image_travels_by_whole_pixels(*, invert: bool) -> None:
     assert np.array_equal(paint_at(file, 0), 255 - levels if invert else levels)
 
 
+def test_shapes_turn_and_grow_about_their_own_middle() -> None:
+    turned = "mask: {rect: [10, 20, 20, 8], turn: {0: 0, 4: 90}, scale: {0: 1, 4: 2}}"
+    assert np.array_equal(paint_at(brush(turned), 0), drawn("{rect: [10, 20, 20, 8]}"))
+    assert np.array_equal(paint_at(brush(turned), 4), drawn("{rect: [12, 4, 16, 40]}"))
+    grown = drawn("{ellipse: [10, 20, 20, 8], scale: 1.5, move: [3, 0]}")
+    assert np.array_equal(grown, drawn("{ellipse: [8, 18, 30, 12]}"))
+    round_again = drawn("{ellipse: [8, 8, 40, 40], turn: 30}").astype(int)
+    assert np.abs(round_again - drawn("{ellipse: [8, 8, 40, 40]}")).max() <= 4
+    corner = "{polygon: [[8, 8], [24, 8], [24, 40]], turn: -180}"
+    assert np.array_equal(drawn(corner), drawn("{polygon: [[24, 40], [8, 40], [8, 8]]}"))
+
+
+@pytest.mark.parametrize(("turn", "quarters"), [(90, -1), (180, 2), (-90, 1), (450, -1)])
+def test_an_image_turns_about_the_middle_of_its_paint(turn: int, quarters: int) -> None:
+    levels = np.zeros((64, 64), dtype=np.uint8)
+    levels[10:22, 20:32] = np.random.default_rng(4).integers(1, 256, (12, 12))
+    Image.fromarray(levels).save("m.png")
+    wanted = np.zeros_like(levels)
+    wanted[15:27, 20:32] = np.rot90(levels[10:22, 20:32], quarters)
+    size = "size: 64x64\n"
+    text = f"{size}model: tiny\nbrushes:\n  - prompt: a\n    mask: {{image: m.png, channel: luma, "
+    assert np.array_equal(paint_at(read(f"{text}turn: {turn}, move: [0, 5]}}\n"), 0), wanted)
+
+
+@pytest.mark.parametrize("scale", [0.5, 1.5, 2])
+def test_an_image_grows_about_the_middle_of_its_paint(scale: float) -> None:
+    levels = np.zeros((64, 64), dtype=np.uint8)
+    levels[20:36, 24:40] = 255
+    Image.fromarray(levels).save("m.png")
+    text = (
+        "size: 64x64\nmodel: tiny\nbrushes:\n  - prompt: a\n    mask: {image: m.png, channel: luma"
+    )
+    paint = paint_at(read(f"{text}, scale: {scale}}}\n"), 0).astype(float) / 255
+    assert paint.sum() == pytest.approx((16 * scale) ** 2, rel=0.03)
+    rows, columns = np.mgrid[:64, :64] + 0.5
+    middle = [(paint * along).sum() / paint.sum() for along in (rows, columns)]
+    assert middle == pytest.approx([28, 32], abs=0.02)
+    assert paint[28, 32] == 1
+
+
 @pytest.mark.parametrize("schedule", ["single", "stream"])
 def test_moving_masks_are_those_of_stills(schedule: str, smd: Smd) -> None:
     levels = np.zeros((64, 64), dtype=np.uint8)

@@ -64,7 +64,8 @@ class ImageMask:
     `written` is the path as the scene has it. `channel` None takes the stated rule (alpha where
     it varies, else luma); `fit` None accepts only the canvas' aspect ratio. `at` places the image
     unscaled, its top left corner there. `move`: how far right and down from there, or from where it
-    lies otherwise; `tracks` as of a brush, for shapes too.
+    lies otherwise, after it was scaled by `scale` and turned clockwise by `turn` degrees about the
+    middle of what it paints; `tracks` as of a brush. All of these for shapes too.
     """
 
     path: Path
@@ -74,6 +75,8 @@ class ImageMask:
     fit: Fit | None = None
     at: Point | None = None
     move: Point | None = None
+    scale: float = 1.0
+    turn: float = 0.0
     tracks: tuple[Track, ...] = ()
 
 
@@ -87,6 +90,8 @@ class RectMask:
     height: Length
     invert: bool = False
     move: Point | None = None
+    scale: float = 1.0
+    turn: float = 0.0
     tracks: tuple[Track, ...] = ()
 
 
@@ -100,6 +105,8 @@ class EllipseMask:
     height: Length
     invert: bool = False
     move: Point | None = None
+    scale: float = 1.0
+    turn: float = 0.0
     tracks: tuple[Track, ...] = ()
 
 
@@ -110,6 +117,8 @@ class PolygonMask:
     points: tuple[Point, ...]
     invert: bool = False
     move: Point | None = None
+    scale: float = 1.0
+    turn: float = 0.0
     tracks: tuple[Track, ...] = ()
 
 

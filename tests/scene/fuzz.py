@@ -47,7 +47,8 @@ brushes:
   - &fox
     name: fox
     prompt: a red fox
-    mask: {image: masks/fox.png, channel: luma, invert: false, fit: stretch}
+    mask: {image: masks/fox.png, channel: luma, invert: false, fit: stretch, turn: 8,
+           scale: 1.5, move: {0: [0, 0], "50%": [9, 5], ease: in-out}}
     negative: ""
     alpha: 1.0
     blur: 8

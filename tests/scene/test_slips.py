@@ -151,7 +151,7 @@ def test_keys_of_other_sections_are_told_where_they_belong() -> None:
         "negative belongs under background:, in a brush or under defaults:",
         "mask belongs in a brush",
         "lora belongs under model:",
-        "scale belongs under sampler.guidance:",
+        "scale belongs under sampler.guidance: or in a mask",
         "what a picture shows is the prompt of its background: or of a brush",
         "fps belongs under output:",
     ]

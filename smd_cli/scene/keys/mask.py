@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
-from smd_cli.scene.keys.fields import file_path, flag, length, listed, one_of, point
+from smd_cli.scene.keys.fields import file_path, flag, length, listed, number, one_of, point
 from smd_cli.scene.keys.keyframes import TrackReader
 from smd_cli.scene.keys.schema import short_form
 from smd_cli.scene.keys.sections import Notes, Section, reject, wrong
@@ -28,6 +28,9 @@ _CHANNELS: tuple[Channel, ...] = get_args(Channel)
 FITS: tuple[Fit, ...] = get_args(Fit)
 MAX_PARTS = 1000
 MAX_POINTS = 30_000
+_SCALE, _TURN = number(0.01, 100), number(-36_000, 36_000)
+_Placed = tuple[Point | None, float, float]
+_AT_REST: _Placed = (None, 1.0, 0.0)
 _KINDS = ("image", "rect", "ellipse", "polygon")
 
 
@@ -61,12 +64,20 @@ class MaskReader:
         with Section(node, "a mask") as keys:
             kind = keys.need_one_of(_KINDS)
             tracks = TrackReader(self.frames)
-            move = keys.get("move", tracks.keyed("move", point), None)
+            placed = self._placed(keys, tracks)
             if kind is None or kind == "image":
-                return replace(self._image(keys), move=move, tracks=tracks.found)
+                return _with(self._image(keys), placed, tracks)
             free = replace(self, canvas=None)
-            shape = (self if move is None else free)._shape(keys, kind, tracks, free)
-            return replace(shape, move=move, tracks=tracks.found)
+            shape = (self if placed == _AT_REST else free)._shape(keys, kind, tracks, free)
+            return _with(shape, placed, tracks)
+
+    def _placed(self, keys: Section, tracks: TrackReader) -> _Placed:
+        """How a part is moved, scaled and turned; first of all what stands for their tracks."""
+        return (
+            keys.get("move", tracks.keyed("move", point), None),
+            keys.get("scale", tracks.keyed("scale", _SCALE), 1.0),
+            keys.get("turn", tracks.keyed("turn", _TURN), 0.0),
+        )
 
     def _shape(self, keys: Section, kind: str, tracks: TrackReader, free: MaskReader) -> MaskPart:
         """A shape of a kind; its keyframes are read by `free`."""
@@ -119,6 +130,12 @@ class MaskReader:
             if max(values) <= 0 or min(values) >= side:
                 width, height = self.canvas or (0, 0)
                 raise wrong(node, f"{node.label} lies outside the canvas of {width}x{height} px")
+
+
+def _with(part: MaskPart, placed: _Placed, tracks: TrackReader) -> MaskPart:
+    """A part that is moved, scaled and turned, and all of its tracks."""
+    move, scale, turn = placed
+    return replace(part, move=move, scale=scale, turn=turn, tracks=tracks.found)
 
 
 def _on(canvas: tuple[int, int], point: Point) -> tuple[float, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from smd_cli.errors import KeyPath, Problem, SceneError
 from smd_cli.models.facts import read_defaults
@@ -26,6 +26,7 @@ from smd_cli.scene.paint.shapes import (
     shape_box,
     touches,
 )
+from smd_cli.scene.paint.turning import transformed
 from smd_cli.scene.types import Brush, Channel, ImageMask, MaskPart, SceneFile
 
 __all__ = [
@@ -150,7 +151,7 @@ class _Layer:
             self._add_image(part, at)
             return
         described, size = describe_shape(part), self._canvas.size
-        still = part.move is None and not part.tracks
+        still = part.move is None and part.scale == 1 and not (part.turn or part.tracks)
         if still and not touches(shape_box(part, size), size):
             raise PictureError(f"the {described} lies wholly outside the {dimensions(size)} canvas")
         self._join(part, self._source.shape(part, size))
@@ -181,14 +182,19 @@ class _Layer:
 def paint_of(part: MaskPart, rest: Paint) -> Paint:
     """What a part of a mask paints where it is moved to; `rest` is what an image paints unmoved.
 
-    An image moves by whole pixels.
+    An image that is neither scaled nor turned moves by whole pixels.
     """
     if not isinstance(part, ImageMask):
         return draw_shape(part, rest.size)
-    right, down = (round(way) for way in offset_px(part, rest.size))
-    if not (right or down):
+    if part.move is None and part.scale == 1 and not part.turn:
         return rest
-    return rest.inverted.moved(right, down).inverted if part.invert else rest.moved(right, down)
+    if part.invert:
+        return paint_of(replace(part, invert=False), rest.inverted).inverted
+    move = offset_px(part, rest.size)
+    if part.scale != 1 or part.turn:
+        return transformed(rest, part.scale, part.turn, move)
+    right, down = map(round, move)
+    return rest.moved(right, down) if right or down else rest
 
 
 def _described(part: ImageMask, mask: MaskImage, size: Size) -> str:

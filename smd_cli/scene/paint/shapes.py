@@ -29,12 +29,17 @@ _WHOLE = _FINE * _ROWS  # what a pixel gains where it is covered
 
 def shape_box(shape: RectMask | EllipseMask | PolygonMask, size: tuple[int, int]) -> Box:
     """Left, top, right and bottom of a shape in pixels on a canvas of (width, height)."""
-    if isinstance(shape, PolygonMask):
+    if isinstance(shape, PolygonMask) or shape.turn:
         xs, ys = _corners(shape, size)
         return (float(xs.min()), float(ys.min()), float(xs.max()), float(ys.max()))
     right, down = offset_px(shape, size)
     left, top = shape.x.pixels(size[0]) + right, shape.y.pixels(size[1]) + down
-    return (left, top, left + shape.width.pixels(size[0]), top + shape.height.pixels(size[1]))
+    width, height = shape.width.pixels(size[0]), shape.height.pixels(size[1])
+    if shape.scale != 1:
+        more = (shape.scale - 1) / 2  # on every side
+        left, top = left - width * more, top - height * more
+        width, height = width * shape.scale, height * shape.scale
+    return (left, top, left + width, top + height)
 
 
 def offset_px(part: MaskPart, size: tuple[int, int]) -> tuple[float, float]:
@@ -55,12 +60,12 @@ def draw_shape(shape: RectMask | EllipseMask | PolygonMask, size: tuple[int, int
     columns = slice(_within(math.floor(left), size[0]), _within(math.ceil(right), size[0]))
     rows = slice(_within(math.floor(top), size[1]), _within(math.ceil(bottom), size[1]))
     window = (rows, columns)
-    if isinstance(shape, RectMask):
-        tiles = _rect(box, window)
-    elif isinstance(shape, EllipseMask):
-        tiles = _spans(lambda band: _ellipse(box, (band, columns)), window)
-    else:
+    if isinstance(shape, PolygonMask) or shape.turn:
         tiles = _spans(_Polygon(*_corners(shape, size), window).gains, window)
+    elif isinstance(shape, RectMask):
+        tiles = _rect(box, window)
+    else:
+        tiles = _spans(lambda band: _ellipse(box, (band, columns)), window)
     paint = gathered(tiles, window, size)
     return paint.inverted if shape.invert else paint
 
@@ -78,12 +83,47 @@ def _length(length: Length) -> str:
     return f"{length.value * 100:g}%" if length.unit == "share" else f"{length.value:g}"
 
 
-def _corners(shape: PolygonMask, size: tuple[int, int]) -> tuple[Floats, Floats]:
+def _corners(
+    shape: RectMask | EllipseMask | PolygonMask, size: tuple[int, int]
+) -> tuple[Floats, Floats]:
+    """x and y of a polygon, or of what comes near to a turned shape, where it is moved to."""
+    if isinstance(shape, PolygonMask):
+        xs = np.array([x.pixels(size[0]) for x, _ in shape.points], dtype=np.float64)
+        ys = np.array([y.pixels(size[1]) for _, y in shape.points], dtype=np.float64)
+    else:
+        xs, ys = _outline(shape, size)
     right, down = offset_px(shape, size)
+    if shape.scale == 1 and not shape.turn:
+        return xs + right, ys + down
+    middle_x, middle_y = (xs.min() + xs.max()) / 2, (ys.min() + ys.max()) / 2
+    across, along = xs - middle_x, ys - middle_y
+    cosine, sine = turning(shape.scale, shape.turn)
     return (
-        np.array([x.pixels(size[0]) + right for x, _ in shape.points], dtype=np.float64),
-        np.array([y.pixels(size[1]) + down for _, y in shape.points], dtype=np.float64),
+        middle_x + right + cosine * across - sine * along,
+        middle_y + down + sine * across + cosine * along,
     )
+
+
+def _outline(shape: RectMask | EllipseMask, size: tuple[int, int]) -> tuple[Floats, Floats]:
+    """The corners of a rectangle, or so many points of an ellipse that none is 0.01 px off."""
+    left, top = shape.x.pixels(size[0]), shape.y.pixels(size[1])
+    width, height = shape.width.pixels(size[0]), shape.height.pixels(size[1])
+    if isinstance(shape, RectMask):
+        across, down = np.array([0.0, 1, 1, 0]), np.array([0.0, 0, 1, 1])
+        return left + width * across, top + height * down
+    radius = max(width, height) * max(shape.scale, 1) / 2
+    count = 4 * math.ceil(math.pi * math.sqrt(50 * radius) / 4)
+    angles = np.arange(count) * (2 * math.pi / count)
+    return left + width * (1 + np.cos(angles)) / 2, top + height * (1 + np.sin(angles)) / 2
+
+
+def turning(scale: float, degrees: float) -> tuple[float, float]:
+    """Cosine and sine, times the scale, of a turn clockwise; exact for quarters of a turn."""
+    quarters, rest = divmod(degrees, 90)
+    cosine, sine = math.cos(math.radians(rest)), math.sin(math.radians(rest))
+    for _ in range(int(quarters) % 4):
+        cosine, sine = -sine, cosine
+    return scale * cosine, scale * sine
 
 
 def _within(pixel: int, side: int) -> int:
