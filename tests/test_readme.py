@@ -48,7 +48,9 @@ def test_every_scene_in_the_readme_is_right(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "scene", [text for text in blocks("yaml") if "brushes:" in text], ids=["first", "every key"]
+    "scene",
+    [text for text in blocks("yaml") if "brushes:" in text and "frames: 48" not in text],
+    ids=["first", "every key"],
 )
 def test_every_scene_in_the_readme_paints_what_it_says(
     smd: Smd, scene: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

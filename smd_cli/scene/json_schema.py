@@ -14,6 +14,7 @@ from PIL import ImageColor
 from smd_cli.scene.keys import mask, model, sampler
 from smd_cli.scene.keys.fields import MAX_SEED
 from smd_cli.scene.parse import MAX_BLUR_PX, MAX_BRUSHES, MAX_FRAMES
+from smd_cli.scene.track import Ease
 from smd_cli.scene.types import (
     Bootstrap,
     Channel,
@@ -22,6 +23,7 @@ from smd_cli.scene.types import (
     GuidanceType,
     MaskType,
     Method,
+    NoiseBetween,
     NoiseKind,
     Output,
     Sampler,
@@ -90,8 +92,21 @@ def _either(*schemas: Schema) -> Schema:
     return {"anyOf": list(schemas)}
 
 
+def _keyed(schema: Schema) -> Schema:
+    """One value, or one for every key frame, by the frame's number or its share of the film."""
+    at_keys = {
+        "type": "object",
+        "properties": {"ease": _about(_words(get_args(Ease)), "Between keys.", default="linear")},
+        "patternProperties": {r"^\d+(\.\d+)?\s*%?$": schema},
+        "additionalProperties": False,
+        "minProperties": 1,
+    }
+    return _either(schema, at_keys)
+
+
 _TEXT: Schema = {"type": "string"}
 _PHRASE: Schema = {"type": "string", "pattern": r"\S"}
+_HANDLE: Schema = {"type": "string", "pattern": r"[^\s0-9]|\s\S|\S\s"}
 _FLAG: Schema = {"type": "boolean"}
 _SHARE = _number(0, 1)
 _SEED = _integer(0, MAX_SEED)
@@ -108,14 +123,21 @@ _COLOR = _either(
 
 # Brushes and their masks
 
+_PLACED: dict[str, Schema] = {
+    "move": _about(_keyed(_POINT), "How far it is moved, [x, y]. Default: not at all."),
+    "scale": _about(_keyed(_number(*mask.SCALES)), "How large, about its middle.", default=1.0),
+    "turn": _about(
+        _keyed({"type": "number", "minimum": -mask.MAX_TURN, "maximum": mask.MAX_TURN}),
+        "Degrees clockwise, about its middle.",
+        default=0.0,
+    ),
+}
 _INVERT = _about(_FLAG, "Swap painted and unpainted.", default=False)
 _IMAGE = _mapping(
     {
         "image": _about(_PHRASE, "The file, from the scene's folder."),
         "channel": _about(
-            _CHANNELS,
-            "What of the image is paint. Default: alpha (opaque = painted) where it varies, else "
-            "luma (white = painted).",
+            _CHANNELS, "What of it is paint. Default: alpha (opaque) where it varies, else luma."
         ),
         "invert": _INVERT,
         "fit": _about(
@@ -123,36 +145,22 @@ _IMAGE = _mapping(
             "How an image of another aspect ratio meets the canvas. Default: it is an error.",
         ),
         "at": _about(
-            _POINT,
-            "Where its top left corner lies, in pixels or percent, unscaled. Default: it fills the "
-            "canvas. Not with fit.",
+            _POINT, "Where its top left corner lies, unscaled. Default: it fills the canvas."
         ),
+        **_PLACED,
     },
     ["image"],
 ) | {"not": {"required": ["fit", "at"]}}
-_RECT = _mapping(
-    {
-        "rect": _about(_BOX, "Left, top, width and height, in pixels or percent."),
-        "invert": _INVERT,
-    },
-    ["rect"],
-)
-_ELLIPSE = _mapping(
-    {
-        "ellipse": _about(_BOX, "Left, top, width and height around it, in pixels or percent."),
-        "invert": _INVERT,
-    },
-    ["ellipse"],
-)
-_POLYGON = _mapping(
-    {
-        "polygon": _about(
-            _list(_POINT, 3, mask.MAX_POINTS), "Its points [x, y], in pixels or percent."
-        ),
-        "invert": _INVERT,
-    },
-    ["polygon"],
-)
+
+
+def _shape(kind: str, numbers: Schema, text: str) -> Schema:
+    about = _about(_keyed(numbers), f"{text}, in pixels or percent.")
+    return _mapping({kind: about, "invert": _INVERT, **_PLACED}, [kind])
+
+
+_RECT = _shape("rect", _BOX, "Left, top, width and height")
+_ELLIPSE = _shape("ellipse", _BOX, "Left, top, width and height around it")
+_POLYGON = _shape("polygon", _list(_POINT, 3, mask.MAX_POINTS), "Its points [x, y]")
 _PART = _either(_PHRASE, _IMAGE, _RECT, _ELLIPSE, _POLYGON)
 _MASK = _either(_PART, _list(_PART, 1, mask.MAX_PARTS))
 
@@ -173,17 +181,22 @@ _STRENGTHS: dict[str, Schema] = {
         default=1.0,
     ),
 }
+
+
+def _over_time(schema: Schema) -> Schema:
+    """A key's schema where its value may change from frame to frame."""
+    value = {key: one for key, one in schema.items() if key not in ("description", "default")}
+    return {**_keyed(value), **{key: schema[key] for key in schema if key not in value}}
+
+
 _BRUSH = _mapping(
     {
-        "name": _about(
-            {"type": "string", "pattern": r"[^\s0-9]|\s\S|\S\s"},
-            "A handle for --set, --only and --without. Default: none, its number serves.",
-        ),
-        "prompt": _about(_PHRASE, "What it paints."),
+        "name": _about(_HANDLE, "For --set, --only and --without. Default: its number serves."),
+        "prompt": _about(_keyed(_PHRASE), "What it paints."),
         "mask": _about(_MASK, "Where: an image, a shape, or a list of those, which is a union."),
-        **_STRENGTHS,
-        "seed": _about(_SEED, "Re-rolls this brush alone. Default: the scene's noise."),
-        "enabled": _about(_FLAG, "false mutes it.", default=True),
+        **{key: _over_time(schema) for key, schema in _STRENGTHS.items()},
+        "seed": _about(_keyed(_SEED), "Re-rolls this brush alone. Default: the scene's noise."),
+        "enabled": _about(_keyed(_FLAG), "false mutes it.", default=True),
     },
     ["prompt", "mask"],
 )
@@ -210,28 +223,26 @@ _MODEL = _mapping(
         "clip_skip": _about(
             _integer(0, model.MAX_CLIP_SKIP), "Layers of the text encoder left out.", default=0
         ),
-        "config": _about(
-            _PHRASE,
-            "A model folder that a single file takes its configs from. Default: its kind's.",
-        ),
+        "config": _about(_PHRASE, "A folder with a single file's configs. Default: its kind's."),
     },
     ["name"],
 )
 _BACKGROUND = _mapping(
     {
         "prompt": _about(
-            _PHRASE,
-            "What shows where no brush paints; auto beside an image asks a captioning model. "
-            "Default: none, the colour or the image shows.",
+            _keyed(_PHRASE),
+            "What shows where no brush paints; auto has an image captioned. Default: none.",
         ),
-        "negative": _STRENGTHS["negative"],
+        "negative": _over_time(_STRENGTHS["negative"]),
         "image": _about(_PHRASE, "A picture that is painted into. Default: none."),
         "fit": _about(
             _FITS, "How a picture of another aspect ratio meets the canvas. Default: an error."
         ),
         "color": _about(_COLOR, 'A CSS name, "#rrggbb" or [red, green, blue].', default="white"),
         "repaint": _about(
-            _SHARE, "How much of the picture the prompt paints anew; 0 keeps it.", default=0.0
+            _keyed(_SHARE),
+            "How much of the picture the prompt paints anew; 0 keeps it.",
+            default=0.0,
         ),
         "caption_model": _about(
             _PHRASE, "Who is asked where the prompt is auto: a hub id or a folder. Default: BLIP."
@@ -309,13 +320,21 @@ _SAMPLER = _mapping(
         ),
         "windows": _about(
             _either(_words(["auto", "off"]), _SIDE),
-            f"Least side in px of what a brush is painted on; off: the whole canvas. {_OWN}",
+            f"Least side in px that it is painted on. {_OWN}",
             default=_START.windows,
         ),
         "blend_after": _about(
             _either(_words(["never", "bootstrap"]), _integer(0, sampler.MAX_STEPS)),
             f"The slot from which one network row serves all brushes. {_OWN}",
             default=_START.blend_after,
+        ),
+        "noise_between": _about(
+            _words(get_args(NoiseBetween)),
+            f"Whether a slot's noise is drawn anew for the next one or kept. {_OWN}",
+            default=_START.noise_between,
+        ),
+        "refine": _about(
+            _integer(1, 2), "2: painted at half size first, then refined.", default=_START.refine
         ),
     }
 ) | {"not": {"required": ["steps", "timesteps"]}}

@@ -158,7 +158,10 @@ BROKEN: dict[str, tuple[Change, str]] = {
     "index is no JSON": (put("model_index.json", "{"), "error: cannot read "),
     "index is no object": (put("model_index.json", "[]"), "error: cannot read "),
     "index is a number": (put("model_index.json", "5"), "error: cannot read "),
-    "FLUX": (edit("model_index.json", _class_name="FluxPipeline", **FLUX), other("a FluxPipeline")),
+    "FLUX Kontext": (
+        edit("model_index.json", _class_name="FluxKontextPipeline", **FLUX),
+        other("a FluxKontextPipeline"),
+    ),
     "SD3": (
         edit("model_index.json", _class_name="StableDiffusion3Pipeline", unet=None),
         other("a StableDiffusion3Pipeline"),

@@ -68,7 +68,12 @@ CHANGES: list[dict[str, Any]] = [
     {"guidance": Guidance("full", 1.4), "bootstrap": Bootstrap(1)},
     {"guidance": Guidance("self", 1.4)},
     {"background": Background(color=(10, 200, 90))},
-    {"method": "multidiffusion", "preaverage": False, "mask_type": "discrete"},
+    {
+        "method": "multidiffusion",
+        "noise_between": "kept",
+        "preaverage": False,
+        "mask_type": "discrete",
+    },
 ]
 
 

@@ -77,6 +77,7 @@ sampler:
   preaverage: true
   windows: 192
   blend_after: bootstrap
+  noise_between: fresh
   refine: 1
 output: {fps: 12, loop: true, quality: 90}
 """

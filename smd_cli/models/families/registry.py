@@ -32,7 +32,8 @@ def families() -> tuple[Family, ...]:
 
 def supported() -> str:
     """The sentence on what smd runs, which is the hint for everything else."""
-    return f"smd runs {'; '.join(one.covers for one in families() if one.covers)}"
+    oldest = sorted(families(), key=lambda one: one.spacing is not None)
+    return f"smd runs {'; '.join(one.covers for one in oldest if one.covers)}"
 
 
 def part_names() -> tuple[str, ...]:

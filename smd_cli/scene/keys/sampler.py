@@ -161,7 +161,7 @@ def _unblended(sampler: Sampler) -> tuple[str, str] | None:
             "blend_after cannot go with guidance: initialize, which keeps a start for each brush"
         )
         return message, "guidance: none, full and self can"
-    if sampler.method == "stream" and not sampler.preaverage:
+    if sampler.noise_between == "fresh" and not sampler.preaverage:
         message = "blend_after cannot go with preaverage: false, which noises each brush by itself"
         return message, "leave preaverage out"
     if first != "bootstrap" and first < boot:
