@@ -7,7 +7,6 @@ import errno
 import signal
 import sys
 import threading
-import time
 import webbrowser
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -98,30 +97,21 @@ class _Quitting:
         return self._hurried and kind is KeyboardInterrupt
 
 
-_SPARED_S = 5.0
-
-
 @contextmanager
 def once_interrupted() -> Iterator[None]:
-    """The first Ctrl-C ends the block; more of them spoil nothing while it is left.
-
-    Python drops an interrupt that comes within a finalizer: after some seconds the next one counts.
-    """
+    """The first Ctrl-C ends the block; more of them spoil nothing while it is left."""
     before = signal.getsignal(signal.SIGINT)
     ours = threading.current_thread() is threading.main_thread() and before is not signal.SIG_IGN
     if not ours:
         yield
         return
-    spared_until = 0.0
-
-    def interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-        nonlocal spared_until
-        if time.monotonic() >= spared_until:
-            spared_until = time.monotonic() + _SPARED_S
-            raise KeyboardInterrupt
-
-    signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGINT, _interrupt_once)
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _interrupt_once(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    raise KeyboardInterrupt

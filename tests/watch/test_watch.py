@@ -37,7 +37,6 @@ class Script(threading.Thread):
         super().__init__(daemon=True)
         self.edits = edits
         self.wrong: BaseException | None = None
-        self.ended = threading.Event()
 
     def run(self) -> None:
         try:
@@ -45,9 +44,7 @@ class Script(threading.Thread):
         except BaseException as wrong:
             self.wrong = wrong
         finally:
-            while not self.ended.wait(0):
-                os.kill(os.getpid(), signal.SIGINT)
-                self.ended.wait(8)  # Python drops an interrupt that comes within a finalizer
+            os.kill(os.getpid(), signal.SIGINT)
 
     @staticmethod
     def until(done: Callable[[], bool]) -> None:
@@ -77,7 +74,6 @@ class Watched:
         script = Script(edits)
         script.start()
         result = self._smd(["watch", "s.yaml", "-o", "live.png", *options])
-        script.ended.set()
         script.join()
         if script.wrong:
             raise AssertionError(result.err) from script.wrong
