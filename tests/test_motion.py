@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,9 @@ from PIL import Image
 
 from smd_cli.engine.contract import Backbone
 from smd_cli.engine.noise import gaussian
+from smd_cli.engine.plan import Plan
 from smd_cli.engine.planner import Planner
+from smd_cli.engine.stream import stream
 from smd_cli.errors import SceneError
 from smd_cli.scene.files import read_pictures
 from smd_cli.scene.motion import scene_at
@@ -25,7 +28,7 @@ from smd_cli.scene.paint.boxes import full_window
 from smd_cli.scene.paint.moving import painted_at
 from smd_cli.scene.parse import load_scene
 from smd_cli.scene.text.source import Source
-from smd_cli.scene.types import Fade, SceneFile
+from smd_cli.scene.types import Fade, Scene, SceneFile
 from smd_cli.work.motion import FramePlans
 
 HEAD = "model: tiny\nsize: 64x64\nframes: 6\nsampler: {steps: 3}\n"
@@ -177,6 +180,27 @@ def test_equal_frames_share_a_plan_and_few_are_kept(tiny: Backbone) -> None:
         flying = [plans(frame) for frame in range(first, first + slots)]
         assert all(plans(first + n) is plan for n, plan in enumerate(flying))
     assert len(plans._plans) <= slots + 1
+
+
+def test_frames_that_are_refined_are_planned_once_each(
+    tiny: Backbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "model: tiny\nsize: 64x64\nframes: 12\nbackground: {prompt: a meadow}\nsampler:\n"
+    text += "  {timesteps: [999, 759, 400, 259, 180, 120, 60], refine: 2}\nbrushes:\n"
+    text += "  - {prompt: a, alpha: {0: 1, 11: 0.5}, mask: {rect: [8, 8, 40, 40]}}\n"
+    file = read(text)
+    planned: list[object] = []
+    plan = Planner.plan
+
+    def counting(self: Planner, scene: Scene, *painted: Any) -> Plan:
+        planned.append(scene)
+        return plan(self, scene, *painted)
+
+    monkeypatch.setattr(Planner, "plan", counting)
+    plans = FramePlans(Planner(tiny), file.scene, read_pictures(file))
+    assert plans.first.passes == 7 + 4, "noise is at most 0.6 in the last four"
+    assert [frame.index for frame in stream(plans, tiny, 12)] == [*range(12)]
+    assert len(planned) == 12
 
 
 def paint_at(file: SceneFile, frame: int) -> npt.NDArray[np.uint8]:

@@ -29,7 +29,7 @@ class FramePlans:
         found = self._plans.pop(scene, None)
         plan = self._plan(scene, frame) if found is None else found
         self._plans[scene] = plan
-        if len(self._plans) > plan.table.slots + 1:
+        if len(self._plans) > plan.passes + 1:
             del self._plans[next(iter(self._plans))]
         return plan
 
