@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,10 @@ import pytest
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # a worker a core: each has one for itself
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# A shell's background job has Ctrl-C ignored, and so has all that it starts: tests send it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 from smd_cli.__main__ import run
 from smd_cli.models.ref import ModelRef
