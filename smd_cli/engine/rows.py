@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from smd_cli.engine.schedule import StepTable, bootstrap_slots
-from smd_cli.engine.weights import Weights, first_blended, windows_of_slots
+from smd_cli.engine.weights import Weights, windows_of_slots
 from smd_cli.engine.windows import Legal, Support, Window, windows_of
+from smd_cli.errors import UsageError
 from smd_cli.scene.kept import Kept
 from smd_cli.scene.types import Scene, Wrapped
 
@@ -30,11 +31,12 @@ class Shared:
 @dataclass(frozen=True, eq=False)
 class FrameRows:
     """The rows of a frame: `windows[i][p]` is what a brush's own rows see in a slot, `shared[i]`
-    those of a slot that serve several.
+    those of a slot that serve several: none before slot `apart`, and from there on no others.
     """
 
     windows: tuple[tuple[tuple[Window, ...], ...], ...]
     shared: tuple[tuple[Shared, ...], ...]
+    apart: int
 
     @property
     def slots(self) -> list[list[Seen]]:
@@ -60,7 +62,7 @@ def frame_rows(
     sampler, generated = scene.sampler, scene.background.generated
     slots = bootstrap_slots(sampler.bootstrap.steps, table)
     gives_back = generated and sampler.bootstrap.leak > 0
-    apart = first_blended(scene, table.slots, blends)
+    apart = _first_blended(scene, table.slots, blends)
     windows = windows_of_slots(
         weights,
         legal,
@@ -71,7 +73,24 @@ def frame_rows(
         apart=apart,
         repainters=frozenset(p for p, first in enumerate(firsts) if first),
     )
-    return FrameRows(windows, shared_rows(weights, legal, scene.wraps, apart))
+    return FrameRows(windows, shared_rows(weights, legal, scene.wraps, apart), apart)
+
+
+def _first_blended(scene: Scene, slots: int, possible: bool) -> int:
+    """The first slot whose brushes share rows; `slots` where none do.
+
+    Raises UsageError where they are to and the model cannot (`possible`).
+    """
+    sampler = scene.sampler
+    asked, boot = sampler.blend_after, sampler.bootstrap.steps
+    if sampler.preset == "paper" or asked == "never":
+        return slots
+    if not possible:
+        raise UsageError(
+            f"the model {scene.model.name} cannot serve several brushes in one row",
+            "sampler.blend_after: never paints each by itself",
+        )
+    return min(boot if asked == "bootstrap" else max(asked, boot), slots)
 
 
 def seen(windows: Iterable[Iterable[Window]], shared: Iterable[Shared]) -> Iterator[Seen]:

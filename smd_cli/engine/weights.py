@@ -13,9 +13,8 @@ import numpy as np
 
 from smd_cli.engine.masks import Array, background_weight
 from smd_cli.engine.windows import Box, Cells, Legal, Support, Window, places, windows_of
-from smd_cli.errors import UsageError
 from smd_cli.scene.kept import Kept
-from smd_cli.scene.types import Scene, Wrapped
+from smd_cli.scene.types import Wrapped
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,23 +83,6 @@ class Weights:
         for whole, own in zip(found, self.brushes, strict=True):
             whole[:, own.box[0], own.box[1]] = own.values
         return found
-
-
-def first_blended(scene: Scene, slots: int, possible: bool) -> int:
-    """The first slot whose brushes share rows; `slots` where none do.
-
-    Raises UsageError where they are to and the model cannot (`possible`).
-    """
-    sampler = scene.sampler
-    asked, boot = sampler.blend_after, sampler.bootstrap.steps
-    if sampler.preset == "paper" or asked == "never":
-        return slots
-    if not possible:
-        raise UsageError(
-            f"the model {scene.model.name} cannot serve several brushes in one row",
-            "sampler.blend_after: never paints each by itself",
-        )
-    return min(boot if asked == "bootstrap" else max(asked, boot), slots)
 
 
 def windows_of_slots(

@@ -15,7 +15,7 @@ from smd_cli.engine.windows import Legal, Window, legal_windows
 from smd_cli.models.facts import ModelDefaults
 from smd_cli.scene.kept import Kept
 from smd_cli.scene.paint.painted import Painted
-from smd_cli.scene.types import Guidance, Scene
+from smd_cli.scene.types import Guidance, Sampler, Scene
 from smd_cli.units import counted
 
 _DEEPEST_CELLS = 8  # what the deepest layer of SD 1.5's network sees as one, along a side
@@ -59,6 +59,19 @@ def multiple_of(defaults: ModelDefaults) -> int:
     return defaults.multiple or _DEEPEST_CELLS * defaults.factor
 
 
+def legal_of(sampler: Sampler, defaults: ModelDefaults) -> Legal | None:
+    """Which windows a scene's rows may have of a model; None for the whole canvas."""
+    native_px = max(defaults.native_size)
+    asked = replace(sampler, guidance=_guidance_of(sampler, defaults))
+    least_px = defaults.window_px or native_px
+    return legal_windows(asked, least_px, native_px, defaults.factor, multiple_of(defaults))
+
+
+def _guidance_of(sampler: Sampler, defaults: ModelDefaults) -> Guidance:
+    """The guidance between rows: none where the network takes the scale itself."""
+    return Guidance() if defaults.embeds_guidance else sampler.guidance
+
+
 def effort_of(
     scene: Scene,
     painted: Sequence[Painted],
@@ -71,11 +84,9 @@ def effort_of(
 
     `painted` and `rules` are as they are generated.
     """
-    native_px, factor = max(defaults.native_size), defaults.factor
-    guidance = Guidance() if defaults.embeds_guidance else scene.sampler.guidance
-    sampler = replace(scene.sampler, guidance=guidance)
-    least_px = defaults.window_px or native_px
-    legal = legal_windows(sampler, least_px, native_px, factor, multiple_of(defaults))
+    sampler, factor = scene.sampler, defaults.factor
+    guidance = _guidance_of(sampler, defaults)
+    legal = legal_of(sampler, defaults)
     firsts = first_slots(scene, painted, table)
     weights = phased_weights(painted, firsts, rules, table, sampler.mask_type, kept)
 
