@@ -164,6 +164,7 @@ def check_scene(
     multiple = multiple_of(defaults)
     rules = rules_of(seen.brushes, seen.size, sampler, defaults.factor, multiple, scene.wraps)
     layers = see_layers(seen, scene, table, rules, soft_masks)
+    of_masks = [*mask_warnings(scene_file, seen, layers.layers, table, defaults.factor)]
     part_px, canvas_px = math.prod(crop.extent), math.prod(painted.size)
     return Report(
         file=scene_file.file,
@@ -180,9 +181,9 @@ def check_scene(
         repainted=_repainted(scene_file, table),
         uncovered=1 - (1 - layers.uncovered) * part_px / canvas_px,
         effort=effort_of(scene, seen.brushes, rules, table, defaults, soft_masks),
-        warnings=warnings_of(scene_file, seen, table, layers, defaults, crop.scale),
+        warnings=_warnings(scene_file, seen, table, layers, defaults, of_masks, crop.scale),
         part=None if crop == Crop.whole(painted.size) else crop,
-        doubtful=any(mask_warnings(scene_file, seen, layers.layers, table, defaults.factor)),
+        doubtful=bool(of_masks),
         motion=timelines(scene),
         draft=(half_of(painted.size), refined_slot(table)) if sampler.refine > 1 else None,
     )
@@ -294,13 +295,14 @@ def _repainted(scene_file: SceneFile, table: StepTable) -> int | None:
 # Warnings
 
 
-def warnings_of(
+def _warnings(
     scene_file: SceneFile,
     painted: PaintedScene,
     table: StepTable,
     layers: Layers,
     defaults: ModelDefaults,
-    scale: float = 1.0,
+    of_masks: Sequence[Problem],
+    scale: float,
 ) -> tuple[Problem, ...]:
     """Everything about a scene that is legal but hardly meant, in the order of the file.
 
@@ -312,7 +314,7 @@ def warnings_of(
         *idle_keys(scene_file, defaults, table, layers.layers, painted.picture),
         *prompt_warnings(scene_file, defaults),
         *fit_warnings(scene_file, painted.size, table, defaults, layers.layers, scale),
-        *mask_warnings(scene_file, painted, layers.layers, table, defaults.factor),
+        *of_masks,
         *motion_warnings(scene_file),
     ]
     unique = dict.fromkeys(replace(problem, severity="warning") for problem in found)
