@@ -15,13 +15,13 @@ import numpy.typing as npt
 from PIL import Image
 
 from smd_cli.engine.masks import blur_radius
+from smd_cli.engine.windows import STRETCH
 from smd_cli.scene.kept import Kept
 from smd_cli.scene.paint.boxes import Paint, Window, laid
 from smd_cli.scene.paint.errors import Size
 from smd_cli.scene.paint.painted import Painted
 from smd_cli.scene.types import Sampler, Scene
 
-_ROOMY = 1.5  # a model keeps its composition up to so many times its native side
 _SCALED_FROM = 1.25  # times the native side: scaling by less than this costs more than it gives
 _SURROUNDINGS = 1.5  # of the sides of the paint's box: enough for the network to see where it is
 _OBLONG = 2  # the most that a box's longer side is of its shorter one, where the canvas has room
@@ -68,7 +68,7 @@ def crop_of(painted: Sequence[Painted], size: Size, native_px: int, sampler: Sam
     The whole canvas where the model can do with it. The box is not scaled where the sampler's
     windows say how large the parts are in which it is painted.
     """
-    if max(size) <= _ROOMY * native_px:
+    if max(size) <= STRETCH * native_px:
         return Crop.whole(size)
     low, high = _reach(painted, size)
     paint = (high[0] - low[0], high[1] - low[1])
@@ -78,8 +78,7 @@ def crop_of(painted: Sequence[Painted], size: Size, native_px: int, sampler: Sam
         for a, b, side, canvas in zip(low, high, extent, size, strict=True)
     )
     side = math.sqrt(math.prod(extent))
-    untiled = sampler.preset == "paper" or sampler.guidance.type == "initialize"
-    scaled = side > _SCALED_FROM * native_px and (untiled or sampler.windows in ("auto", "off"))
+    scaled = side > _SCALED_FROM * native_px and (sampler.sees_all or sampler.windows == "auto")
     scale = native_px / side if scaled else 1.0
     width, height = (max(1, round(one * scale)) for one in extent)
     return Crop(left, top, extent, (width, height))

@@ -24,7 +24,9 @@ Numbers = npt.NDArray[np.int64]
 Box = tuple[slice, slice]
 """Rows and columns of cells."""
 
-_STRETCH = 1.5  # a model keeps its composition up to so many times its native side
+STRETCH = 1.5
+"""A model keeps its composition up to so many times its native side."""
+
 _OVERLAP = 0.25  # share of a tile that it has in common with the next one, at least
 
 
@@ -60,15 +62,14 @@ class Legal:
         grid = multiple // factor
         least = _rounded((least_px if asked == "auto" else asked) / factor, grid)
         native = max(_rounded(native_px / factor, grid), least)
-        return Legal(least, native, int(native * _STRETCH) // grid * grid, grid)
+        return Legal(least, native, int(native * STRETCH) // grid * grid, grid)
 
 
 def legal_windows(
     sampler: Sampler, least_px: int, native_px: int, factor: int, multiple: int
 ) -> Legal | None:
     """Those that a scene's sampler asks for, of a model as `Legal.of` takes it."""
-    untiled = sampler.preset == "paper" or sampler.guidance.type == "initialize"
-    asked = "off" if untiled else sampler.windows
+    asked = "off" if sampler.sees_all else sampler.windows
     return Legal.of(asked, least_px, native_px, factor, multiple)
 
 
