@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from smd_cli.errors import UsageError
-from smd_cli.models.families.record import Configs, Facts, Family, Part
+from smd_cli.models.families.record import Configs, Facts, Family, Part, refuse_width
 from smd_cli.models.families.unets import CLIP, CLIP_TOKENIZER, latent_factor
 from smd_cli.models.flow import Spacing, length_levels
 
@@ -39,12 +39,8 @@ def refuse(name: str, configs: Configs) -> None:
             f"the model {name} is made for editing, filling or depth (its transformer takes "
             f"{takes} channels, not {wanted}), which is not supported"
         )
-    texts = configs["text_encoder_2"].get("d_model"), transformer.get("joint_attention_dim")
-    if all(texts) and texts[0] != texts[1]:
-        raise UsageError(
-            f"the model {name} does not fit: its transformer takes texts of width {texts[1]}, its "
-            f"T5 gives {texts[0]}"
-        )
+    gives = configs["text_encoder_2"].get("d_model")
+    refuse_width(name, transformer.get("joint_attention_dim"), gives, "T5")
 
 
 FAMILY = Family(

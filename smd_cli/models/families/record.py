@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from smd_cli.errors import UsageError
 from smd_cli.models.checkpoints import Shapes
 from smd_cli.models.flow import Spacing
 
@@ -90,6 +91,17 @@ class SingleFile:
 
 def _refuse_nothing(name: str, configs: Configs) -> None:
     """Most families need no more than that all parts are of their classes."""
+
+
+def refuse_width(
+    name: str, takes: int | None, gives: int | None, encoder: str = "text encoder"
+) -> None:
+    """Raise UsageError for texts of another width than a transformer takes, where both are told."""
+    if takes and gives and takes != gives:
+        raise UsageError(
+            f"the model {name} does not fit: its transformer takes texts of width {takes}, its "
+            f"{encoder} gives {gives}"
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from smd_cli.errors import UsageError
-from smd_cli.models.families.record import Configs, Facts, Family, Part
+from smd_cli.models.families.record import Configs, Facts, Family, Part, refuse_width
 from smd_cli.models.families.unets import latent_factor
 from smd_cli.models.flow import Size, Spacing
 
@@ -44,12 +44,7 @@ def refuse(name: str, configs: Configs) -> None:
     transformer, encoder = configs["transformer"], configs["text_encoder"]
     if transformer and not transformer.get("guidance_embeds"):
         raise UsageError(f"the model {name} is a SANA that is no Sprint, which is not supported")
-    gives, takes = encoder.get("hidden_size"), transformer.get("caption_channels")
-    if gives and takes and gives != takes:
-        raise UsageError(
-            f"the model {name} does not fit: its transformer takes texts of width {takes}, its "
-            f"text encoder gives {gives}"
-        )
+    refuse_width(name, transformer.get("caption_channels"), encoder.get("hidden_size"))
 
 
 FAMILY = Family(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from smd_cli.errors import UsageError
-from smd_cli.models.families.record import Configs, Facts, Family, Part
+from smd_cli.models.families.record import Configs, Facts, Family, Part, refuse_width
 from smd_cli.models.families.unets import latent_factor
 from smd_cli.models.flow import Size, Spacing, even, length_shift, patches, shifted
 
@@ -49,12 +49,8 @@ def refuse(name: str, configs: Configs) -> None:
             f"the model {name} does not fit: its transformer takes pooled texts of width {pooled}, "
             f"its text encoders give {' + '.join(map(str, widths))}"
         )
-    gives, takes = configs["text_encoder_3"].get("d_model"), transformer.get("joint_attention_dim")
-    if gives and takes and gives != takes:
-        raise UsageError(
-            f"the model {name} does not fit: its transformer takes texts of width {takes}, its T5 "
-            f"gives {gives}"
-        )
+    gives = configs["text_encoder_3"].get("d_model")
+    refuse_width(name, transformer.get("joint_attention_dim"), gives, "T5")
 
 
 FAMILY = Family(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from smd_cli.errors import UsageError
-from smd_cli.models.families.record import Configs, Facts, Family, Part
+from smd_cli.models.families.record import Configs, Facts, Family, Part, refuse_width
 from smd_cli.models.families.unets import latent_factor
 from smd_cli.models.flow import Spacing, length_levels
 
@@ -31,12 +31,7 @@ def refuse(name: str, configs: Configs) -> None:
     transformer, encoder = configs["transformer"], configs["text_encoder"]
     if transformer.get("siglip_feat_dim"):
         raise UsageError(f"the model {name} is Z-Image-Omni, which is not supported")
-    gives, takes = encoder.get("hidden_size"), transformer.get("cap_feat_dim")
-    if gives and takes and gives != takes:
-        raise UsageError(
-            f"the model {name} does not fit: its transformer takes texts of width {takes}, its "
-            f"text encoder gives {gives}"
-        )
+    refuse_width(name, transformer.get("cap_feat_dim"), encoder.get("hidden_size"))
 
 
 FAMILY = Family(
