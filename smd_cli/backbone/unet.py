@@ -1,4 +1,4 @@
-"""What all families share: a UNet that predicts, an autoencoder, the step table."""
+"""What families with a UNet share: how it predicts, and the step table."""
 
 from __future__ import annotations
 
@@ -10,26 +10,22 @@ import torch
 from torch import Tensor
 
 from smd_cli.backbone.attention import Blend, BlendingProcessor, can_blend
-from smd_cli.backbone.autoencoder import Autoencoder
+from smd_cli.backbone.base import LatentBackbone
 from smd_cli.backbone.parts import Parts
 from smd_cli.engine.contract import Rows
 from smd_cli.engine.schedule import StepTable, step_table
-from smd_cli.scene.types import NOT_WRAPPED, Wrapped
 
 
-class UNetBackbone:
+class UNetBackbone(LatentBackbone):
     """A diffusers UNet behind the contract; a family adds how it reads prompts."""
 
     def __init__(self, parts: Parts) -> None:
+        super().__init__(parts)
         config = parts.denoiser.config
-        self._unet, self._vae = parts.denoiser, Autoencoder(parts.vae, parts.device)
-        self._scheduler, self._consistency = parts.scheduler, parts.consistency
+        self._unet, self._consistency = parts.denoiser, parts.consistency
         self._guidance_width: int | None = config.time_cond_proj_dim
-        self.device = parts.device
-        self.factor = parts.factor
         self._levels = len(config.block_out_channels)
         self.multiple = parts.factor * 2 ** (self._levels - 1)
-        self.window_px, self.native_px = parts.window_px, parts.native_px
         self.channels: int = config.in_channels
         self.embeds_guidance = self._guidance_width is not None
         self.blends = can_blend(self._unet)
@@ -58,18 +54,6 @@ class UNetBackbone:
             **self._attended(rows),
         )[0]
         return cast(Tensor, output.float())
-
-    def as_taken(self, latents: Tensor) -> Tensor:
-        return latents
-
-    def as_given(self, latents: Tensor) -> Tensor:
-        return latents
-
-    def encode_image(self, image: Tensor, wraps: Wrapped = NOT_WRAPPED) -> Tensor:
-        return self._vae.encode(image, wraps)
-
-    def decode_latents(self, latents: Tensor, wraps: Wrapped = NOT_WRAPPED) -> Tensor:
-        return self._vae.decode(latents, wraps)
 
     def _attended(self, rows: Rows) -> Mapping[str, Any]:
         """The prompts; where a row has several, their mean stands in wherever one is asked for."""
