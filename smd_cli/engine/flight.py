@@ -254,8 +254,8 @@ def _noised(plan: Plan, step: Step, flights: Sequence[Flight], clean: Tensor) ->
     """Clean canvases (F, C, h, w) noised for the next slot: afresh, or with the noise found."""
     if plan.keeps_noise:
         x = torch.stack([flight.x for flight in flights])
-        table = plan.coefficients.at(step.slots)
-        noise = regions.virtual_residual(x, clean, table.alpha, table.sigma)
+        alpha, sigma = plan.coefficients.alpha, plan.coefficients.sigma
+        noise = regions.virtual_residual(x, clean, alpha[step.slots], sigma[step.slots])
     else:
         noise = plan.slot_noise[step.later]
     return regions.noised(clean, noise, step.next_alpha, step.next_sigma)
