@@ -13,7 +13,6 @@ from smd_cli.cli.edge import (
     refuse_gone_folder,
     refuse_two_on_stdout,
 )
-from smd_cli.cli.environment import from_environment
 from smd_cli.cli.options import (
     AsJson,
     Changes,
@@ -27,6 +26,7 @@ from smd_cli.cli.options import (
     Only,
     Quiet,
     Seed,
+    SheetOut,
     Size,
     Verbose,
     Without,
@@ -39,17 +39,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 @app.command()
 def compare(
     scene: Annotated[str, typer.Argument(metavar="SCENE", help="A scene file, or - for stdin.")],
-    out: Annotated[
-        str,
-        typer.Option(
-            "-o",
-            "--out",
-            metavar="FILE",
-            envvar="SMD_OUT",
-            callback=from_environment,
-            help="The sheet: a picture.",
-        ),
-    ] = "{scene}-compared.png",
+    out: SheetOut = "{scene}-compared.png",
     seed: Seed = None,
     size: Size = None,
     change: Changes = None,

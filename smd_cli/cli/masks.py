@@ -7,8 +7,18 @@ from typing import Annotated
 import typer
 
 from smd_cli.cli.edge import edge, overrides_of, refuse_gone_folder, refuse_two_on_stdout
-from smd_cli.cli.environment import from_environment
-from smd_cli.cli.options import AsJson, Changes, Debug, Model, NoClobber, Only, Quiet, Size, Without
+from smd_cli.cli.options import (
+    AsJson,
+    Changes,
+    Debug,
+    Model,
+    NoClobber,
+    Only,
+    Quiet,
+    SheetOut,
+    Size,
+    Without,
+)
 from smd_cli.report.reporter import Reporter
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -17,17 +27,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 @app.command()
 def masks(
     scene: Annotated[str, typer.Argument(metavar="SCENE", help="A scene file, or - for stdin.")],
-    out: Annotated[
-        str,
-        typer.Option(
-            "-o",
-            "--out",
-            metavar="FILE",
-            envvar="SMD_OUT",
-            callback=from_environment,
-            help="The sheet: a picture.",
-        ),
-    ] = "{scene}-masks.png",
+    out: SheetOut = "{scene}-masks.png",
     change: Changes = None,
     only: Only = None,
     without: Without = None,

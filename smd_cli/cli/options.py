@@ -11,6 +11,17 @@ from smd_cli.cli.environment import from_environment
 Scenes = Annotated[
     list[str], typer.Argument(metavar="SCENE...", help="Scene files; - reads one from stdin.")
 ]
+SheetOut = Annotated[
+    str,
+    typer.Option(
+        "-o",
+        "--out",
+        metavar="FILE",
+        envvar="SMD_OUT",
+        callback=from_environment,
+        help="The sheet: a picture.",
+    ),
+]
 Changes = Annotated[
     list[str] | None,
     typer.Option(
