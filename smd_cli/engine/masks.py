@@ -8,6 +8,7 @@ on mask-aware quantisation; where ours differ from the published ones, `publishe
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -83,18 +84,32 @@ def quantise(mask: Array, table: StepTable, mask_type: str, *, published: bool =
     m > σ_i. `continuous`: clip((m - σ_{i+1})/(σ_i - σ_{i+1}), 0, 1), σ after the last slot being 0.
     `semi-continuous`: discrete, but continuous in the last slot.
     """
-    now = np.array(table.sigmas, dtype=np.float32)[:, None, None]
-    later = np.array(table.next_sigmas, dtype=np.float32)[:, None, None]
-    spread = mask[..., None, :, :]
-    acts = spread > now if published else (spread >= now - _ROUNDING) & (spread > 0)
-    hard = acts.astype(np.float32)
-    if mask_type == "discrete":
-        return hard
-    soft = np.clip((spread - later) / (now - later), 0, 1).astype(np.float32)
     if mask_type == "continuous":
-        return soft
-    hard[..., -1, :, :] = soft[..., -1, :, :]
+        return _spread(mask, table)
+    hard = _acting(mask, table, published=published)
+    if mask_type == "semi-continuous":
+        hard[..., -1, :, :] = _spread(mask, table)[..., -1, :, :]
     return hard
+
+
+def _by_slot(sigmas: Sequence[float]) -> Array:
+    """Noise levels (T, 1, 1), beside masks (…, 1, H, W)."""
+    return np.array(sigmas, dtype=np.float32)[:, None, None]
+
+
+def _acting(mask: Array, table: StepTable, *, published: bool) -> Array:
+    """1 in the slots whose noise a mask (…, H, W) reaches, else 0, (…, T, H, W)."""
+    now, spread = _by_slot(table.sigmas), mask[..., None, :, :]
+    acts = spread > now if published else (spread >= now - _ROUNDING) & (spread > 0)
+    return np.asarray(acts, dtype=np.float32)
+
+
+def _spread(mask: Array, table: StepTable) -> Array:
+    """How far a mask (…, H, W) reaches into every slot, 0..1, (…, T, H, W)."""
+    now, later = _by_slot(table.sigmas), _by_slot(table.next_sigmas)
+    reached: Array = mask[..., None, :, :] - later
+    reached /= now - later
+    return np.clip(reached, 0, 1, out=reached)
 
 
 def background_weight(total: Array, bare: npt.NDArray[np.bool_] | None = None) -> Array:
@@ -105,7 +120,7 @@ def background_weight(total: Array, bare: npt.NDArray[np.bool_] | None = None) -
     in every slot.
     """
     if bare is None:
-        left: Array = np.clip(1 - total, 0, 1).astype(np.float32)
-        return left
+        left: Array = 1 - total
+        return np.clip(left, 0, 1, out=left)
     everywhere: Array = np.broadcast_to(bare.astype(np.float32), total.shape).copy()
     return everywhere
