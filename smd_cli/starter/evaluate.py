@@ -57,16 +57,16 @@ LONE_PROMPTS, LONE_SEEDS = 16, 8
 class Evaluator:
     """A model and its judge."""
 
-    def __init__(self, judge: Judge, changes: Mapping[str, Any]) -> None:
-        """`changes` are made to every scene, at its top level."""
-        self.judge, self.changes = judge, changes
+    def __init__(self, judge: Judge, changes: Mapping[str, Any], dtype: str = "auto") -> None:
+        """`changes` are made to every scene, at its top level; `dtype`: the model's precision."""
+        self.judge, self.changes, self.dtype = judge, changes, dtype
         self.backbone: Backbone | None = None
 
     def render(self, wanted: EvaluationScene, changes: Mapping[str, Any]) -> Pixels:
         """The picture of a scene, its frame 0."""
         text = wanted.text({**self.changes, **changes})
         file = load_scene("-", stdin=io.BytesIO(text.encode()))
-        self.backbone = self.backbone or load_backbone(file.scene.model)
+        self.backbone = self.backbone or load_backbone(file.scene.model, dtype=self.dtype)
         painted = paint_scene(file)
         plan = Planner(self.backbone).plan(
             file.scene, painted.brushes, painted.size, painted.picture
@@ -250,6 +250,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--scenes", type=int, default=200)
     parser.add_argument("--sampler", type=json.loads, default={}, help="changes to sampler:, JSON")
     parser.add_argument("--blur", type=float, help="every brush's blur, px")
+    parser.add_argument("--dtype", default="auto", help="precision: auto, fp32, fp16, bf16")
     parser.add_argument("--font", type=Path, help="NotoColorEmoji.ttf, if in no usual place")
     parser.add_argument("--sheet", type=Path, help="write a contact sheet of the first 64 here")
     parser.add_argument("--study", type=int, default=0, help="choices of sampler:, on so many")
@@ -265,7 +266,7 @@ def main(arguments: list[str] | None = None) -> None:
     changes: dict[str, Any] = {"model": model, "sampler": own}
     if options.blur is not None:
         changes["defaults"] = {"blur": options.blur}
-    evaluator = Evaluator(load_judge(options.judge), changes)
+    evaluator = Evaluator(load_judge(options.judge), changes, options.dtype)
     wanted_scenes = [random_scene(n) for n in range(options.scenes)]
     verdicts = [evaluator.verdict(wanted) for wanted in wanted_scenes]
     result: dict[str, Any] = {
@@ -289,7 +290,7 @@ def main(arguments: list[str] | None = None) -> None:
     shown = verdicts[:64]
     if options.against:
         changes = {"model": str(options.against.resolve()), "sampler": TEACHER}
-        teacher = Evaluator(evaluator.judge, changes)
+        teacher = Evaluator(evaluator.judge, changes, options.dtype)
         others = [teacher.verdict(wanted) for wanted in wanted_scenes[: options.against_scenes]]
         result["teacher, 25 steps"] = figures(others)
         result["own, on the teacher's scenes"] = figures(verdicts[: len(others)])
