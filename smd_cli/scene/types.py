@@ -35,6 +35,8 @@ Channel = Literal["alpha", "luma", "red", "green", "blue"]
 Fit = Literal["stretch", "contain", "cover"]
 SamplerPreset = Literal["auto", "paper"]
 Wrap = Literal["none", "x", "y", "both"]
+Repeat = Literal["loop", "hold"]
+Audio = Literal["keep", "drop"]
 
 Wrapped = tuple[bool, bool]
 """Whether rows, from the top to the bottom, and columns of a canvas go on at their other end."""
@@ -65,7 +67,8 @@ class ImageMask:
     it varies, else luma); `fit` None accepts only the canvas' aspect ratio. `at` places the image
     unscaled, its top left corner there. `move`: how far right and down from there, or from where it
     lies otherwise, after it was scaled by `scale` and turned clockwise by `turn` degrees about the
-    middle of what it paints; `tracks` as of a brush. All of these for shapes too.
+    middle of what it paints; `tracks` as of a brush. All of these for shapes too. `repeat`: how a
+    film, an animation or a sequence of files goes on that is shorter than the scene.
     """
 
     path: Path
@@ -78,6 +81,7 @@ class ImageMask:
     scale: float = 1.0
     turn: float = 0.0
     tracks: tuple[Track, ...] = ()
+    repeat: Repeat | None = None
 
 
 @dataclass(frozen=True)
@@ -177,7 +181,7 @@ class Background:
     `fit` says how a picture of another aspect ratio meets the canvas; None takes none. `repaint`:
     how much of the picture the prompt paints anew, 0 (none) to 1 (all). `captioner`: the model that
     is asked for the prompt, None where it is written; `caption`: what it says, None until it is
-    asked. `tracks` and what fades: as of a brush.
+    asked. `tracks` and what fades: as of a brush. `repeat`: as of an image that is a mask.
     """
 
     prompt: str | None = None
@@ -192,6 +196,7 @@ class Background:
     tracks: tuple[Track, ...] = ()
     prompt_fade: Fade[str] | None = None
     negative_fade: Fade[str] | None = None
+    repeat: Repeat | None = None
 
     @property
     def wants_caption(self) -> bool:
@@ -284,11 +289,15 @@ MULTIDIFFUSION = Sampler(
 
 @dataclass(frozen=True)
 class Output:
-    """How moving pictures are written: frames per second, endless loop, quality 1..100."""
+    """How moving pictures are written: frames per second, endless loop, quality 1..100.
+
+    `audio`: whether the sound of a film beneath is kept in films that it goes with.
+    """
 
     fps: float = 12.0
     loop: bool = True
     quality: int = 90
+    audio: Audio = "keep"
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ def opened(
     is what counts of the file.
     """
     if not content:
-        _refuse_file(path, written)
+        refuse_file(path, written)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -121,7 +121,7 @@ def _source(file: BinaryIO, written: str, pixels: bool) -> Iterator[Source]:
         yield PillowSource(picture, written, plain.several)
 
 
-def _refuse_file(path: Path, written: str) -> None:
+def refuse_file(path: Path, written: str) -> None:
     """Raise for a path behind which there is no file with something in it."""
     try:
         found = path.stat()
