@@ -347,7 +347,7 @@ WRONG_OPTIONS: list[tuple[Sequence[str], str]] = [
     ),
     (
         ["render", "s.yaml", "-n", "0"],
-        "--frames 0: error: frames must be a whole number from 1 to 1000000, not 0\n",
+        "--frames 0: error: frames must be a whole number from 1 to 1000000 or auto, not 0\n",
     ),
     (
         ["render", "s.yaml", "--seed", "soon"],

@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 
+_TYPED = 10**6  # a denominator of what is typed: six digits after the point
+_NTSC = 1001
+
 
 def exact_fps(fps: float) -> Fraction:
-    """The frame rate as the fraction that was typed: 23.976 is 2997/125, not its binary value."""
-    return Fraction(repr(float(fps)))
+    """The frame rate as the fraction that was typed: 23.976 is 2997/125, not its binary value.
+
+    One that no one types is a film's, such as 24000/1001.
+    """
+    typed = Fraction(repr(float(fps)))
+    return typed if typed.denominator <= _TYPED else typed.limit_denominator(_NTSC)
 
 
 def delays(fps: float, ticks_per_s: int, least: int, most: int) -> Iterator[int]:

@@ -12,6 +12,9 @@ import subprocess
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
 from typing import IO
 
 import numpy as np
@@ -20,6 +23,7 @@ from smd_cli.errors import SmdError
 from smd_cli.output.atomic import AtomicFile
 from smd_cli.output.stills import Pixels
 from smd_cli.output.timing import exact_fps
+from smd_cli.scene.paint import ffmpeg
 from smd_cli.scene.types import Output
 
 _CODECS = {
@@ -33,23 +37,62 @@ _PICTURE = [
     *("-fflags", "+bitexact", "-flags:v", "+bitexact"),  # no random numbers in the file
 ]
 _LAST_WORDS_S = 5
-_NO_FFMPEG = "install imageio-ffmpeg anew, or name an ffmpeg in IMAGEIO_FFMPEG_EXE"
+# Sound that a container holds as it is; other sound is coded anew by the last words.
+_HELD = {"mp4": ("aac", "mp3", "ac3", "eac3", "alac"), "webm": ("opus", "vorbis")}
+_CODED = {"mp4": ["aac", "-b:a", "192k"], "webm": ["libopus", "-b:a", "128k"]}
+_NO_SOUND = "output: {audio: drop} writes it without sound"
+
+
+@dataclass(frozen=True)
+class Sound:
+    """The sound of the film at `path`, coded by `codec`, for so many `seconds`."""
+
+    path: Path
+    codec: str
+    seconds: Fraction
+
+    @property
+    def source(self) -> list[str]:
+        """ffmpeg's arguments that open it."""
+        return ["-protocol_whitelist", "file", "-i", f"file:{self.path}"]
+
+    def coding(self, kind: str) -> list[str]:
+        """ffmpeg's arguments that write it beside the pictures, copied where that can be."""
+        coding = ["copy"] if self.codec in _HELD[kind] else _CODED[kind]
+        length = ["-t", f"{float(self.seconds):.6f}"]
+        return ["-map", "0:v", "-map", "1:a:0", "-c:a", *coding, "-flags:a", "+bitexact", *length]
 
 
 class VideoMovie:
     """Feeds frames to an ffmpeg that writes to the file's temporary name."""
 
-    def __init__(self, kind: str, file: AtomicFile, size: tuple[int, int], output: Output) -> None:
+    def __init__(
+        self,
+        kind: str,
+        file: AtomicFile,
+        size: tuple[int, int],
+        output: Output,
+        sound: Sound | None = None,
+    ) -> None:
+        """`kind`: mp4 or webm. `sound` goes with the pictures."""
         file.stream.close()
+        self._hint = _NO_SOUND if sound else ""
         self._path = file.path
         self._pad = ((0, size[1] % 2), (0, size[0] % 2), (0, 0))
         width, height = (side + side % 2 for side in size)
         frames = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}"]
         source = [*frames, "-r", str(exact_fps(output.fps)), "-i", "-"]
-        coding = [*_CODECS[kind], "-crf", str(rate_factor(kind, output.quality))]
+        source += sound.source if sound else []
+        coding = sound.coding(kind) if sound else []
+        coding += [*_CODECS[kind], "-crf", str(rate_factor(kind, output.quality))]
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as ffmpeg
         try:
-            self._ffmpeg = _start([*source, *_PICTURE, *coding, str(file.temporary)], self._log)
+            self._ffmpeg = ffmpeg.start(
+                ["-y", *source, *_PICTURE, *coding, str(file.temporary)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=self._log,
+            )
         except BaseException:
             self._log.close()
             raise
@@ -89,38 +132,12 @@ class VideoMovie:
         lines = self._log.read().decode(errors="replace").split("\n")
         said = [line.strip() for line in lines if line.strip()]
         reason = re.sub(r"^\[[^]]*\] ", "", said[0]) if said else "no reason given"
-        return SmdError(f"{self._path} could not be written: ffmpeg stopped: {reason}")
+        return SmdError(f"{self._path} could not be written: ffmpeg stopped: {reason}", self._hint)
 
 
 def rate_factor(kind: str, quality: int) -> int:
     """The constant rate factor of an H.264 ("mp4") or VP9 ("webm") encoder for 1..100."""
     return round(40 - quality / 4) if kind == "mp4" else round(60 - quality * 2 / 5)
-
-
-def _start(arguments: list[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
-    """Run ffmpeg apart from the terminal: Ctrl-C is ours to handle, its words go to `log`."""
-    command = [_program(), "-hide_banner", "-loglevel", "error", "-y", *arguments]
-    try:
-        return subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=log,
-            start_new_session=True,  # ignored by Windows, which has the flag
-            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
-        )
-    except OSError as error:
-        raise SmdError(f"ffmpeg could not be started: {error.strerror}", _NO_FFMPEG) from error
-
-
-def _program() -> str:
-    """The ffmpeg that imageio-ffmpeg brings, or the one it finds."""
-    import imageio_ffmpeg
-
-    try:
-        return str(imageio_ffmpeg.get_ffmpeg_exe())
-    except RuntimeError as error:
-        raise SmdError("no ffmpeg was found; .mp4 and .webm need it", _NO_FFMPEG) from error
 
 
 def _input(ffmpeg: subprocess.Popen[bytes]) -> IO[bytes]:

@@ -17,7 +17,7 @@ from smd_cli.output.gif import MOST_FPS, GifMovie
 from smd_cli.output.places import is_stream, status_of
 from smd_cli.output.stills import Pixels, encode_still
 from smd_cli.output.targets import Target
-from smd_cli.output.video import VideoMovie
+from smd_cli.output.video import Sound, VideoMovie
 from smd_cli.output.webp import WebpMovie
 from smd_cli.scene.paint.photo import Photo
 from smd_cli.scene.types import Output
@@ -57,8 +57,11 @@ def open_outputs(
     output: Output,
     clobber: bool = True,
     stdout: BinaryIO | None = None,
+    sound: Sound | None = None,
 ) -> Iterator[Outputs]:
     """Writers for all targets of one scene; `size` is (width, height) of every frame.
+
+    `sound` is for the films among them that hold any.
 
     Leaving the block completes the movies; leaving it by an exception (Ctrl-C too) removes what is
     not whole. Stills are whole as soon as they are added. Raises `UsageError` before anything is
@@ -69,7 +72,7 @@ def open_outputs(
     with ExitStack() as stack:
         sinks = []
         for target in targets:
-            sinks.append(_open(target, size, output, clobber, stdout))
+            sinks.append(_open(target, size, output, clobber, stdout, sound))
             stack.callback(sinks[-1].discard)
         outputs = Outputs(sinks, size)
         yield outputs
@@ -168,6 +171,7 @@ def _open(
     output: Output,
     clobber: bool,
     stdout: BinaryIO | None,
+    sound: Sound | None,
 ) -> Sink:
     """The sink for one target."""
     if target.kind == "stdout":
@@ -177,13 +181,19 @@ def _open(
     file = AtomicFile(target.path(), clobber=clobber)
     try:
         with sentences(file.path):
-            return _MovieSink(file, _movie(target, file, size, output))
+            return _MovieSink(file, _movie(target, file, size, output, sound))
     except BaseException:
         file.discard()
         raise
 
 
-def _movie(target: Target, file: AtomicFile, size: tuple[int, int], output: Output) -> Movie:
+def _movie(
+    target: Target,
+    file: AtomicFile,
+    size: tuple[int, int],
+    output: Output,
+    sound: Sound | None,
+) -> Movie:
     """The encoder for a movie's format, with its header written."""
     if target.kind == "gif":
         return GifMovie(file.stream, size, output)
@@ -191,7 +201,7 @@ def _movie(target: Target, file: AtomicFile, size: tuple[int, int], output: Outp
         return ApngMovie(file.stream, size, output)
     if target.kind == "webp":
         return WebpMovie(file.stream, size, output)
-    return VideoMovie(target.kind, file, size, output)
+    return VideoMovie(target.kind, file, size, output, sound)
 
 
 class _StillSink:

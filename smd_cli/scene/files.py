@@ -10,7 +10,8 @@ from smd_cli.scene.keys.fields import resolved
 from smd_cli.scene.named import named_pictures
 from smd_cli.scene.paint.files import PaintSource
 from smd_cli.scene.paint.painted import PaintedScene, paint_scene
-from smd_cli.scene.paint.pictures import PictureError, picture_size
+from smd_cli.scene.paint.pictures import PictureError
+from smd_cli.scene.paint.reels import size_of
 from smd_cli.scene.text.nodes import Node
 from smd_cli.scene.types import SceneFile
 
@@ -31,7 +32,7 @@ def _unread(named: Iterable[tuple[Node, Node]], folder: Path) -> Iterator[Proble
         written = node.text or ""
         try:
             if node.base is None:
-                picture_size(resolved(written, folder), written)
+                size_of(resolved(written, folder), written)
         except PictureError as wrong:
             yield Problem(at.place, wrong.message, wrong.hint)
 

@@ -6,16 +6,25 @@ model, the readers alone can say. YAML's merge key is resolved before a schema i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, get_args
+from typing import get_args
 
 from PIL import ImageColor
 
+from smd_cli.scene.beneath import AUTO
 from smd_cli.scene.keys import mask, model, sampler
 from smd_cli.scene.keys.fields import MAX_SEED
 from smd_cli.scene.parse import MAX_BLUR_PX, MAX_BRUSHES, MAX_FRAMES
-from smd_cli.scene.track import Ease
+from smd_cli.scene.schema_words import Schema
+from smd_cli.scene.schema_words import about as _about
+from smd_cli.scene.schema_words import either as _either
+from smd_cli.scene.schema_words import integer as _integer
+from smd_cli.scene.schema_words import keyed as _keyed
+from smd_cli.scene.schema_words import list_of as _list
+from smd_cli.scene.schema_words import mapping as _mapping
+from smd_cli.scene.schema_words import number as _number
+from smd_cli.scene.schema_words import words as _words
 from smd_cli.scene.types import (
+    Audio,
     Bootstrap,
     Channel,
     Fit,
@@ -26,13 +35,12 @@ from smd_cli.scene.types import (
     NoiseBetween,
     NoiseKind,
     Output,
+    Repeat,
     Sampler,
     SamplerPreset,
     Wrap,
 )
 from smd_cli.units import MAX_SIDE_PX, MIN_SIDE_PX
-
-Schema = dict[str, Any]
 
 SCHEMA = "scene.schema.json"
 """What a schema's file is called beside a scene."""
@@ -54,54 +62,6 @@ def scene_schema() -> Schema:
         "description": "A background and layered semantic brushes, each a prompt with a mask.",
         **_mapping(_ROOT),
     }
-
-
-def _mapping(properties: Mapping[str, Schema], required: Sequence[str] = ()) -> Schema:
-    """A mapping of these keys and no other."""
-    needs = {"required": list(required)} if required else {}
-    return {
-        "type": "object",
-        "properties": dict(properties),
-        "additionalProperties": False,
-        **needs,
-    }
-
-
-def _about(schema: Schema, text: str, **default: Any) -> Schema:
-    """A key's schema with what it is for, and its default where it has one."""
-    return {**schema, "description": text, **default}
-
-
-def _number(low: float, high: float | None = None) -> Schema:
-    return {"type": "number", "minimum": low} | ({} if high is None else {"maximum": high})
-
-
-def _integer(low: int, high: int) -> Schema:
-    return {"type": "integer", "minimum": low, "maximum": high}
-
-
-def _words(words: Sequence[str]) -> Schema:
-    return {"enum": list(words)}
-
-
-def _list(items: Schema, least: int, most: int) -> Schema:
-    return {"type": "array", "items": items, "minItems": least, "maxItems": most}
-
-
-def _either(*schemas: Schema) -> Schema:
-    return {"anyOf": list(schemas)}
-
-
-def _keyed(schema: Schema) -> Schema:
-    """One value, or one for every key frame, by the frame's number or its share of the film."""
-    at_keys = {
-        "type": "object",
-        "properties": {"ease": _about(_words(get_args(Ease)), "Between keys.", default="linear")},
-        "patternProperties": {r"^\d+(\.\d+)?\s*%?$": schema},
-        "additionalProperties": False,
-        "minProperties": 1,
-    }
-    return _either(schema, at_keys)
 
 
 _TEXT: Schema = {"type": "string"}
@@ -132,10 +92,17 @@ _PLACED: dict[str, Schema] = {
         default=0.0,
     ),
 }
+_REPEAT = _about(
+    _words(get_args(Repeat)),
+    "How a film or a sequence goes on that is shorter than the scene. Default: an error.",
+)
 _INVERT = _about(_FLAG, "Swap painted and unpainted.", default=False)
 _IMAGE = _mapping(
     {
-        "image": _about(_PHRASE, "The file, from the scene's folder."),
+        "image": _about(
+            _PHRASE, "A picture, from the scene's folder; or a film, a folder, fox-%04d.png."
+        ),
+        "repeat": _REPEAT,
         "channel": _about(
             _CHANNELS, "What of it is paint. Default: alpha (opaque) where it varies, else luma."
         ),
@@ -234,7 +201,10 @@ _BACKGROUND = _mapping(
             "What shows where no brush paints; auto has an image captioned. Default: none.",
         ),
         "negative": _over_time(_STRENGTHS["negative"]),
-        "image": _about(_PHRASE, "A picture that is painted into. Default: none."),
+        "image": _about(
+            _PHRASE, "A picture that is painted into, or a film or a sequence. Default: none."
+        ),
+        "repeat": _REPEAT,
         "fit": _about(
             _FITS, "How a picture of another aspect ratio meets the canvas. Default: an error."
         ),
@@ -360,7 +330,11 @@ _ROOT: dict[str, Schema] = {
     "seed": _about(
         _either({"const": "random"}, _SEED), "Seed of all noise; random draws one.", default=0
     ),
-    "frames": _about(_integer(1, MAX_FRAMES), "How many frames.", default=1),
+    "frames": _about(
+        _either(_integer(1, MAX_FRAMES), {"const": AUTO}),
+        "How many frames; auto: as many as the film beneath has.",
+        default=1,
+    ),
     "defaults": _about(_mapping(_STRENGTHS), "What every brush starts from.", default={}),
     "prompt": _about(
         _mapping(
@@ -386,10 +360,19 @@ _ROOT: dict[str, Schema] = {
     "output": _about(
         _mapping(
             {
-                "fps": _about(_number(0.1, 240), "Frames a second.", default=_OUTPUT.fps),
+                "fps": _about(
+                    _either(_number(0.1, 240), {"const": AUTO}),
+                    "Frames a second; auto: those of the film beneath.",
+                    default=_OUTPUT.fps,
+                ),
                 "loop": _about(_FLAG, "Whether movies go on and on.", default=_OUTPUT.loop),
                 "quality": _about(
                     _integer(1, 100), "Of JPEG, WebP, films.", default=_OUTPUT.quality
+                ),
+                "audio": _about(
+                    _words(get_args(Audio)),
+                    "The sound of a film beneath, in films of its length and rate.",
+                    default=_OUTPUT.audio,
                 ),
             }
         ),

@@ -11,6 +11,7 @@ from smd_cli.errors import Place, Problem, SceneError, UsageError
 from smd_cli.models.captioner import DEFAULT_CAPTIONER
 from smd_cli.models.facts import read_defaults, resolve_model
 from smd_cli.models.ref import ModelRef
+from smd_cli.scene.beneath import Beneath
 from smd_cli.scene.keys.fields import (
     color,
     file_path,
@@ -26,7 +27,7 @@ from smd_cli.scene.keys.fields import (
     text,
 )
 from smd_cli.scene.keys.keyframes import TrackReader
-from smd_cli.scene.keys.mask import FITS, MaskReader
+from smd_cli.scene.keys.mask import FITS, REPEATS, MaskReader
 from smd_cli.scene.keys.model import BRUSH_LORA_HINT, DEFAULT_MODEL, NO_BRUSH_LORA, ModelReader
 from smd_cli.scene.keys.sampler import leaking, read_sampler
 from smd_cli.scene.keys.schema import short_form
@@ -34,7 +35,16 @@ from smd_cli.scene.keys.sections import Notes, Section, reject
 from smd_cli.scene.overrides import Override, apply_overrides, brush_name
 from smd_cli.scene.text.nodes import Lines, Node, from_data, parse_yaml, written_places
 from smd_cli.scene.text.source import Source, read_source
-from smd_cli.scene.types import Background, Brush, Output, Sampler, Scene, SceneFile, Wrap
+from smd_cli.scene.types import (
+    Audio,
+    Background,
+    Brush,
+    Output,
+    Sampler,
+    Scene,
+    SceneFile,
+    Wrap,
+)
 from smd_cli.units import shown
 
 MAX_FRAMES = 1_000_000
@@ -46,6 +56,7 @@ Beside = Callable[[Sequence[Problem], Node, Path], Sequence[Problem]]
 AUTO = "auto"  # a prompt of this one word beside a picture
 _SHARE = number(0, 1)
 _WRAPS: tuple[Wrap, ...] = get_args(Wrap)
+_AUDIO: tuple[Audio, ...] = get_args(Audio)
 _BLUR = number(0, MAX_BLUR_PX)
 
 
@@ -159,7 +170,8 @@ def _scene(root: Node, folder: Path) -> Scene:
         blur_px = 8.0 if sampler.preset == "paper" else own_blur_px
         start = _Defaults(blur_px=blur_px)
         start = keys.get("defaults", lambda node: _defaults(node, start), start)
-        frames = keys.get("frames", integer(1, MAX_FRAMES), 1)
+        beneath = Beneath(root, folder)
+        frames = keys.get("frames", beneath.frames(integer(1, MAX_FRAMES, " or auto")), 1)
         brush = _BrushReader(start, wording, MaskReader(folder, canvas, frames), frames)
         drawn = keys.get("seed", seed_or_random, 0)
         background = keys.get(
@@ -172,7 +184,7 @@ def _scene(root: Node, folder: Path) -> Scene:
             background=background,
             brushes=keys.get("brushes", brush.all, ()),
             sampler=leaking(sampler, root, model) if background.image else sampler,
-            output=keys.get("output", _output, Output()),
+            output=keys.get("output", lambda node: _output(node, beneath), Output()),
             size=canvas,
             seed=_drawn_seed() if drawn is None else drawn,
             seed_was_random=drawn is None,
@@ -227,6 +239,9 @@ def _background(
         repaint = keys.get("repaint", tracks.keyed("repaint", _SHARE), 0.0)
         captioner = keys.get("caption_model", ModelReader(folder).captioner, DEFAULT_CAPTIONER)
         _refuse_repaint(keys, node, max([repaint, *(v for t in tracks.found for v in t.values)]))
+        if "image" not in node.children:
+            hint = "image: names a film, an animation or a sequence of files"
+            keys.refuse("repeat", "repeat needs pictures that it goes on with", hint)
         return Background(
             prompt=keys.get("prompt", tracks.keyed("prompt", wording.prompt), None),
             negative=keys.get("negative", tracks.keyed("negative", text), negative),
@@ -237,6 +252,7 @@ def _background(
             repaint=repaint,
             captioner=captioner if _is_auto(node) else None,
             tracks=tracks.found,
+            repeat=keys.get("repeat", one_of(*REPEATS), None),
         )
 
 
@@ -256,12 +272,13 @@ def _refuse_repaint(keys: Section, node: Node, repaint: float) -> None:
         keys.refuse("repaint", "repaint needs a prompt to paint the picture anew by", hint)
 
 
-def _output(node: Node) -> Output:
+def _output(node: Node, beneath: Beneath) -> Output:
     with Section(node, "the output") as keys:
         return Output(
-            fps=keys.get("fps", number(0.1, 240), 12.0),
+            fps=keys.get("fps", beneath.fps(number(0.1, 240, " or auto")), 12.0),
             loop=keys.get("loop", flag, True),
             quality=keys.get("quality", integer(1, 100), 90),
+            audio=keys.get("audio", one_of(*_AUDIO), "keep"),
         )
 
 

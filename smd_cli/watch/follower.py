@@ -10,6 +10,7 @@ from pathlib import Path
 
 from smd_cli.errors import SceneError, SmdError
 from smd_cli.scene.overrides import Override
+from smd_cli.scene.paint.reels import files_of
 from smd_cli.watch.sources import Contents, Digests, Reading, SceneReader, Stamps, stamps
 from smd_cli.watch.tell import Teller
 from smd_cli.watch.watcher import Watcher
@@ -105,7 +106,7 @@ class Follower:
 
     def _follow(self, files: tuple[Path, ...]) -> None:
         self._files, self._stamps = files, stamps(files)
-        self._watcher.follow(files)
+        self._watcher.follow([one for file in files for one in (file, *files_of(file))])
 
     def _due(self) -> bool:
         if self._watcher.changed.is_set():

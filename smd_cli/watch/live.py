@@ -33,7 +33,8 @@ from smd_cli.watch.watchful import watchful
 from smd_cli.work.job import Job, picture_text
 from smd_cli.work.motion import FramePlans
 from smd_cli.work.render import ModelHolder, memory_sentence
-from smd_cli.work.request import Request
+from smd_cli.work.request import ALL, Request
+from smd_cli.work.sound import sound_of
 
 __all__ = ["Session", "Studio", "WatchOptions", "follow"]
 
@@ -332,8 +333,9 @@ class _Plans:
 
 def _opened(version: Version, targets: Sequence[Target]) -> AbstractContextManager[Outputs]:
     """Writers for some of a version's targets."""
-    job = version.job
-    return open_outputs(targets, size=job.painted.size, output=job.scene_file.scene.output)
+    job, scene = version.job, version.job.scene_file.scene
+    sound = sound_of(scene, job.painted, ALL)
+    return open_outputs(targets, size=job.painted.size, output=scene.output, sound=sound)
 
 
 def _folder_gone(version: Version) -> bool:

@@ -17,6 +17,7 @@ from smd_cli.scene.files import read_pictures
 from smd_cli.scene.paint.files import FileContent, PaintSource
 from smd_cli.scene.paint.painted import PaintedScene
 from smd_cli.scene.paint.photo import Photo
+from smd_cli.scene.paint.reels import fingerprint, stays_on_disk
 from smd_cli.scene.text.source import source_of
 from smd_cli.scene.types import Channel, ImageMask, MaskPart, SceneFile
 from smd_cli.watch.command import WatchOptions, names_model, no_save_mends, watch_targets
@@ -29,8 +30,10 @@ HUB_RETRY_S = 30.0
 Digests = Mapping[Path, bytes | None]
 """Each file's digest; None where there is no file that can be read."""
 
-Stamps = Mapping[Path, tuple[int, int, int, int] | None]
+Stamp = tuple[int, int, int, int] | bytes
+Stamps = Mapping[Path, Stamp | None]
 """Each file's times (ns) of content and rights, size (bytes) and number; None where there is none.
+Of a film or a sequence a digest of such.
 """
 
 Captioned = Callable[[SceneFile, Photo | None], SceneFile]
@@ -223,12 +226,16 @@ class _Files:
 
     def __init__(self) -> None:
         self.contents: dict[Path, FileContent] = {}
-        self._stamps: dict[Path, tuple[int, int, int, int] | None] = {}
+        self._stamps: dict[Path, Stamp | None] = {}
+        self._prints: dict[Path, bytes | None] = {}
 
     def digests(self, paths: Collection[Path]) -> dict[Path, bytes | None]:
-        """The digests of files."""
+        """The digests of files; of a film or a sequence what tells that any file was saved."""
         self._read([path for path in paths if path not in self._stamps])
-        return {p: self.contents[p].digest if p in self.contents else None for p in paths}
+        return {path: self._digest(path) for path in paths}
+
+    def _digest(self, path: Path) -> bytes | None:
+        return self.contents[path].digest if path in self.contents else self._prints.get(path)
 
     def data(self, paths: Collection[Path]) -> dict[Path, bytes]:
         """What is in each file that could be read."""
@@ -241,6 +248,9 @@ class _Files:
     def _read(self, paths: Collection[Path]) -> None:
         self._stamps.update(stamps(paths))
         for path in paths:
+            if stays_on_disk(path):
+                self._prints[path] = fingerprint(path)
+                continue
             with suppress(OSError, ValueError):
                 if path.is_file():  # a pipe would be waited for
                     data = path.read_bytes()
@@ -249,8 +259,11 @@ class _Files:
 
 def stamps(files: Collection[Path]) -> Stamps:
     """What tells that a file was saved, or may be read again, without reading it."""
-    found: dict[Path, tuple[int, int, int, int] | None] = {}
+    found: dict[Path, Stamp | None] = {}
     for path in files:
+        if stays_on_disk(path):
+            found[path] = fingerprint(path)
+            continue
         try:
             status = path.stat()
         except (OSError, ValueError):

@@ -24,6 +24,7 @@ from smd_cli.scene.paint.pictures import dimensions
 from smd_cli.scene.types import Background, Scene, SceneFile, Wrap
 from smd_cli.units import counted, printable, shortened
 from smd_cli.work.advice.effort import Effort, effort_of, multiple_of
+from smd_cli.work.advice.films import film_warnings, films
 from smd_cli.work.advice.fit import fit_warnings
 from smd_cli.work.advice.idle import idle_keys
 from smd_cli.work.advice.layers import Box, Layer, Layers, box_of, see_layers
@@ -184,7 +185,7 @@ def check_scene(
         warnings=_warnings(scene_file, seen, table, layers, defaults, of_masks, crop.scale),
         part=None if crop == Crop.whole(painted.size) else crop,
         doubtful=bool(of_masks),
-        motion=timelines(scene),
+        motion=(*timelines(scene), *films(painted)),
         draft=(half_of(painted.size), refined_slot(table)) if sampler.refine > 1 else None,
     )
 
@@ -311,7 +312,10 @@ def _warnings(
     found = [
         *scene_file.warnings,
         *painted.warnings,
-        *idle_keys(scene_file, defaults, table, layers.layers, painted.picture),
+        *idle_keys(
+            scene_file, defaults, table, layers.layers, painted.picture, shows=bool(painted.reels)
+        ),
+        *film_warnings(scene_file, painted),
         *prompt_warnings(scene_file, defaults),
         *fit_warnings(scene_file, painted.size, table, defaults, layers.layers, scale),
         *of_masks,

@@ -10,6 +10,7 @@ from smd_cli.models.cache import downloads_of, snapshot
 from smd_cli.models.captioner import captioner_downloads
 from smd_cli.models.ref import ModelRef
 from smd_cli.output.places import Identity, identity
+from smd_cli.scene.paint.reels import files_of
 from smd_cli.scene.types import SceneFile
 
 _STDIN = Path("/dev/stdin")  # leads to the file that a shell gave us, where systems have it
@@ -18,7 +19,8 @@ _STDIN = Path("/dev/stdin")  # leads to the file that a shell gave us, where sys
 def inputs_of(file: SceneFile) -> Iterator[Path]:
     """The scene's own file, its pictures, and all files of models, autoencoders and LoRAs here."""
     yield _STDIN if file.file == "<stdin>" else Path(file.file)
-    yield from file.scene.pictures
+    for picture in file.scene.pictures:
+        yield from files_of(picture)
     yield from filter(None, [file.scene.background.caption_file])
     for place in (*_places(file.scene.model), *_captioner(file.scene.background.captioner)):
         yield from _files_below(place)

@@ -22,6 +22,7 @@ from smd_cli.work.changes import changes_of, exact, one_a_line, weights_of
 from smd_cli.work.check import check_scene
 from smd_cli.work.inputs import inputs_of
 from smd_cli.work.request import Request, each, informed, load, refuse_stdin_twice
+from smd_cli.work.sound import sound_notes
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +77,8 @@ def _job(file: SceneFile, painted: PaintedScene, request: Request) -> Job:
     targets = (replace(one, scene_file=file.file, first=alone or 0) for one in planned)
     job = _job_to(file, painted, tuple(targets))
     older = [] if alone is not None else filter(None, map(leftovers, job.targets))
-    return replace(job, notes=(*job.notes, *older))
+    mute = sound_notes(scene, painted, request.order, job.targets)
+    return replace(job, notes=(*job.notes, *mute, *older))
 
 
 def job_of(

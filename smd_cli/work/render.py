@@ -30,6 +30,7 @@ from smd_cli.work.captions import captioned, keep_caption, with_kept_caption
 from smd_cli.work.job import Job, announce, picture_text, seed_note, with_scene
 from smd_cli.work.motion import FramePlans
 from smd_cli.work.request import ALL, AUTO, Machine, Order
+from smd_cli.work.sound import sound_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -162,7 +163,11 @@ def _render(
     with (
         reporter.rendering(job.title, count),
         open_outputs(
-            job.targets, size=painted.size, output=scene.output, clobber=clobber
+            job.targets,
+            size=painted.size,
+            output=scene.output,
+            clobber=clobber,
+            sound=sound_of(scene, painted, order),
         ) as outputs,
     ):
         plans = FramePlans(planner, scene, painted)

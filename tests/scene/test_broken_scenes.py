@@ -30,7 +30,7 @@ hint: did you mean seed?""",
 scene.yaml:2:22: error: unknown key 'zoom'
   output: {loop: true, zoom: 2}
                        ^
-hint: the keys here are: fps, loop, quality""",
+hint: the keys here are: fps, loop, quality, audio""",
     ),
     "misspelt required key is one mistake": (
         "brushes:\n  - promt: a fox\n    mask: fox.png\n",
@@ -129,14 +129,14 @@ hint: write false""",
     "fraction for a whole number": (
         "background: sea\nframes: 1.5\n",
         """\
-scene.yaml:2:9: error: frames must be a whole number from 1 to 1000000, not 1.5
+scene.yaml:2:9: error: frames must be a whole number from 1 to 1000000 or auto, not 1.5
   frames: 1.5
           ^""",
     ),
     "no frames": (
         "background: sea\nframes: 0\n",
         """\
-scene.yaml:2:9: error: frames must be a whole number from 1 to 1000000, not 0
+scene.yaml:2:9: error: frames must be a whole number from 1 to 1000000 or auto, not 0
   frames: 0
           ^""",
     ),
@@ -159,7 +159,7 @@ not the text 'random'
     "fps": (
         "background: sea\noutput: {fps: 0, quality: 101}\n",
         """\
-scene.yaml:2:15: error: fps must be a number from 0.1 to 240, not 0
+scene.yaml:2:15: error: fps must be a number from 0.1 to 240 or auto, not 0
   output: {fps: 0, quality: 101}
                 ^
 scene.yaml:2:27: error: quality must be a whole number from 1 to 100, not 101
@@ -749,7 +749,7 @@ SETS = {
     "several, in the order of the options": (
         ["frames=0", "brushes.owl.seed=1", "defaults.blur=x"],
         """\
---set frames=0: error: frames must be a whole number from 1 to 1000000, not 0
+--set frames=0: error: frames must be a whole number from 1 to 1000000 or auto, not 0
 --set brushes.owl.seed=1: error: there is no brush 'owl'
 hint: the brushes are: fox, 2
 --set defaults.blur=x: error: blur must be a number from 0 to 1000, not the text 'x'""",
@@ -817,7 +817,7 @@ def test_all_problems_are_told_at_once_in_the_order_of_the_file_then_of_the_opti
     )
     lines = said("scene.yaml", parse_override("frames=none")).splitlines()
     assert [line for line in lines if "error:" in line] == [
-        "scene.yaml:1:15: error: fps must be a number from 0.1 to 240, not the text 'fast'",
+        "scene.yaml:1:15: error: fps must be a number from 0.1 to 240 or auto, not the text 'fast'",
         "scene.yaml:3:5: error: brush fox needs a prompt",
         "scene.yaml:3:30: error: rect has no area: width and height must be more than 0",
         "scene.yaml:3:53: error: alpha must be a number from 0 to 1, not 7",
@@ -827,7 +827,7 @@ def test_all_problems_are_told_at_once_in_the_order_of_the_file_then_of_the_opti
         "random, not -1",
         "scene.yaml:6:7: error: size must be WIDTHxHEIGHT or [width, height], each from 64 to "
         "8192, not the text '9x9'",
-        "--set frames=none: error: frames must be a whole number from 1 to 1000000, "
+        "--set frames=none: error: frames must be a whole number from 1 to 1000000 or auto, "
         "not the text 'none'",
     ]
 

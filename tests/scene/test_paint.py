@@ -667,13 +667,14 @@ def test_muted_brushes_are_not_painted(tmp_path: Path) -> None:
 
 def test_all_problems_of_all_masks_are_told_at_once(tmp_path: Path) -> None:
     (tmp_path / "empty.png").touch()
-    parts = [ImageMask(tmp_path / "empty.png", "empty.png"), ImageMask(tmp_path, "masks")]
+    (tmp_path / "masks").mkdir()
+    parts = [ImageMask(tmp_path / name, name) for name in ("empty.png", "masks")]
     scene = scene_of(parts, [rect(0, 0, 5, 5)], [rect(64, 0, "10%", 5)], size=SIZE)
     with pytest.raises(SceneError) as caught:
         paint_scene(scene)
     assert str(caught.value) == (
         "s.yaml:10:5: error: 'empty.png' is empty\n      mask: x\n      ^\n"
-        "s.yaml:10:5: error: 'masks' is a folder, not an image\n      mask: x\n      ^\n"
+        "s.yaml:10:5: error: the folder 'masks' holds no pictures\n      mask: x\n      ^\n"
         "s.yaml:12:5: error: the rect 64,0 10%x5 lies wholly outside the 64x64 canvas\n"
         "      mask: x\n      ^"
     )

@@ -31,9 +31,10 @@ _HEX_COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 _YAML_1_1 = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
 
 
-def number(low: float, high: float | None = None) -> Reader[float]:
-    """A finite number from `low` to `high`, both included."""
+def number(low: float, high: float | None = None, also: str = "") -> Reader[float]:
+    """A finite number from `low` to `high`, both included; `also` ends the message."""
     what = f"a number from {low:g} to {high:g}" if high is not None else f"a number ≥ {low:g}"
+    what += also
 
     def read(node: Node) -> float:
         value = node.value

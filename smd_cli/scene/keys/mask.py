@@ -22,10 +22,12 @@ from smd_cli.scene.types import (
     Point,
     PolygonMask,
     RectMask,
+    Repeat,
 )
 
 _CHANNELS: tuple[Channel, ...] = get_args(Channel)
 FITS: tuple[Fit, ...] = get_args(Fit)
+REPEATS: tuple[Repeat, ...] = get_args(Repeat)
 MAX_PARTS = 1000
 MAX_POINTS = 30_000
 SCALES = (0.01, 100)
@@ -103,6 +105,7 @@ class MaskReader:
             invert=keys.get("invert", flag, False),
             fit=keys.get("fit", one_of(*FITS), None),
             at=at,
+            repeat=keys.get("repeat", one_of(*REPEATS), None),
         )
 
     def _box(self, node: Node) -> tuple[Length, Length, Length, Length]:

@@ -13,7 +13,7 @@ _SECTIONS: tuple[tuple[str, str, str], ...] = (
         "at the top level of the scene",
         "model size wrap seed frames defaults prompt background brushes sampler output",
     ),
-    ("output", "under output:", "fps loop quality"),
+    ("output", "under output:", "fps loop quality audio"),
     (
         "sampler",
         "under sampler:",
@@ -22,11 +22,19 @@ _SECTIONS: tuple[tuple[str, str, str], ...] = (
     ),
     ("bootstrap", "under sampler.bootstrap:", "steps mix leak"),
     ("guidance", "under sampler.guidance:", "type scale delta"),
-    ("background", "under background:", "prompt negative image fit color repaint caption_model"),
+    (
+        "background",
+        "under background:",
+        "prompt negative image repeat fit color repaint caption_model",
+    ),
     ("brush", "in a brush", "name prompt mask negative alpha blur strength repaint seed enabled"),
     ("defaults", "under defaults:", "negative alpha blur strength repaint"),
     ("prompt", "under prompt:", "prefix suffix"),
-    ("mask", "in a mask", "image rect ellipse polygon invert channel fit at move scale turn"),
+    (
+        "mask",
+        "in a mask",
+        "image rect ellipse polygon invert channel repeat fit at move scale turn",
+    ),
     ("model", "under model:", "name revision vae lora clip_skip config"),
     ("lora", "under model.lora:", "path weight revision"),
 )

@@ -10,10 +10,20 @@ from pathlib import Path
 from smd_cli.scene.kept import Kept
 from smd_cli.scene.paint.boxes import Paint
 from smd_cli.scene.paint.errors import Note, Size
-from smd_cli.scene.paint.photo import Photo, read_photo
-from smd_cli.scene.paint.pictures import MaskImage, picture_size, read_mask
+from smd_cli.scene.paint.photo import Photo, photo_of, read_photo
+from smd_cli.scene.paint.pictures import MaskImage, mask_of, picture_size, read_mask
+from smd_cli.scene.paint.pixels import Source
+from smd_cli.scene.paint.reel import Reel
+from smd_cli.scene.paint.reels import fingerprint, reel_of, stays_on_disk
 from smd_cli.scene.paint.shapes import draw_shape
-from smd_cli.scene.types import Background, EllipseMask, ImageMask, PolygonMask, RectMask
+from smd_cli.scene.types import (
+    Background,
+    Channel,
+    EllipseMask,
+    ImageMask,
+    PolygonMask,
+    RectMask,
+)
 
 
 @dataclass(frozen=True)
@@ -40,25 +50,46 @@ class PaintSource:
         self._masks: Kept[MaskImage] = Kept()
         self._paints: Kept[Paint] = Kept()
         self._photos: Kept[tuple[Photo, tuple[Note, ...]]] = Kept()
+        self._reels: Kept[Reel | None] = Kept()
 
     @contextmanager
     def round(self, contents: Contents) -> Iterator[None]:
         """Paint a scene within this, from these files; where it fails, what was kept stays."""
         self._contents = contents
         try:
-            with self._masks.round(), self._paints.round(), self._photos.round():
+            with (
+                self._masks.round(),
+                self._paints.round(),
+                self._photos.round(),
+                self._reels.round(),
+            ):
                 yield
         finally:
             self._contents = {}
 
     def size(self, path: Path, written: str) -> Size:
-        """Width and height of a picture as seen upright."""
-        return picture_size(path, written, self._data(path))
+        """Width and height of a picture, or of the first of a reel, as seen upright."""
+        reel = self.reel(path, written) if stays_on_disk(path) else None
+        return picture_size(path, written, self._data(path)) if reel is None else reel.size
 
-    def mask(self, part: ImageMask, canvas: Size, slack_px: int) -> MaskImage:
-        """The paint of an image on the canvas: see `read_mask`."""
+    def reel(self, path: Path, written: str) -> Reel | None:
+        """The film, animation or sequence behind a name; None where it is a single picture."""
+        made_of = (path, self._digest(path))
+        return self._reels.of(made_of, lambda: reel_of(path, written, self._data(path)))
+
+    def mask(
+        self, part: ImageMask, canvas: Size, slack_px: int, *, moving: bool = False
+    ) -> MaskImage:
+        """The paint of an image on the canvas, of a reel's first picture: see `read_mask`.
+
+        `moving`: an animated file counts as a reel, too, and not as its first picture.
+        """
 
         def read() -> MaskImage:
+            reel = self._first_of(part.path, part.written, moving=moving)
+            if reel is not None:
+                with reel.opened(0) as source:
+                    return shown_mask(part, source, canvas, slack_px)
             return read_mask(
                 part.path,
                 part.written,
@@ -71,7 +102,7 @@ class PaintSource:
                 content=self._data(part.path),
             )
 
-        return self._masks.of((part, self._digest(part.path), canvas, slack_px), read)
+        return self._masks.of((part, self._digest(part.path), canvas, slack_px, moving), read)
 
     def shape(self, shape: RectMask | EllipseMask | PolygonMask, canvas: Size) -> Paint:
         """The paint of a shape on the canvas."""
@@ -82,11 +113,17 @@ class PaintSource:
         return self._paints.of((one, other), lambda: one.joined(other))
 
     def photo(
-        self, below: Background, path: Path, canvas: Size, slack_px: int
+        self, below: Background, path: Path, canvas: Size, slack_px: int, *, moving: bool = False
     ) -> tuple[Photo, tuple[Note, ...]]:
-        """The background's picture on the canvas, with what is hardly meant: see `read_photo`."""
+        """The background's picture on the canvas, of a reel the first, with what is hardly meant:
+        see `read_photo`, and `mask`.
+        """
 
         def read() -> tuple[Photo, tuple[Note, ...]]:
+            reel = self._first_of(path, below.image_written, moving=moving)
+            if reel is not None:
+                with reel.opened(0) as source:
+                    return shown_photo(below, source, canvas, slack_px)
             notes: list[Note] = []
             found = read_photo(
                 path,
@@ -100,11 +137,42 @@ class PaintSource:
             )
             return found, tuple(notes)
 
-        made_of = (path, below.image_written, below.color, below.fit)
+        made_of = (path, below.image_written, below.color, below.fit, moving)
         return self._photos.of((*made_of, self._digest(path), canvas, slack_px), read)
+
+    def _first_of(self, path: Path, written: str, *, moving: bool) -> Reel | None:
+        """The reel whose first picture is wanted; None where it is a single one."""
+        return self.reel(path, written) if moving or stays_on_disk(path) else None
 
     def _data(self, path: Path) -> bytes | None:
         return self._contents[path].data if path in self._contents else None
 
     def _digest(self, path: Path) -> bytes | None:
+        if stays_on_disk(path):
+            return fingerprint(path)
         return self._contents[path].digest if path in self._contents else None
+
+
+def shown_mask(
+    part: ImageMask, source: Source, canvas: Size, slack_px: int, channel: Channel | None = None
+) -> MaskImage:
+    """What a picture of a mask's reel paints; by a `channel` that its first one was read by."""
+    return mask_of(
+        source,
+        part.written,
+        canvas,
+        channel=channel or part.channel,
+        invert=part.invert,
+        fit=part.fit,
+        at=part.at,
+        slack_px=slack_px,
+        opaque=channel is not None,
+    )
+
+
+def shown_photo(
+    below: Background, source: Source, canvas: Size, slack_px: int
+) -> tuple[Photo, tuple[Note, ...]]:
+    """A picture of the background's reel on the canvas, with what is hardly meant."""
+    written, under, fit = below.image_written, below.color, below.fit
+    return photo_of(source, written, canvas, under=under, fit=fit, slack_px=slack_px)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 from smd_cli.errors import KeyPath, Problem, SceneError
 from smd_cli.models.facts import read_defaults
@@ -19,6 +20,7 @@ from smd_cli.scene.paint.pictures import (
     dimensions,
     quote,
 )
+from smd_cli.scene.paint.reel import Shown
 from smd_cli.scene.paint.shapes import (
     describe_shape,
     draw_shape,
@@ -26,6 +28,7 @@ from smd_cli.scene.paint.shapes import (
     shape_box,
     touches,
 )
+from smd_cli.scene.paint.showing import film_beneath, moving_mask, reel_notes
 from smd_cli.scene.paint.turning import transformed
 from smd_cli.scene.types import Brush, Channel, ImageMask, MaskPart, SceneFile
 
@@ -48,7 +51,8 @@ class Painted:
 
     `sources` describes every part: ``masks/fox.png (alpha: opaque = painted)``; `channels` tells by
     which channel of its image it was read, None for a shape; `warnings` are about its images;
-    `parts`: the paint of every part where it is not moved.
+    `parts`: the paint of every part where it is not moved; `shown`: of each part that is a film or
+    a sequence what it paints at other frames, None of all others.
     """
 
     brush: Brush
@@ -57,6 +61,7 @@ class Painted:
     channels: tuple[Channel | None, ...] = ()
     warnings: tuple[Problem, ...] = ()
     parts: tuple[Paint, ...] = ()
+    shown: tuple[Shown[Paint] | None, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,13 +69,21 @@ class PaintedScene:
     """Everything a scene brings along as pixels: the canvas' (width, height), the brushes' paint,
     and the background picture on the canvas, if there is one.
 
-    `warnings`: what its files hold that is legal but hardly meant.
+    `warnings`: what its files hold that is legal but hardly meant. `film`: what lies beneath at
+    other frames, None where that is one picture.
     """
 
     size: Size
     brushes: tuple[Painted, ...]
     picture: Photo | None
     warnings: tuple[Problem, ...] = ()
+    film: Shown[Photo] | None = None
+
+    @property
+    def reels(self) -> tuple[Shown[Any], ...]:
+        """All films and sequences that it shows, the background's first."""
+        found = (self.film, *(one for brush in self.brushes for one in brush.shown))
+        return tuple(one for one in found if one is not None)
 
 
 def paint_scene(scene_file: SceneFile, source: PaintSource | None = None) -> PaintedScene:
@@ -83,9 +96,10 @@ def paint_scene(scene_file: SceneFile, source: PaintSource | None = None) -> Pai
     problems: list[Problem] = []
     warnings: list[Problem] = [*canvas.warnings]
     brushes: tuple[Painted, ...] = ()
-    picture = None
+    picture = film = None
     try:
         picture = _background(scene_file, canvas.size, source, warnings)
+        film = film_beneath(scene_file, picture, source)
     except SceneError as wrong:
         problems += wrong.problems
     try:
@@ -95,7 +109,7 @@ def paint_scene(scene_file: SceneFile, source: PaintSource | None = None) -> Pai
     if problems:
         raise SceneError(problems)
     warnings += [warning for brush in brushes for warning in brush.warnings]
-    return PaintedScene(canvas.size, brushes, picture, tuple(warnings))
+    return PaintedScene(canvas.size, brushes, picture, tuple(warnings), film)
 
 
 def canvas_size(scene_file: SceneFile) -> Size:
@@ -144,6 +158,7 @@ class _Layer:
         self._channels: list[Channel | None] = []
         self._warnings: list[Problem] = []
         self._parts: list[Paint] = []
+        self._shown: list[Shown[Paint] | None] = []
 
     def add(self, part: MaskPart, at: KeyPath) -> None:
         """Paint one part, whose key is `at`. Raises PictureError."""
@@ -157,12 +172,13 @@ class _Layer:
         self._join(part, self._source.shape(part, size))
         self._sources.append(described + (", inverted" if part.invert else ""))
         self._channels.append(None)
+        self._shown.append(None)
 
     def painted(self, brush: Brush) -> Painted:
         """What has been painted."""
         paint = bare(self._canvas.size) if self._paint is None else self._paint
         told = (tuple(self._sources), tuple(self._channels), tuple(self._warnings))
-        return Painted(brush, paint, *told, tuple(self._parts))
+        return Painted(brush, paint, *told, tuple(self._parts), tuple(self._shown))
 
     def _join(self, part: MaskPart, rest: Paint) -> None:
         self._parts.append(rest)
@@ -171,11 +187,15 @@ class _Layer:
         self._paint = paint if old is None else self._source.joined(old, paint)
 
     def _add_image(self, part: ImageMask, at: KeyPath) -> None:
-        mask = self._source.mask(part, self._canvas.size, self._slack_px)
+        scene, moving = self._scene_file.scene, self._scene_file.scene.frames > 1
+        mask = self._source.mask(part, self._canvas.size, self._slack_px, moving=moving)
         self._join(part, mask.paint)
         self._sources.append(_described(part, mask, self._canvas.size))
         self._channels.append(mask.channel)
-        notes = (*mask.notes, *_trimmed(part, mask, self._canvas))
+        self._shown.append(moving_mask(self._scene_file, part, mask, at, self._source))
+        reel = self._source.reel(part.path, part.written)
+        of_reel = reel_notes(reel, scene.frames, part.path, repeats=part.repeat is not None)
+        notes = (*mask.notes, *of_reel, *_trimmed(part, mask, self._canvas))
         self._warnings += _undecided(self._scene_file, at, part.written, notes)
 
 
@@ -251,7 +271,10 @@ def _background(
     place, written = scene_file.place("background", "image"), background.image_written
     slack_px = read_defaults(scene_file.scene.model).factor
     try:
-        photo, notes = source.photo(background, background.image, size, slack_px)
+        frames, repeats = scene_file.scene.frames, background.repeat is not None
+        photo, notes = source.photo(background, background.image, size, slack_px, moving=frames > 1)
+        reel = source.reel(background.image, written)
+        notes += reel_notes(reel, frames, background.image, repeats=repeats)
     except PictureError as wrong:
         raise SceneError([Problem(place, wrong.message, wrong.hint)]) from wrong
     for note in notes:

@@ -17,7 +17,7 @@ from PIL import Image
 from smd_cli.scene.paint.errors import Note, Size
 from smd_cli.scene.paint.opening import opened
 from smd_cli.scene.paint.pictures import several
-from smd_cli.scene.paint.pixels import Pixels, eight_bit, plain
+from smd_cli.scene.paint.pixels import Pixels, Source, eight_bit, plain
 from smd_cli.scene.paint.placing import middle, refuse_other_shape, scaled, upright
 from smd_cli.scene.paint.raster import PillowSource
 from smd_cli.scene.paint.srgb import from_srgb, serves, to_srgb
@@ -110,16 +110,31 @@ def read_photo(
     is hardly meant; `content` is as for `read_mask`. Raises PictureError.
     """
     with opened(path, written, content) as source:
-        size, turn = upright(source.size, source.turn), source.turn
-        if fit is None:
-            refuse_other_shape(size, canvas, slack_px, written)
-        deep = source.deep() if isinstance(source, PillowSource) else None
-        notes = several(source)
-        pixels = source.load(upright(scaled(size, canvas, fit), turn))
-        stored, profile, told = _stored(pixels, deep)
-    for note in (*notes, *told):
+        photo, notes = photo_of(source, written, canvas, under=under, fit=fit, slack_px=slack_px)
+    for note in notes:
         tell(note)
-    return Photo(_on_canvas(_upright(stored, turn), canvas, fit, under, profile), profile, under)
+    return photo
+
+
+def photo_of(
+    source: Source,
+    written: str,
+    canvas: Size,
+    *,
+    under: Rgb = _WHITE,
+    fit: Fit | None = None,
+    slack_px: int = 8,
+) -> tuple[Photo, tuple[Note, ...]]:
+    """The same of a picture that is open, with what is hardly meant."""
+    size, turn = upright(source.size, source.turn), source.turn
+    if fit is None:
+        refuse_other_shape(size, canvas, slack_px, written)
+    deep = source.deep() if isinstance(source, PillowSource) else None
+    notes = several(source)
+    pixels = source.load(upright(scaled(size, canvas, fit), turn))
+    stored, profile, told = _stored(pixels, deep)
+    levels = _on_canvas(_upright(stored, turn), canvas, fit, under, profile)
+    return Photo(levels, profile, under), (*notes, *told)
 
 
 def _stored(pixels: Pixels, deep: Levels | None) -> tuple[Levels, bytes, tuple[Note, ...]]:

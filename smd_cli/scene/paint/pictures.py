@@ -6,7 +6,7 @@ changes. What is wrong with a file is raised as a PictureError, which knows no p
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PIL import Image
@@ -81,14 +81,41 @@ def read_mask(
     file, where it has been read already. Raises PictureError.
     """
     with opened(path, written, content) as source:
-        size = upright(source.size, source.turn)
-        if fit is None and at is None:
-            refuse_other_shape(size, canvas, slack_px, written, layer=True)
-        wanted = size if at else scaled(size, canvas, fit)
-        turn, notes = source.turn, several(source)
-        pixels = source.load(upright(wanted, turn))
-        used, found = _choice(pixels) if channel is None else (channel, ())
-        layer = turned(_layer(pixels, used, written), turn)
+        return mask_of(
+            source,
+            written,
+            canvas,
+            channel=channel,
+            invert=invert,
+            fit=fit,
+            at=at,
+            slack_px=slack_px,
+        )
+
+
+def mask_of(
+    source: Source,
+    written: str,
+    canvas: Size,
+    *,
+    channel: Channel | None = None,
+    invert: bool = False,
+    fit: Fit | None = None,
+    at: Point | None = None,
+    slack_px: int = 8,
+    opaque: bool = False,
+) -> MaskImage:
+    """The same of a picture that is open. `opaque`: without an alpha channel it is so all over."""
+    size = upright(source.size, source.turn)
+    if fit is None and at is None:
+        refuse_other_shape(size, canvas, slack_px, written, layer=True)
+    wanted = size if at else scaled(size, canvas, fit)
+    turn, notes = source.turn, several(source)
+    pixels = source.load(upright(wanted, turn))
+    if opaque and pixels.alpha is None:
+        pixels = replace(pixels, alpha=Image.new("L", pixels.colours.size, 255))
+    used, found = _choice(pixels) if channel is None else (channel, ())
+    layer = turned(_layer(pixels, used, written), turn)
     if at is None:
         paint = fitted(layer, canvas, fit, invert)
     else:

@@ -27,8 +27,13 @@ def idle_keys(
     table: StepTable,
     layers: Sequence[Layer],
     photo: Photo | None = None,
+    *,
+    shows: bool = False,
 ) -> Iterator[Problem]:
-    """All keys that cannot act in this scene; `photo` is the picture that it paints into."""
+    """All keys that cannot act in this scene; `photo` is the picture that it paints into.
+
+    `shows`: it has films or sequences, which change from frame to frame.
+    """
     yield from _idle_negatives(scene_file, defaults)
     yield from _idle_strengths(scene_file)
     yield from _idle_defaults(scene_file)
@@ -36,7 +41,7 @@ def idle_keys(
     yield from _idle_around_picture(scene_file, photo)
     yield from _idle_seeds(scene_file, layers)
     yield from _idle_model(scene_file)
-    yield from _idle_motion(scene_file)
+    yield from _idle_motion(scene_file, shows)
     yield from idle_sampler(scene_file, defaults, table, layers)
     yield from idle_repaint(scene_file, table, layers)
 
@@ -185,14 +190,14 @@ def _idle_model(scene_file: SceneFile) -> Iterator[Problem]:
             yield Problem(scene_file.place(*path, "revision"), message, "leave it out")
 
 
-def _idle_motion(scene_file: SceneFile) -> Iterator[Problem]:
+def _idle_motion(scene_file: SceneFile, shows: bool) -> Iterator[Problem]:
     """Keys of moving pictures in a scene of one frame, and frames that all look the same.
 
     Frames that an option takes away leave the scene as it was written.
     """
     scene = scene_file.scene
     noise = ("sampler", "noise")
-    if scene.frames > 1 and scene.sampler.noise == "fixed" and not scene.moves:
+    if scene.frames > 1 and scene.sampler.noise == "fixed" and not (scene.moves or shows):
         message = f"with fixed noise all {scene.frames} frames are the same picture"
         yield Problem(scene_file.place(*noise), message, "noise: walk moves them along a path")
     if scene.frames > 1 or _by_option(scene_file, ("frames",)):
