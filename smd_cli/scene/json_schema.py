@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
-from PIL import ImageColor
-
+from smd_cli.scene import image_schema
 from smd_cli.scene.keys import mask, model, sampler
 from smd_cli.scene.keys.fields import MAX_SEED
 from smd_cli.scene.parse import MAX_BLUR_PX, MAX_BRUSHES, MAX_FRAMES
@@ -115,11 +114,6 @@ _POINT = _list(_LENGTH, 2, 2)
 _BOX = _list(_LENGTH, 4, 4)
 _FITS, _CHANNELS = _words(get_args(Fit)), _words(get_args(Channel))
 _SIDE = _integer(MIN_SIDE_PX, MAX_SIDE_PX)
-_COLOR = _either(
-    {"type": "string", "pattern": "^#[0-9a-fA-F]{6}$"},
-    {"type": "string", "pattern": f"^(?:{'|'.join(ImageColor.colormap)})$"},
-    _list(_integer(0, 255), 3, 3),
-)
 
 # Brushes and their masks
 
@@ -133,24 +127,29 @@ _PLACED: dict[str, Schema] = {
     ),
 }
 _INVERT = _about(_FLAG, "Swap painted and unpainted.", default=False)
-_IMAGE = _mapping(
-    {
-        "image": _about(_PHRASE, "The file, from the scene's folder."),
-        "channel": _about(
-            _CHANNELS, "What of it is paint. Default: alpha (opaque) where it varies, else luma."
-        ),
-        "invert": _INVERT,
-        "fit": _about(
-            _FITS,
-            "How an image of another aspect ratio meets the canvas. Default: it is an error.",
-        ),
-        "at": _about(
-            _POINT, "Where its top left corner lies, unscaled. Default: it fills the canvas."
-        ),
-        **_PLACED,
-    },
-    ["image"],
-) | {"not": {"required": ["fit", "at"]}}
+_IMAGE = (
+    _mapping(
+        {
+            "image": _about(_PHRASE, "The file, from the scene's folder."),
+            "channel": _about(
+                _CHANNELS,
+                "What of it is paint. Default: alpha (opaque) where it varies, else luma.",
+            ),
+            **image_schema.PARTS,
+            "invert": _INVERT,
+            "fit": _about(
+                _FITS,
+                "How an image of another aspect ratio meets the canvas. Default: it is an error.",
+            ),
+            "at": _about(
+                _POINT, "Where its top left corner lies, unscaled. Default: it fills the canvas."
+            ),
+            **_PLACED,
+        },
+        ["image"],
+    )
+    | image_schema.RULES
+)
 
 
 def _shape(kind: str, numbers: Schema, text: str) -> Schema:
@@ -238,7 +237,9 @@ _BACKGROUND = _mapping(
         "fit": _about(
             _FITS, "How a picture of another aspect ratio meets the canvas. Default: an error."
         ),
-        "color": _about(_COLOR, 'A CSS name, "#rrggbb" or [red, green, blue].', default="white"),
+        "color": _about(
+            image_schema.COLOR, 'A CSS name, "#rrggbb" or [red, green, blue].', default="white"
+        ),
         "repaint": _about(
             _keyed(_SHARE),
             "How much of the picture the prompt paints anew; 0 keeps it.",

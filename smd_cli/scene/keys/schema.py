@@ -26,7 +26,11 @@ _SECTIONS: tuple[tuple[str, str, str], ...] = (
     ("brush", "in a brush", "name prompt mask negative alpha blur strength repaint seed enabled"),
     ("defaults", "under defaults:", "negative alpha blur strength repaint"),
     ("prompt", "under prompt:", "prefix suffix"),
-    ("mask", "in a mask", "image rect ellipse polygon invert channel fit at move scale turn"),
+    (
+        "mask",
+        "in a mask",
+        "image rect ellipse polygon invert channel layer color tolerance fit at move scale turn",
+    ),
     ("model", "under model:", "name revision vae lora clip_skip config"),
     ("lora", "under model.lora:", "path weight revision"),
 )

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from smd_cli.scene.kept import Kept
 from smd_cli.scene.paint.boxes import Paint
+from smd_cli.scene.paint.colours import ColourMap, read_map
 from smd_cli.scene.paint.errors import Note, Size
 from smd_cli.scene.paint.photo import Photo, read_photo
-from smd_cli.scene.paint.pictures import MaskImage, picture_size, read_mask
+from smd_cli.scene.paint.pictures import MaskImage, Placing, mask_of, picture_size, read_mask
 from smd_cli.scene.paint.shapes import draw_shape
 from smd_cli.scene.types import Background, EllipseMask, ImageMask, PolygonMask, RectMask
 
@@ -38,6 +40,8 @@ class PaintSource:
     def __init__(self) -> None:
         self._contents: Contents = {}
         self._masks: Kept[MaskImage] = Kept()
+        self._same: Kept[MaskImage] = Kept()
+        self._maps: Kept[ColourMap] = Kept()
         self._paints: Kept[Paint] = Kept()
         self._photos: Kept[tuple[Photo, tuple[Note, ...]]] = Kept()
 
@@ -46,7 +50,9 @@ class PaintSource:
         """Paint a scene within this, from these files; where it fails, what was kept stays."""
         self._contents = contents
         try:
-            with self._masks.round(), self._paints.round(), self._photos.round():
+            with ExitStack() as rounds:
+                for kept in (self._masks, self._same, self._maps, self._paints, self._photos):
+                    rounds.enter_context(kept.round())
                 yield
         finally:
             self._contents = {}
@@ -56,22 +62,35 @@ class PaintSource:
         return picture_size(path, written, self._data(path))
 
     def mask(self, part: ImageMask, canvas: Size, slack_px: int) -> MaskImage:
-        """The paint of an image on the canvas: see `read_mask`."""
+        """The paint of an image, of a layer or of a colour of it, on the canvas: see `read_mask`.
 
-        def read() -> MaskImage:
-            return read_mask(
-                part.path,
-                part.written,
-                canvas,
-                channel=part.channel,
-                invert=part.invert,
-                fit=part.fit,
-                at=part.at,
-                slack_px=slack_px,
-                content=self._data(part.path),
-            )
+        What a save of its file left as it was is the same object as before.
+        """
+        made_of = (part, canvas, slack_px)
+        read = partial(self._read, part, canvas, slack_px)
+        found = self._masks.of((made_of, self._digest(part.path)), read)
+        return self._same.of((made_of, found.fingerprint), lambda: found)
 
-        return self._masks.of((part, self._digest(part.path), canvas, slack_px), read)
+    def _read(self, part: ImageMask, canvas: Size, slack_px: int) -> MaskImage:
+        """A mask from its file; the colours of one are decoded once for all its brushes."""
+        path, written, content = part.path, part.written, self._data(part.path)
+        if part.color is not None:
+            kind = (path, part.layer, self._digest(path))
+            painted = self._maps.of(kind, lambda: read_map(path, written, content, part.layer))
+            how = Placing(canvas, part.fit, part.at, part.invert, slack_px)
+            return mask_of(painted.of(part.color, part.tolerance), written, how, "luma")
+        return read_mask(
+            path,
+            written,
+            canvas,
+            channel=part.channel,
+            invert=part.invert,
+            fit=part.fit,
+            at=part.at,
+            slack_px=slack_px,
+            content=content,
+            layer=part.layer,
+        )
 
     def shape(self, shape: RectMask | EllipseMask | PolygonMask, canvas: Size) -> Paint:
         """The paint of a shape on the canvas."""

@@ -6,13 +6,16 @@ changes. What is wrong with a file is raised as a PictureError, which knows no p
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from PIL import Image
 
 from smd_cli.scene.paint.boxes import Paint
 from smd_cli.scene.paint.errors import Note, PictureError, Size, dimensions, quote
+from smd_cli.scene.paint.layers import LayerSource
 from smd_cli.scene.paint.opening import opened
 from smd_cli.scene.paint.pixels import Pixels, Source, eight_bit, plain
 from smd_cli.scene.paint.placing import fitted, placed, refuse_other_shape, scaled, turned, upright
@@ -54,6 +57,11 @@ class MaskImage:
     trimmed: bool = False
     notes: tuple[Note, ...] = ()
 
+    @cached_property
+    def fingerprint(self) -> Hashable:
+        """The same for two that are alike in everything."""
+        return (self.paint.digest, self.channel, self.size, self.trimmed, self.notes)
+
 
 def picture_size(path: Path, written: str, content: bytes | None = None) -> Size:
     """Width and height of an image file as seen upright, from its header alone."""
@@ -72,31 +80,49 @@ def read_mask(
     at: Point | None = None,
     slack_px: int = 8,
     content: bytes | None = None,
+    layer: str | None = None,
 ) -> MaskImage:
     """Read one channel of an image as paint for a canvas of (width, height).
 
-    `channel` None takes alpha where it varies (opaque = painted), else luma (white = painted).
-    `fit` None stretches, but only by up to `slack_px` on the canvas. What `contain` leaves free at
-    the sides stays unpainted. `at` places the image unscaled instead. `content` is what is in the
-    file, where it has been read already. Raises PictureError.
+    `channel` None takes alpha where it varies (opaque = painted), else luma (white = painted); of a
+    `layer` it always takes alpha. `fit` None stretches, but only by up to `slack_px` on the canvas.
+    What `contain` leaves free at the sides stays unpainted. `at` places the image unscaled instead.
+    `content` is what is in the file, where it has been read already. Raises PictureError.
     """
-    with opened(path, written, content) as source:
-        size = upright(source.size, source.turn)
-        if fit is None and at is None:
-            refuse_other_shape(size, canvas, slack_px, written, layer=True)
-        wanted = size if at else scaled(size, canvas, fit)
-        turn, notes = source.turn, several(source)
-        pixels = source.load(upright(wanted, turn))
-        used, found = _choice(pixels) if channel is None else (channel, ())
-        layer = turned(_layer(pixels, used, written), turn)
-    if at is None:
-        paint = fitted(layer, canvas, fit, invert)
+    how = Placing(canvas, fit, at, invert, slack_px)
+    with opened(path, written, content, layer=layer) as source:
+        return mask_of(source, written, how, channel)
+
+
+@dataclass(frozen=True)
+class Placing:
+    """How an image comes onto a canvas of (width, height): as the arguments of `read_mask`."""
+
+    canvas: Size
+    fit: Fit | None = None
+    at: Point | None = None
+    invert: bool = False
+    slack_px: int = 8
+
+
+def mask_of(source: Source, written: str, how: Placing, channel: Channel | None) -> MaskImage:
+    """One channel of a picture that is open as paint: see `read_mask`."""
+    size, turn = upright(source.size, source.turn), source.turn
+    if how.fit is None and how.at is None:
+        refuse_other_shape(size, how.canvas, how.slack_px, written, layer=True)
+    wanted = size if how.at else scaled(size, how.canvas, how.fit)
+    notes, is_layer = several(source), isinstance(source, LayerSource) and source.spot is not None
+    pixels = source.load(upright(wanted, turn))
+    used, found = _choice(pixels) if channel is None and not is_layer else (channel or "alpha", ())
+    layer = turned(_layer(pixels, used, written), turn)
+    if how.at is None:
+        paint = fitted(layer, how.canvas, how.fit, how.invert)
     else:
-        paint = _placed(layer, canvas, at, invert, written)
+        paint = _placed(layer, how.canvas, how.at, how.invert, written)
     notes += found
-    if not invert:
+    if not how.invert:
         notes += _oversized(paint, used, channel is not None, pixels)
-    trimmed = used == "alpha" and layer.getbbox() == (0, 0, *layer.size)
+    trimmed = used == "alpha" and not is_layer and layer.getbbox() == (0, 0, *layer.size)
     return MaskImage(paint, used, size, trimmed, notes)
 
 
@@ -110,7 +136,9 @@ def _placed(layer: Image.Image, canvas: Size, at: Point, invert: bool, written: 
 
 
 def several(source: Source) -> tuple[Note, ...]:
-    """That a file holds more than the picture that is taken."""
+    """That a file holds more than the picture that is taken, or a layer more than its pixels."""
+    if isinstance(source, LayerSource):
+        return source.notes
     if not source.several:
         return ()
     return (Note(f"holds several {source.several}: the first is used"),)
