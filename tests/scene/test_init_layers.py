@@ -110,7 +110,7 @@ def test_layers_that_can_be_no_masks_are_left_out_and_told(smd: Smd) -> None:
     result = smd(["init", "new", "--from", "town.kra"])
     assert result.code == 0
     assert "note: a layer without a name is left out: no mask can name it\n" in result.err
-    assert "note: layer 'lines' is left out: it is a shape layer, which holds no p" in result.err
+    assert "note: layer 'lines' is left out: it is a vector layer, which holds no " in result.err
     assert [b.name for b in load_scene("new/scene.yaml").scene.brushes] == ["a fox"]
 
 

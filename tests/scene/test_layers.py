@@ -174,6 +174,15 @@ def test_a_document_is_scaled_and_placed_as_a_picture_is(write: Callable[..., Pa
         read_mask(path, "p", (120, 120), layer="fox")
 
 
+@pytest.mark.parametrize("kind", ["ora", "kra"])
+def test_a_mask_that_is_all_layers_is_told_unless_it_is_settled(tmp_path: Path, kind: str) -> None:
+    path = WRITERS[kind](tmp_path, [fox(), Paint("sky", OTHER)])
+    [note] = read_mask(path, "p", SIZE).notes
+    assert note.message == "is taken as the picture that all of its layers make"
+    assert note.hint == "layer: takes one of them, as 'fox', 'sky'; channel: settles it"
+    assert note.settled_by == "channel"
+
+
 # Layer masks
 
 
@@ -223,7 +232,7 @@ def test_what_krita_does_to_a_layer_besides_is_told(tmp_path: Path) -> None:
     extra += '<mask nodetype="filtermask" name="f" visible="0"/>'
     path = kra(tmp_path / "p.kra", SIZE, [fox()], extra=extra)
     [note] = read_mask(path, "p.kra", SIZE, layer="fox").notes
-    assert note.message == "has a transform mask on its layer 'fox', which smd does not follow"
+    assert note.message == "has a transform mask at its layer 'fox', which smd does not follow"
 
 
 def test_layers_that_hold_no_pixels_are_refused_by_kind(tmp_path: Path) -> None:
@@ -236,7 +245,7 @@ def test_layers_that_hold_no_pixels_are_refused_by_kind(tmp_path: Path) -> None:
     with pytest.raises(PictureError) as caught:
         mask(edited, "fox")
     assert str(caught.value) == (
-        "error: 'e.kra', layer 'fox': it is a shape layer, which holds no painted pixels\n"
+        "error: 'e.kra', layer 'fox': it is a vector layer, which holds no painted pixels\n"
         "hint: in Krita: right click on it > Convert > to Paint Layer"
     )
     path = kra(tmp_path / "f.kra", SIZE, [fox()], space="CMYKA16")
@@ -255,6 +264,22 @@ def test_lzf_there_and_back() -> None:
         unpacked(lzf(b"abc"), 4)
     with pytest.raises(ValueError, match="before the beginning"):
         unpacked(b"\x20\x09", 3)
+
+
+def test_groups_pass_over_what_holds_no_pixels_and_tell_it(tmp_path: Path) -> None:
+    path = kra(tmp_path / "p.kra", SIZE, [Folder("all", [fox(), Paint("blur", OTHER)])])
+    edited = tmp_path / "e.kra"
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(edited, "w") as new:
+        for name in old.namelist():
+            parts = old.read(name).split(b"<layer ")
+            as_filter = [
+                p.replace(b"paintl", b"adjustmentl") if b'"blur"' in p else p for p in parts
+            ]
+            new.writestr(name, b"<layer ".join(as_filter))
+    found = read_mask(edited, "e.kra", SIZE, layer="all")
+    assert np.array_equal(levels(found.paint), SHAPE)
+    [note] = found.notes
+    assert note.message == "has a filter layer at its layer 'all', which smd does not follow"
 
 
 # Photoshop

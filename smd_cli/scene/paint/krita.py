@@ -32,6 +32,14 @@ _IGNORED = {
     "transformmask": "a transform mask",
     "colorizemask": "a colorize mask",
 }
+# Layers that hold no pixels.
+_OTHERS = {
+    "shapelayer": "vector",
+    "adjustmentlayer": "filter",
+    "generatorlayer": "fill",
+    "clonelayer": "clone",
+    "filelayer": "file",
+}
 _Offset = tuple[int, int]
 
 
@@ -78,6 +86,8 @@ class _Reader:
         masks = [*_within(element, "masks")]
         seen = [mask for mask in masks if mask.get("visible", "1") != "0"]
         kinds = [mask.get("nodetype", "") for mask in seen]
+        ignored = [_IGNORED[kind] for kind in kinds if kind in _IGNORED]
+        paints = kind in ("paintlayer", "grouplayer")
         return Layer(
             element.get("name", ""),
             element.get("visible", "1") != "0",
@@ -89,7 +99,8 @@ class _Reader:
                 if kind == "transparencymask"
             ],
             children,
-            tuple(dict.fromkeys(_IGNORED[kind] for kind in kinds if kind in _IGNORED)),
+            tuple(ignored if paints else [*ignored, f"a {_called(kind)} layer"]),
+            paints,
         )
 
     def _drawing(
@@ -133,8 +144,12 @@ class _Reader:
 
 
 def _no_paint(kind: str) -> Image.Image:
-    what = kind.removesuffix("layer")
-    raise PictureError(f"it is a {what} layer, which holds no painted pixels", _RASTER)
+    raise PictureError(f"it is a {_called(kind)} layer, which holds no painted pixels", _RASTER)
+
+
+def _called(kind: str) -> str:
+    """What Krita's user knows a kind of layers as."""
+    return _OTHERS.get(kind, kind.removesuffix("layer") or "nameless")
 
 
 def read_tiles(data: bytes, pixel: int) -> Iterator[tuple[_Offset, Levels]]:

@@ -31,7 +31,7 @@ class Layer:
 
     `draw` gives its pixels, RGBA of the document's size; `masks` what each of its masks leaves of
     them (H, W), 255 for all. `opacity` is 0..1. `ignored`: what else it has, which counts for
-    nothing here.
+    nothing here. One without `paint` holds no pixels, and is passed over in its group.
     """
 
     name: str
@@ -41,6 +41,15 @@ class Layer:
     masks: Sequence[Callable[[], Levels]] = ()
     children: tuple[Layer, ...] | None = None
     ignored: tuple[str, ...] = ()
+    paint: bool = True
+
+    @property
+    def seen_within(self) -> Iterator[Layer]:
+        """It, and all that is visible of what is in it."""
+        yield self
+        for child in self.children or ():
+            if child.visible:
+                yield from child.seen_within
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,14 +89,14 @@ def group(name: str, visible: bool, opacity: float, children: Sequence[Layer]) -
 def stacked(layers: Sequence[Layer]) -> Image.Image:
     """What the visible ones of layers make, RGBA; `layers` are from the top down.
 
-    Raises PictureError where none is visible.
+    Raises PictureError where none of them is visible and holds pixels.
     """
     made: Image.Image | None = None
-    for layer in reversed([one for one in layers if one.visible]):
+    for layer in reversed([one for one in layers if one.visible and one.paint]):
         above = shown(layer)
         made = above if made is None else Image.alpha_composite(made, above)
     if made is None:
-        raise PictureError("the group has no layer that is visible")
+        raise PictureError("it is a group without a layer of pixels that is visible")
     return made
 
 
@@ -147,10 +156,11 @@ class LayerSource:
         if self.spot is None:
             return ()
         spot = self.spot
-        ignored = [what for one in (*spot.groups, spot.layer) for what in one.ignored]
+        counted = (*spot.groups, *spot.layer.seen_within)
+        ignored = [what for one in counted for what in one.ignored]
         hint = "flatten the layer in the program that painted it"
         return tuple(
-            Note(f"has {what} on its layer {quote(spot.path)}, which smd does not follow", hint)
+            Note(f"has {what} at its layer {quote(spot.path)}, which smd does not follow", hint)
             for what in dict.fromkeys(ignored)
         )
 

@@ -35,6 +35,7 @@ __all__ = [
 ]
 
 _FAINT = 8  # levels of 255: transparency that varies by less counts as the same everywhere
+_NAMED = 3  # layers that a hint names
 _SOLID = 0.9  # share of the canvas: a mask that paints more was hardly meant so
 
 _SELECTION = Note(
@@ -112,6 +113,7 @@ def mask_of(source: Source, written: str, how: Placing, channel: Channel | None)
         refuse_other_shape(size, how.canvas, how.slack_px, written, layer=True)
     wanted = size if how.at else scaled(size, how.canvas, how.fit)
     notes, is_layer = several(source), isinstance(source, LayerSource) and source.spot is not None
+    notes += _all_layers(source)
     pixels = source.load(upright(wanted, turn))
     used, found = _choice(pixels) if channel is None and not is_layer else (channel or "alpha", ())
     layer = turned(_layer(pixels, used, written), turn)
@@ -142,6 +144,15 @@ def several(source: Source) -> tuple[Note, ...]:
     if not source.several:
         return ()
     return (Note(f"holds several {source.several}: the first is used"),)
+
+
+def _all_layers(source: Source) -> tuple[Note, ...]:
+    """That a mask is the picture of several layers, of which one was hardly left out."""
+    if not isinstance(source, LayerSource) or source.spot or len(source.document.layers) < 2:
+        return ()
+    names = ", ".join(quote(layer.name) for layer in source.document.layers[:_NAMED])
+    hint = f"layer: takes one of them, as {names}; channel: settles it"
+    return (Note("is taken as the picture that all of its layers make", hint, "channel"),)
 
 
 def _layer(pixels: Pixels, channel: Channel, written: str) -> Image.Image:

@@ -79,6 +79,12 @@ class _Record:
     mask: _Mask | None
     channels: tuple[_Channel, ...]
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether it has no pixels."""
+        top, left, bottom, right = self.box
+        return bottom <= top or right <= left
+
 
 def read_psd(file: BinaryIO, written: str) -> Document:
     """The document of a PSD or PSB; its layers are decoded when they are asked for."""
@@ -121,14 +127,16 @@ class _Reader:
             ignored.append("a mask with a density or feather")
         kept = None if children is None else tuple(children)
         masks = [partial(self._mask, record)] if mask else []
-        return Layer(record.name, record.visible, record.opacity, draw, masks, kept, tuple(ignored))
+        about = (record.name, record.visible, record.opacity)
+        paints = children is not None or not (record.vector and record.is_empty)
+        return Layer(*about, draw, masks, kept, tuple(ignored), paints)
 
     def _painted(self, record: _Record) -> Image.Image:
         """A layer's pixels on the document, RGBA."""
         top, left, bottom, right = record.box
         whole = Image.new("RGBA", self._source.size)
         by_kind = {channel.kind: channel for channel in record.channels}
-        if bottom <= top or right <= left:
+        if record.is_empty:
             if record.vector:
                 raise PictureError("it has no pixels", _NO_PIXELS)
             return whole
