@@ -37,8 +37,6 @@ def init(
     With --from: one brush for each layer of a document, whose masks are those layers: paint on
     there. Or one for each flat colour of a painting; soft borders go to the nearer colour. What was
     found is listed.
-
-    Examples: smd init fox && smd render fox/scene.yaml; smd init town --from town.kra
     """
     from smd_cli.work.init import init_scene
 
