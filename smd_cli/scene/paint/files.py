@@ -13,7 +13,7 @@ from smd_cli.scene.paint.boxes import Paint
 from smd_cli.scene.paint.colours import ColourMap, read_map
 from smd_cli.scene.paint.errors import Note, Size
 from smd_cli.scene.paint.photo import Photo, read_photo
-from smd_cli.scene.paint.pictures import MaskImage, Placing, mask_of, picture_size, read_mask
+from smd_cli.scene.paint.pictures import MaskImage, mask_of, picture_size, read_mask
 from smd_cli.scene.paint.shapes import draw_shape
 from smd_cli.scene.types import Background, EllipseMask, ImageMask, PolygonMask, RectMask
 
@@ -77,8 +77,16 @@ class PaintSource:
         if part.color is not None:
             kind = (path, part.layer, self._digest(path))
             painted = self._maps.of(kind, lambda: read_map(path, written, content, part.layer))
-            how = Placing(canvas, part.fit, part.at, part.invert, slack_px)
-            return mask_of(painted.of(part.color, part.tolerance), written, how, "luma")
+            return mask_of(
+                painted.of(part.color, part.tolerance),
+                written,
+                canvas,
+                channel="luma",
+                invert=part.invert,
+                fit=part.fit,
+                at=part.at,
+                slack_px=slack_px,
+            )
         return read_mask(
             path,
             written,

@@ -90,40 +90,48 @@ def read_mask(
     What `contain` leaves free at the sides stays unpainted. `at` places the image unscaled instead.
     `content` is what is in the file, where it has been read already. Raises PictureError.
     """
-    how = Placing(canvas, fit, at, invert, slack_px)
     with opened(path, written, content, layer=layer) as source:
-        return mask_of(source, written, how, channel)
+        return mask_of(
+            source,
+            written,
+            canvas,
+            channel=channel,
+            invert=invert,
+            fit=fit,
+            at=at,
+            slack_px=slack_px,
+        )
 
 
-@dataclass(frozen=True)
-class Placing:
-    """How an image comes onto a canvas of (width, height): as the arguments of `read_mask`."""
-
-    canvas: Size
-    fit: Fit | None = None
-    at: Point | None = None
-    invert: bool = False
-    slack_px: int = 8
-
-
-def mask_of(source: Source, written: str, how: Placing, channel: Channel | None) -> MaskImage:
-    """One channel of a picture that is open as paint: see `read_mask`."""
-    size, turn = upright(source.size, source.turn), source.turn
-    if how.fit is None and how.at is None:
-        refuse_other_shape(size, how.canvas, how.slack_px, written, layer=True)
-    wanted = size if how.at else scaled(size, how.canvas, how.fit)
-    notes, is_layer = several(source), isinstance(source, LayerSource) and source.spot is not None
-    notes += _all_layers(source)
+def mask_of(
+    source: Source,
+    written: str,
+    canvas: Size,
+    *,
+    channel: Channel | None = None,
+    invert: bool = False,
+    fit: Fit | None = None,
+    at: Point | None = None,
+    slack_px: int = 8,
+) -> MaskImage:
+    """The same of a picture that is open."""
+    size = upright(source.size, source.turn)
+    if fit is None and at is None:
+        refuse_other_shape(size, canvas, slack_px, written, layer=True)
+    wanted = size if at else scaled(size, canvas, fit)
+    turn, notes = source.turn, several(source)
     pixels = source.load(upright(wanted, turn))
-    used, found = _choice(pixels) if channel is None and not is_layer else (channel or "alpha", ())
+    is_layer, chosen = isinstance(source, LayerSource) and source.spot is not None, channel
+    channel = "alpha" if is_layer and channel is None else channel
+    used, found = _choice(pixels) if channel is None else (channel, ())
     layer = turned(_layer(pixels, used, written), turn)
-    if how.at is None:
-        paint = fitted(layer, how.canvas, how.fit, how.invert)
+    if at is None:
+        paint = fitted(layer, canvas, fit, invert)
     else:
-        paint = _placed(layer, how.canvas, how.at, how.invert, written)
-    notes += found
-    if not how.invert:
-        notes += _oversized(paint, used, channel is not None, pixels)
+        paint = _placed(layer, canvas, at, invert, written)
+    notes += (*_all_layers(source), *found)
+    if not invert:
+        notes += _oversized(paint, used, chosen is not None, pixels)
     trimmed = used == "alpha" and not is_layer and layer.getbbox() == (0, 0, *layer.size)
     return MaskImage(paint, used, size, trimmed, notes)
 
