@@ -36,6 +36,8 @@ from smd_cli.scene.paint.painted import paint_scene
 from smd_cli.scene.paint.photo import read_photo
 from smd_cli.scene.paint.pictures import PictureError, picture_size, read_mask
 from smd_cli.scene.parse import load_scene
+from smd_cli.watch.sources import SceneReader
+from smd_cli.work.request import Request
 
 SHAPE = soft_shape()
 SIZE = (120, 90)
@@ -435,3 +437,35 @@ def test_what_a_save_left_as_it_was_is_the_same_object(tmp_path: Path) -> None:
     assert first[0] is second[0]
     assert first[1] is not second[1]
     assert second == third
+
+
+def test_painting_on_in_the_document_is_seen_by_watch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Layers are read by alpha come what may; the whole document as it was at first."""
+    monkeypatch.chdir(tmp_path)
+    Path("s.yaml").write_text(
+        "size: 120x90\nbackground: grass\nbrushes:\n"
+        "  - {name: fox, prompt: a fox, mask: {image: p.kra, layer: fox}}\n"
+        "  - {name: all, prompt: an owl, mask: p.kra}\n"
+        "  - {name: red, prompt: a frog, mask: {image: p.kra, layer: fox, color: '#c85a1e'}}\n",
+        encoding="utf-8",
+    )
+    reader, request = SceneReader(), Request(["s.yaml"], ["live.png"])
+
+    def paints() -> tuple[list[Values], list[str]]:
+        reading = reader.read(request)
+        assert reading.job, reading.wrong
+        found = [levels(brush.paint) for brush in reading.job.painted.brushes]
+        return found, [one.message for one in reading.job.warnings]
+
+    _kra(tmp_path, [fox()])
+    first, _ = paints()
+    assert all(np.array_equal(one, SHAPE) for one in first)
+    full = np.full_like(SHAPE, 255)
+    _kra(tmp_path, [Paint("fox", painted(full))])
+    second, told = paints()
+    assert all(one.min() == 255 for one in second)
+    assert [one for one in told if "varies no longer" in one] == [
+        "p.kra: its transparency varies no longer; it is still read by alpha, as at first"
+    ]
