@@ -140,6 +140,19 @@ def test_a_layer_that_is_opaque_in_one_frame_keeps_the_rule_of_the_first() -> No
     assert shares == pytest.approx([20 / 64, 1])
 
 
+def test_a_colour_of_a_sequence_has_to_be_in_its_first_picture_alone() -> None:
+    Path("m").mkdir()
+    first = Image.new("RGB", (64, 64), "blue")
+    first.paste((255, 0, 0), (0, 0, 16, 64))
+    first.save("m/1.png")
+    Image.new("RGB", (64, 64), "blue").save("m/2.png")
+    mask = "{image: m, color: red}"
+    text = f"{HEAD}frames: 2\nbackground: sea\nbrushes: [{{prompt: a, mask: {mask}}}]\n"
+    painted = paint_scene(load_scene(Source("s.yaml", "s", Path(), text)))
+    shares = [painted_at(painted.brushes[0], frame).paint.share for frame in (0, 1)]
+    assert shares == [0.25, 0]
+
+
 def test_check_tells_what_a_film_is(smd: Smd) -> None:
     film()
     masks()
@@ -163,6 +176,7 @@ WRONG = [
     ("image: clip.mp4", "repeat: loop", "5:14", "repeat needs pictures that it goes on with"),
     ("rect: [40, 40, 20, 20]", "image: g-%d.png", "7:41", "'g-2.png' is missing: 'g-%d.png' goes "),
     ("rect: [40, 40, 20, 20]", "image: m", "7:41", "'m' has 3 frames, and the scene has 4"),
+    ("rect: [40, 40, 20, 20]", "image: m, layer: fox", "7:41", "'m' has no layers"),
     ("fps: auto", "audio: loud", "4:17", "audio must be one of keep, drop"),
     ("clip.mp4", "broken.mp4", "5:21", "'broken.mp4' is damaged, or no film"),
 ]

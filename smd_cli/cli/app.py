@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from smd_cli import __version__
+from smd_cli.cli.examples import epilog
 
 # In the order in which one meets them; each is the `app` of the module of its name.
 COMMANDS = (
@@ -38,7 +39,7 @@ class _Lazy(TyperGroup):
         for name in [cmd_name] if cmd_name in COMMANDS else COMMANDS:
             if name not in self.commands:
                 command = typer.main.get_command(import_module(f"smd_cli.cli.{name}").app)
-                command.name = name
+                command.name, command.epilog = name, epilog(name)
                 self.commands[name] = command
         return self.commands.get(cmd_name)
 

@@ -22,7 +22,10 @@ def init(
     painting: Annotated[
         Path | None,
         typer.Option(
-            "--from", metavar="PICTURE", help="A brush for each flat colour of this painting."
+            "--from",
+            metavar="FILE",
+            help="A brush for each layer of an .ora, .kra or .psd, each flat colour of a painting, "
+            "each palette that the published demo exported (.json).",
         ),
     ] = None,
     as_json: AsJson = False,
@@ -31,10 +34,9 @@ def init(
 ) -> None:
     """Write a commented scene with two brushes and their masks, ready to render; replaces nothing.
 
-    With --from: one brush for each flat colour of a painting. Soft borders go to the nearer colour,
-    and the colours that were found are listed.
-
-    Examples: smd init fox && smd render fox/scene.yaml; smd init town --from town.png
+    With --from: one brush for each layer of a document, whose masks are those layers: paint on
+    there. Or one for each flat colour of a painting; soft borders go to the nearer colour. What was
+    found is listed.
     """
     from smd_cli.work.init import init_scene
 

@@ -43,8 +43,6 @@ def masks(
     Painted masks, what later brushes and blur leave of them, their weight in every slot with its
     windows, and where brushes overlap or nothing is painted. Look here first when a region is not
     obeyed.
-
-    Example: smd masks scene.yaml -o sheet.png
     """
     from smd_cli.work.masks import masks_sheet
     from smd_cli.work.request import Request

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from smd_cli.cli import completion
 from smd_cli.cli.environment import from_environment
 
 Scenes = Annotated[
@@ -29,6 +30,7 @@ Changes = Annotated[
         metavar="KEY=VALUE",
         envvar="SMD_SET",
         callback=from_environment,
+        autocompletion=completion.changes,
         help="Change a key: brushes.fox.prompt='a blue fox'. Brushes by name or number from 1.",
     ),
 ]
@@ -39,6 +41,7 @@ Only = Annotated[
         metavar="NAME",
         envvar="SMD_ONLY",
         callback=from_environment,
+        autocompletion=completion.brushes,
         help="Mute all other brushes.",
     ),
 ]
@@ -49,6 +52,7 @@ Without = Annotated[
         metavar="NAME",
         envvar="SMD_WITHOUT",
         callback=from_environment,
+        autocompletion=completion.brushes,
         help="Mute this brush.",
     ),
 ]
@@ -61,7 +65,13 @@ Seed = Annotated[
 ]
 Model = Annotated[
     str | None,
-    typer.Option("--model", metavar="NAME", envvar="SMD_MODEL", help="Preset, folder or hub id."),
+    typer.Option(
+        "--model",
+        metavar="NAME",
+        envvar="SMD_MODEL",
+        autocompletion=completion.presets,
+        help="Preset, folder or hub id.",
+    ),
 ]
 Frames = Annotated[
     str | None,

@@ -19,8 +19,6 @@ def schema(debug: Debug = False) -> None:
 
     Editors complete and underline scenes by it: VS Code with its YAML extension does for a scene
     that begins with "# yaml-language-server: $schema=scene.schema.json", as those of init do.
-
-    Example: smd schema > scene.schema.json
     """
     from smd_cli.scene.json_schema import scene_schema
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import get_args
 
-from PIL import ImageColor
-
+from smd_cli.scene import image_schema
 from smd_cli.scene.beneath import AUTO
 from smd_cli.scene.keys import mask, model, sampler
 from smd_cli.scene.keys.fields import MAX_SEED
@@ -75,11 +74,6 @@ _POINT = _list(_LENGTH, 2, 2)
 _BOX = _list(_LENGTH, 4, 4)
 _FITS, _CHANNELS = _words(get_args(Fit)), _words(get_args(Channel))
 _SIDE = _integer(MIN_SIDE_PX, MAX_SIDE_PX)
-_COLOR = _either(
-    {"type": "string", "pattern": "^#[0-9a-fA-F]{6}$"},
-    {"type": "string", "pattern": f"^(?:{'|'.join(ImageColor.colormap)})$"},
-    _list(_integer(0, 255), 3, 3),
-)
 
 # Brushes and their masks
 
@@ -97,27 +91,32 @@ _REPEAT = _about(
     "How a film or a sequence goes on that is shorter than the scene. Default: an error.",
 )
 _INVERT = _about(_FLAG, "Swap painted and unpainted.", default=False)
-_IMAGE = _mapping(
-    {
-        "image": _about(
-            _PHRASE, "A picture, from the scene's folder; or a film, a folder, fox-%04d.png."
-        ),
-        "repeat": _REPEAT,
-        "channel": _about(
-            _CHANNELS, "What of it is paint. Default: alpha (opaque) where it varies, else luma."
-        ),
-        "invert": _INVERT,
-        "fit": _about(
-            _FITS,
-            "How an image of another aspect ratio meets the canvas. Default: it is an error.",
-        ),
-        "at": _about(
-            _POINT, "Where its top left corner lies, unscaled. Default: it fills the canvas."
-        ),
-        **_PLACED,
-    },
-    ["image"],
-) | {"not": {"required": ["fit", "at"]}}
+_IMAGE = (
+    _mapping(
+        {
+            "image": _about(
+                _PHRASE, "A picture, from the scene's folder; or a film, a folder, fox-%04d.png."
+            ),
+            "repeat": _REPEAT,
+            "channel": _about(
+                _CHANNELS,
+                "What of it is paint. Default: alpha (opaque) where it varies, else luma.",
+            ),
+            **image_schema.PARTS,
+            "invert": _INVERT,
+            "fit": _about(
+                _FITS,
+                "How an image of another aspect ratio meets the canvas. Default: it is an error.",
+            ),
+            "at": _about(
+                _POINT, "Where its top left corner lies, unscaled. Default: it fills the canvas."
+            ),
+            **_PLACED,
+        },
+        ["image"],
+    )
+    | image_schema.RULES
+)
 
 
 def _shape(kind: str, numbers: Schema, text: str) -> Schema:
@@ -208,7 +207,9 @@ _BACKGROUND = _mapping(
         "fit": _about(
             _FITS, "How a picture of another aspect ratio meets the canvas. Default: an error."
         ),
-        "color": _about(_COLOR, 'A CSS name, "#rrggbb" or [red, green, blue].', default="white"),
+        "color": _about(
+            image_schema.COLOR, 'A CSS name, "#rrggbb" or [red, green, blue].', default="white"
+        ),
         "repaint": _about(
             _keyed(_SHARE),
             "How much of the picture the prompt paints anew; 0 keeps it.",

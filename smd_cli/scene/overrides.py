@@ -20,13 +20,15 @@ from smd_cli.units import counted, shown, visible
 # A section that may be written as one plain value, and the key that this value then has.
 _SHORT_FORMS = {"background": "prompt", "model": "name", "mask": "image"}
 _SHAPES = frozenset({"rect", "ellipse", "polygon"})
-_OF_IMAGES = frozenset({"image", "channel", "fit", "at"})
+_OF_IMAGES = frozenset({"image", "channel", "layer", "color", "tolerance", "fit", "at"})
 # Which other keys of a section a key takes away when it is set.
 _EXCLUDED: Mapping[str, Mapping[str, frozenset[str]]] = {
     "sampler": {"steps": frozenset({"timesteps"}), "timesteps": frozenset({"steps"})},
     "background": {"prompt": frozenset({"caption_model"})},
     "mask": {
         "image": _SHAPES,
+        "channel": frozenset({"color", "tolerance"}),
+        "color": frozenset({"channel"}),
         "fit": frozenset({"at"}),
         "at": frozenset({"fit"}),
         **{shape: _OF_IMAGES | (_SHAPES - {shape}) for shape in _SHAPES},

@@ -63,12 +63,14 @@ Point = tuple[Length, Length]
 class ImageMask:
     """Paint from an image file; `path` is absolute or relative to the current folder.
 
-    `written` is the path as the scene has it. `channel` None takes the stated rule (alpha where
-    it varies, else luma); `fit` None accepts only the canvas' aspect ratio. `at` places the image
-    unscaled, its top left corner there. `move`: how far right and down from there, or from where it
-    lies otherwise, after it was scaled by `scale` and turned clockwise by `turn` degrees about the
-    middle of what it paints; `tracks` as of a brush. All of these for shapes too. `repeat`: how a
-    film, an animation or a sequence of files goes on that is shorter than the scene.
+    `written` is the path as the scene has it. `layer` means one layer of it, by its name, with
+    those of its groups or without. `channel` None takes the stated rule (alpha where it varies,
+    else luma), of a layer alpha. `color`: paint is where the image has it, no channel farther away
+    than by `tolerance` levels of 255. `fit` None accepts only the canvas' aspect ratio. `at` places
+    the image unscaled, its top left corner there. `move`: how far right and down from there, or
+    from where it lies otherwise, after it was scaled by `scale` and turned clockwise by `turn`
+    degrees about the middle of what it paints; `tracks` as of a brush. All of these for shapes too.
+    `repeat`: how a film, an animation or a sequence of files goes on that is too short.
     """
 
     path: Path
@@ -77,11 +79,19 @@ class ImageMask:
     invert: bool = False
     fit: Fit | None = None
     at: Point | None = None
+    layer: str | None = None
+    color: tuple[int, int, int] | None = None
+    tolerance: int = 8
     move: Point | None = None
     scale: float = 1.0
     turn: float = 0.0
     tracks: tuple[Track, ...] = ()
     repeat: Repeat | None = None
+
+    @property
+    def is_picture(self) -> bool:
+        """Whether it is a picture whose channel is paint; layers and colours leave no doubt."""
+        return self.layer is None and self.color is None
 
 
 @dataclass(frozen=True)

@@ -197,7 +197,7 @@ def _held(file: SceneFile, rules: Mapping[Path, Channel]) -> SceneFile:
     """The scene with its masks' channels as the rules have them."""
 
     def part(mask: MaskPart) -> MaskPart:
-        if isinstance(mask, ImageMask) and mask.channel is None:
+        if isinstance(mask, ImageMask) and mask.channel is None and mask.is_picture:
             return replace(mask, channel=rules.get(mask.path))
         return mask
 

@@ -14,7 +14,7 @@ from smd_cli.errors import UsageError
 from smd_cli.scene.paint.boxes import HALF
 from smd_cli.scene.paint.errors import quote
 from smd_cli.scene.paint.photo import read_photo
-from smd_cli.scene.paint.pictures import dimensions, picture_size
+from smd_cli.scene.paint.pictures import Size, dimensions, picture_size
 from smd_cli.units import MAX_SIDE_PX, MIN_SIDE_PX
 
 Rgb = tuple[int, int, int]
@@ -55,9 +55,7 @@ def flat_colours(painting: Path) -> tuple[FlatColour, ...]:
     """
     written = str(painting)
     size = picture_size(painting, written)
-    if not all(MIN_SIDE_PX <= side <= MAX_SIDE_PX for side in size):
-        message = f"{quote(written)} measures {dimensions(size)}: "
-        raise UsageError(message + f"a canvas has from {MIN_SIDE_PX} to {MAX_SIDE_PX} px a side")
+    refuse_no_canvas(size, written)
     photo = read_photo(painting, written, size)
     opaque = np.ones(size[::-1], dtype=np.bool_)
     if photo.has_alpha:
@@ -81,6 +79,13 @@ def flat_colours(painting: Path) -> tuple[FlatColour, ...]:
     colours = np.stack([values >> 16, values >> 8 & 255, values & 255], axis=1)
     owners = _spread(np.where(seeds, numbers, -1), photo.seen, colours, opaque)
     return _named([(colours[n], owners == n) for n in found])
+
+
+def refuse_no_canvas(size: Size, written: str) -> None:
+    """Raise UsageError for a picture whose size no canvas can have."""
+    if not all(MIN_SIDE_PX <= side <= MAX_SIDE_PX for side in size):
+        message = f"{quote(written)} measures {dimensions(size)}: "
+        raise UsageError(message + f"a canvas has from {MIN_SIDE_PX} to {MAX_SIDE_PX} px a side")
 
 
 def _seeds(numbers: Numbers) -> Places:

@@ -15,9 +15,10 @@ from smd_cli.output.atomic import write_whole
 from smd_cli.output.places import refuse_long
 from smd_cli.report.reporter import Reporter
 from smd_cli.scene.json_schema import MODELINE, SCHEMA, scene_schema
+from smd_cli.scene.paint.opening import opened_document
 from smd_cli.work.flat import FlatColour, flat_colours
+from smd_cli.work.start import SCENE, Start, one_line, percent
 
-SCENE = "scene.yaml"
 _SIDE, _FINE = 256, 4  # px of the first scene, and how much finer its masks are drawn
 _SHOWN = 3
 
@@ -63,28 +64,35 @@ _BRUSH = """\
 """
 
 
-def init_scene(folder: Path, painting: Path | None, reporter: Reporter) -> None:
+def init_scene(folder: Path, source: Path | None, reporter: Reporter) -> None:
     """Write a scene, its masks and the schema by which editors complete it into `folder`.
 
-    Their paths are told, the scene's last.
-    With a `painting` it has a brush for each flat colour of that, which are told. Raises UsageError
-    where one of the files is there already, before any is written.
+    Their paths are told, the scene's last. With a `source` the scene has a brush for each of its
+    flat colours, layers or palettes, which are told. Raises UsageError where one of the files is
+    there already, before any is written.
     """
-    colours = () if painting is None else flat_colours(painting)
-    _refuse_existing([folder / name for name in (SCENE, SCHEMA, *_mask_names(colours))])
-    files = _first() if painting is None else _from(painting, colours)
+    start = Start(_first()) if source is None else _start(source, folder)
+    _refuse_existing([folder / name for name in dict.fromkeys([SCENE, SCHEMA, *start.files])])
     schema = json.dumps(scene_schema(), indent=2, ensure_ascii=False) + "\n"
-    files = {SCHEMA: schema.encode(), **files}
-    for colour in colours:
-        reporter.note(f"{colour.code}: {_percent(colour.share)}, brush {colour.name}")
-    for name, data in files.items():
+    for note in start.notes:
+        reporter.note(note)
+    for name, data in {SCHEMA: schema.encode(), **start.files}.items():
         write_whole(folder / name, data, clobber=False, make_folder=True)
         reporter.result("init", str(folder / name))
 
 
-def _mask_names(colours: Sequence[FlatColour]) -> list[str]:
-    names = [colour.name for colour in colours] or ["ground", "fox"]
-    return [f"masks/{name}.png" for name in names]
+def _start(source: Path, folder: Path) -> Start:
+    """The scene that a file gives: an export of the demo, a document of layers or a painting."""
+    if source.suffix.lower() == ".json":
+        from smd_cli.work.init_palette import start_from_palette
+
+        return start_from_palette(source)
+    with opened_document(source, str(source)) as document:
+        if document is not None and document.layers:
+            from smd_cli.work.init_layers import start_from_layers
+
+            return start_from_layers(document, source, folder)
+    return _from(source, flat_colours(source))
 
 
 def _refuse_existing(paths: Sequence[Path]) -> None:
@@ -142,26 +150,19 @@ def _drawn(points: Sequence[tuple[float, float]]) -> Image.Image:
 # From a painting
 
 
-def _from(painting: Path, colours: Sequence[FlatColour]) -> Mapping[str, bytes]:
-    """The files of a scene with a brush a colour, the scene's own last."""
+def _from(painting: Path, colours: Sequence[FlatColour]) -> Start:
+    """A scene with a brush a colour."""
     height, width = colours[0].places.shape
     text = _FROM.format(
-        modeline=MODELINE, painting=_one_line(painting.name), width=width, height=height
+        modeline=MODELINE, painting=one_line(painting.name), width=width, height=height
     )
-    files = {}
+    files, notes = {}, []
     for colour in colours:
-        share, pad = _percent(colour.share), " " * max(0, 13 - len(colour.name))
+        share, pad = percent(colour.share), " " * max(0, 13 - len(colour.name))
         text += _BRUSH.format(name=colour.name, pad=pad, code=colour.code, share=share)
         files[f"masks/{colour.name}.png"] = _png(Image.fromarray(colour.places).convert("L"))
-    return {**files, SCENE: text.encode()}
-
-
-def _one_line(text: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in text)
-
-
-def _percent(share: float) -> str:
-    return f"{share * 100:.1f} %"
+        notes.append(f"{colour.code}: {share}, brush {colour.name}")
+    return Start({**files, SCENE: text.encode()}, tuple(notes))
 
 
 def _png(picture: Image.Image) -> bytes:

@@ -6,7 +6,7 @@ import math
 import re
 from itertools import pairwise
 from pathlib import Path
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from PIL import ImageColor
 
@@ -27,7 +27,8 @@ _SIZE = re.compile(r"\s*([0-9]{1,9})\s*[xX×]\s*([0-9]{1,9})\s*")
 _PAIR = re.compile(r"([1-9][0-9]{1,3})\s*[,;*:/ ]\s*([1-9][0-9]{1,3})")
 _SHARE = re.compile(r"([-+]?[0-9]{1,9}(?:\.[0-9]{1,9})?)\s*%")
 _OF_LORAS = ("lora", "a value of lora", "path")  # which may name a file of the hub
-_HEX_COLOR = re.compile(r"#[0-9a-fA-F]{6}")
+_HEX_COLOR = re.compile(r"#?([0-9a-fA-F]{6})")
+_COMMENTED_COLOR = re.compile(r"\s*(#[0-9a-fA-F]{6})\b")
 _YAML_1_1 = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
 
 
@@ -179,17 +180,30 @@ def point(node: Node) -> Point:
 
 
 def color(node: Node) -> Color:
-    """A CSS colour name, ``"#rrggbb"`` or ``[red, green, blue]``, as three bytes."""
+    """A CSS colour name, ``"#rrggbb"``, ``rrggbb`` or ``[red, green, blue]``, as three bytes."""
     what = 'a colour name, "#rrggbb" or [red, green, blue]'
     if isinstance(node.value, tuple):
         red, green, blue = listed(node, integer(0, 255), what, range(3, 4))
         return red, green, blue
     name = (node.text or "").lower()
-    if name not in ImageColor.colormap and not _HEX_COLOR.fullmatch(name):
-        close = None if name.startswith("#") else closest(name, ImageColor.colormap)
-        reject(node, what, f"did you mean {close}?" if close else "")
-    red, green, blue = ImageColor.getrgb(name)[:3]
+    code = _HEX_COLOR.fullmatch(name)
+    if name not in ImageColor.colormap and not code:
+        _refuse_color(node, name, what)
+    red, green, blue = ImageColor.getrgb(f"#{code[1]}" if code else name)[:3]
     return red, green, blue
+
+
+def _refuse_color(node: Node, name: str, what: str) -> NoReturn:
+    """Say that a text is no colour; one behind an unquoted # is a comment, of digits a number."""
+    place = node.place
+    comment = _COMMENTED_COLOR.match(place.source, max(0, place.column - 1 - place.skipped))
+    if node.value is None and comment:
+        hint = f'an unquoted # begins a comment: write it in quotes, "{comment[1]}"'
+        raise wrong(node, f"{node.label} has no value: it must be {what}", hint)
+    if isinstance(node.value, int | float) and _HEX_COLOR.fullmatch(node.written):
+        reject(node, what, f'write it in quotes: "{node.written}"')
+    close = None if name.startswith("#") else closest(name, ImageColor.colormap)
+    reject(node, what, f"did you mean {close}?" if close else "")
 
 
 def one_line(node: Node) -> str:

@@ -7,7 +7,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
-from smd_cli.scene.keys.fields import file_path, flag, length, listed, number, one_of, point
+from smd_cli.scene.keys.fields import (
+    color,
+    file_path,
+    flag,
+    integer,
+    length,
+    listed,
+    number,
+    one_of,
+    phrase,
+    point,
+)
 from smd_cli.scene.keys.keyframes import TrackReader
 from smd_cli.scene.keys.schema import short_form
 from smd_cli.scene.keys.sections import Notes, Section, reject, wrong
@@ -98,6 +109,8 @@ class MaskReader:
         path, written = keys.get("image", lambda node: file_path(node, self.folder), (Path(), ""))
         at = keys.get("at", point, None)
         keys.exclusive("fit", "at")
+        if "color" not in keys.exclusive("color", "channel"):
+            keys.refuse("tolerance", "tolerance needs a color", "it says how near a pixel must be")
         return ImageMask(
             path,
             written,
@@ -106,6 +119,9 @@ class MaskReader:
             fit=keys.get("fit", one_of(*FITS), None),
             at=at,
             repeat=keys.get("repeat", one_of(*REPEATS), None),
+            layer=keys.get("layer", phrase, None),
+            color=keys.get("color", color, None),
+            tolerance=keys.get("tolerance", integer(0, 255), ImageMask.tolerance),
         )
 
     def _box(self, node: Node) -> tuple[Length, Length, Length, Length]:

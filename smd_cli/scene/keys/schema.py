@@ -33,7 +33,8 @@ _SECTIONS: tuple[tuple[str, str, str], ...] = (
     (
         "mask",
         "in a mask",
-        "image rect ellipse polygon invert channel repeat fit at move scale turn",
+        "image rect ellipse polygon invert channel layer color tolerance repeat fit at move scale "
+        "turn",
     ),
     ("model", "under model:", "name revision vae lora clip_skip config"),
     ("lora", "under model.lora:", "path weight revision"),

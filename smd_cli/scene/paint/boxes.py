@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 
 import numpy as np
 import numpy.typing as npt
@@ -134,6 +135,16 @@ class Paint:
     def share(self) -> float:
         """How much of the canvas is painted, 0..1."""
         return self.sum / (FULL * self.size[0] * self.size[1])
+
+    @property
+    def digest(self) -> bytes:
+        """The same for paint of the same levels at the same place, held in the same tiles."""
+        found = sha256(repr((self.size, self.window, self.origin)).encode())
+        for at, levels in sorted(self.tiles.items()):
+            core = unrepeated(levels)
+            found.update(repr((at, levels.shape, core.shape)).encode())
+            found.update(core.tobytes())
+        return found.digest()
 
     def joined(self, other: Paint) -> Paint:
         """The most of both, pixel by pixel."""

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from smd_cli.scene.kept import Kept
 from smd_cli.scene.paint.boxes import Paint
+from smd_cli.scene.paint.colours import ColourMap, map_of, read_map
 from smd_cli.scene.paint.errors import Note, Size
+from smd_cli.scene.paint.opening import no_layers, opened
 from smd_cli.scene.paint.photo import Photo, photo_of, read_photo
-from smd_cli.scene.paint.pictures import MaskImage, mask_of, picture_size, read_mask
+from smd_cli.scene.paint.pictures import MaskImage, mask_of, picture_size
 from smd_cli.scene.paint.pixels import Source
 from smd_cli.scene.paint.reel import Reel
 from smd_cli.scene.paint.reels import fingerprint, reel_of, stays_on_disk
@@ -48,21 +52,22 @@ class PaintSource:
     def __init__(self) -> None:
         self._contents: Contents = {}
         self._masks: Kept[MaskImage] = Kept()
+        self._same: Kept[MaskImage] = Kept()
+        self._maps: Kept[ColourMap] = Kept()
         self._paints: Kept[Paint] = Kept()
         self._photos: Kept[tuple[Photo, tuple[Note, ...]]] = Kept()
         self._reels: Kept[Reel | None] = Kept()
+        masks = (self._masks, self._same, self._maps)
+        self._all: tuple[Kept[Any], ...] = (*masks, self._paints, self._photos, self._reels)
 
     @contextmanager
     def round(self, contents: Contents) -> Iterator[None]:
         """Paint a scene within this, from these files; where it fails, what was kept stays."""
         self._contents = contents
         try:
-            with (
-                self._masks.round(),
-                self._paints.round(),
-                self._photos.round(),
-                self._reels.round(),
-            ):
+            with ExitStack() as rounds:
+                for kept in self._all:
+                    rounds.enter_context(kept.round())
                 yield
         finally:
             self._contents = {}
@@ -80,29 +85,32 @@ class PaintSource:
     def mask(
         self, part: ImageMask, canvas: Size, slack_px: int, *, moving: bool = False
     ) -> MaskImage:
-        """The paint of an image on the canvas, of a reel's first picture: see `read_mask`.
+        """The paint of an image, of a layer or of a colour of it, on the canvas: see `read_mask`.
 
-        `moving`: an animated file counts as a reel, too, and not as its first picture.
+        Of a reel it is that of its first picture; `moving`: an animated file counts as a reel, too.
+        What a save of its file left as it was is the same object as before.
         """
+        made_of = (part, canvas, slack_px, moving)
+        read = partial(self._read, part, canvas, slack_px, moving)
+        found = self._masks.of((made_of, self._digest(part.path)), read)
+        return self._same.of((made_of, found.fingerprint), lambda: found)
 
-        def read() -> MaskImage:
-            reel = self._first_of(part.path, part.written, moving=moving)
-            if reel is not None:
-                with reel.opened(0) as source:
-                    return shown_mask(part, source, canvas, slack_px)
-            return read_mask(
-                part.path,
-                part.written,
-                canvas,
-                channel=part.channel,
-                invert=part.invert,
-                fit=part.fit,
-                at=part.at,
-                slack_px=slack_px,
-                content=self._data(part.path),
-            )
-
-        return self._masks.of((part, self._digest(part.path), canvas, slack_px, moving), read)
+    def _read(self, part: ImageMask, canvas: Size, slack_px: int, moving: bool) -> MaskImage:
+        """A mask from its file; the colours of one are decoded once for all its brushes."""
+        path, written, content = part.path, part.written, self._data(part.path)
+        reel = self._first_of(path, written, moving=moving)
+        if reel is not None and part.layer is not None:
+            raise no_layers(written)
+        if reel is not None:
+            with reel.opened(0) as source:
+                return shown_mask(part, source, canvas, slack_px)
+        if part.color is not None:
+            kind = (path, part.layer, self._digest(path))
+            colours = self._maps.of(kind, lambda: read_map(path, written, content, part.layer))
+            painted = colours.of(part.color, part.tolerance)
+            return _mask_of(part, painted, canvas, slack_px, "luma")
+        with opened(path, written, content, layer=part.layer) as source:
+            return _mask_of(part, source, canvas, slack_px, part.channel)
 
     def shape(self, shape: RectMask | EllipseMask | PolygonMask, canvas: Size) -> Paint:
         """The paint of a shape on the canvas."""
@@ -156,17 +164,38 @@ class PaintSource:
 def shown_mask(
     part: ImageMask, source: Source, canvas: Size, slack_px: int, channel: Channel | None = None
 ) -> MaskImage:
-    """What a picture of a mask's reel paints; by a `channel` that its first one was read by."""
+    """What a picture of a mask's reel paints; by a `channel` that its first one was read by.
+
+    A colour has to be in the first one alone.
+    """
+    later = channel is not None
+    if part.color is None:
+        return _mask_of(part, source, canvas, slack_px, channel or part.channel, opaque=later)
+    colours = map_of(source, part.written)
+    find = colours.where if later else colours.of
+    painted = find(part.color, part.tolerance)
+    return _mask_of(part, painted, canvas, slack_px, "luma")
+
+
+def _mask_of(
+    part: ImageMask,
+    source: Source,
+    canvas: Size,
+    slack_px: int,
+    channel: Channel | None,
+    *,
+    opaque: bool = False,
+) -> MaskImage:
     return mask_of(
         source,
         part.written,
         canvas,
-        channel=channel or part.channel,
+        channel=channel,
         invert=part.invert,
         fit=part.fit,
         at=part.at,
         slack_px=slack_px,
-        opaque=channel is not None,
+        opaque=opaque,
     )
 
 

@@ -7,19 +7,17 @@ from pathlib import Path
 
 from smd_cli.scene.paint.errors import PictureError, quote
 
-_READ = "smd reads PNG, JPEG, WebP, TIFF, GIF, BMP, PNM, TGA, PSD, JPEG 2000 and AVIF"
+_READ = "smd reads PNG, JPEG, WebP, TIFF, GIF, BMP, PNM, TGA, PSD, ORA, KRA, JPEG 2000 and AVIF"
 _AVIF = "an AVIF picture"  # a damaged one, where Pillow reads AVIF
 _HEAD = 512  # bytes looked at
 # what it is, how it is known (bytes at a place, endings), the way to a PNG
 _FOREIGN: tuple[tuple[str, tuple[tuple[int, bytes], ...], tuple[str, ...], str], ...] = (
     (
-        "a Krita document",
-        ((38, b"application/x-krita"),),
-        ("kra", "krz"),
-        "in Krita: File > Export",
+        "a GIMP document",
+        ((0, b"gimp xcf"),),
+        ("xcf",),
+        "in GIMP: File > Export As; or as .ora, which keeps the layers",
     ),
-    ("an OpenRaster document", ((38, b"image/openraster"),), ("ora",), ""),
-    ("a GIMP document", ((0, b"gimp xcf"),), ("xcf",), "in GIMP: File > Export As"),
     (
         "an HEIC photo",
         tuple((4, b"ftyp" + kind) for kind in (b"heic", b"heix", b"hevc", b"mif1", b"msf1")),

@@ -11,22 +11,26 @@ import os
 import re
 import stat
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, NoReturn
+from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
 from PIL import Image, UnidentifiedImageError
 
+from smd_cli.errors import SmdError
 from smd_cli.scene.paint import png
 from smd_cli.scene.paint.errors import MAX_PIXELS, PictureError, quote, refuse_huge, unread
 from smd_cli.scene.paint.foreign import foreign_error
-from smd_cli.scene.paint.pixels import Source
+from smd_cli.scene.paint.pixels import Pixels, Source
 from smd_cli.scene.paint.raster import PillowSource
 from smd_cli.units import closest_name
 
+if TYPE_CHECKING:
+    from smd_cli.scene.paint.layers import Document
+
 # How files begin whose readers are our own: imported for those alone.
-_PSD, _TIFF = b"8BPS", (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_PSD, _ZIP, _TIFF = b"8BPS", b"PK\3\4", (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 # Named, so that no decoder starts a program (EPS would). The last two are missing in some builds.
 _FORMATS = ("PNG", "JPEG", "GIF", "BMP", "PPM", "WEBP", "TIFF", "TGA", "JPEG2000", "AVIF")
 _SCENES = (".yaml", ".yml", ".json")  # what a scene paints without -o has its own name
@@ -37,22 +41,41 @@ logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 @contextmanager
 def opened(
-    path: Path, written: str, content: bytes | None = None, *, pixels: bool = True
+    path: Path,
+    written: str,
+    content: bytes | None = None,
+    *,
+    pixels: bool = True,
+    layer: str | None = None,
 ) -> Iterator[Source]:
     """The picture behind a path; whatever its decoder says becomes one sentence.
 
     Without `pixels` its header alone can be asked for. `content`, where it has been read already,
-    is what counts of the file.
+    is what counts of the file; `layer` means one layer of it, which then is a `LayerSource`.
     """
+    with _read(path, written, content) as file, _source(file, written, pixels, layer) as source:
+        refuse_huge(source.size[0] * source.size[1], written)
+        yield source
+
+
+@contextmanager
+def opened_document(path: Path, written: str) -> Iterator[Document | None]:
+    """The document of layers behind a path; None for a picture that has none."""
+    with _read(path, written, None) as file:
+        yield _document(file, written, file.read(8))
+
+
+@contextmanager
+def _read(path: Path, written: str, content: bytes | None) -> Iterator[BinaryIO]:
+    """The file behind a path; whatever reading it raises becomes one sentence."""
     if not content:
         refuse_file(path, written)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with _file(path, content) as file, _source(file, written, pixels) as source:
-                refuse_huge(source.size[0] * source.size[1], written)
-                yield source
-    except PictureError:
+            with _file(path, content) as file:
+                yield file
+    except SmdError:
         raise
     except Image.DecompressionBombError as bomb:
         refuse_huge(int("".join(re.findall(r"\d+", str(bomb))[:1]) or MAX_PIXELS + 1), written)
@@ -89,7 +112,9 @@ class _Bounded(io.BufferedReader):
 
 
 @contextmanager
-def _source(file: BinaryIO, written: str, pixels: bool) -> Iterator[Source]:
+def _source(
+    file: BinaryIO, written: str, pixels: bool, layer: str | None = None
+) -> Iterator[Source]:
     """The file's reader.
 
     Pillow gets the open file, not the path: a path it may map into memory, where a turned TIFF
@@ -98,7 +123,9 @@ def _source(file: BinaryIO, written: str, pixels: bool) -> Iterator[Source]:
     head = file.read(8)
     own: Source | None = None
     known = False
-    if head.startswith(_PSD):
+    if head.startswith(_ZIP) or layer is not None:
+        own = _layered(file, written, head, layer)
+    elif head.startswith(_PSD):
         from smd_cli.scene.paint.psd import open_psd
 
         own = open_psd(file, written)
@@ -119,6 +146,46 @@ def _source(file: BinaryIO, written: str, pixels: bool) -> Iterator[Source]:
     with picture:
         picture.info.update(plain.info)
         yield PillowSource(picture, written, plain.several)
+
+
+def _layered(file: BinaryIO, written: str, head: bytes, layer: str | None) -> Source:
+    """A document's picture, or that of its layer. Raises PictureError where it has no layers."""
+    from smd_cli.scene.paint.layers import layer_source
+
+    document = _document(file, written, head)
+    if document is None:
+        raise no_layers(written)
+    return layer_source(document, layer)
+
+
+def no_layers(written: str) -> PictureError:
+    """The error of a layer that is asked of a file of another kind."""
+    hint = "layer: is for files of OpenRaster, Krita and Photoshop"
+    return PictureError(f"{quote(written)} has no layers", hint)
+
+
+def _document(file: BinaryIO, written: str, head: bytes) -> Document | None:
+    """The document of layers in a file that begins with `head`; None where it is no such."""
+    if head.startswith(_ZIP):
+        from smd_cli.scene.paint.zipped import open_zipped
+
+        return open_zipped(file, written, _member(written))
+    if head.startswith(_PSD):
+        from smd_cli.scene.paint.psd_layers import read_psd
+
+        return read_psd(file, written)
+    return None
+
+
+def _member(written: str) -> Callable[[bytes], Pixels]:
+    """Decodes a picture that lies within a file."""
+
+    def decoded(data: bytes) -> Pixels:
+        with _source(io.BytesIO(data), written, True) as source:
+            refuse_huge(source.size[0] * source.size[1], written)
+            return source.load(source.size)
+
+    return decoded
 
 
 def refuse_file(path: Path, written: str) -> None:

@@ -10,6 +10,7 @@ from smd_cli.errors import KeyPath, Problem, SceneError
 from smd_cli.models.facts import read_defaults
 from smd_cli.scene.paint.boxes import Paint, bare
 from smd_cli.scene.paint.canvas import Canvas, find_canvas, parts_of
+from smd_cli.scene.paint.colours import code
 from smd_cli.scene.paint.files import PaintSource
 from smd_cli.scene.paint.photo import Photo
 from smd_cli.scene.paint.pictures import (
@@ -50,9 +51,9 @@ class Painted:
     """A brush with its paint on the canvas: the union of the mask's parts.
 
     `sources` describes every part: ``masks/fox.png (alpha: opaque = painted)``; `channels` tells by
-    which channel of its image it was read, None for a shape; `warnings` are about its images;
-    `parts`: the paint of every part where it is not moved; `shown`: of each part that is a film or
-    a sequence what it paints at other frames, None of all others.
+    which channel of its image it was read, None for a shape, a layer or a colour; `warnings` are
+    about its images; `parts`: the paint of every part where it is not moved; `shown`: of each part
+    that is a film or a sequence what it paints at other frames, None of all others.
     """
 
     brush: Brush
@@ -191,7 +192,7 @@ class _Layer:
         mask = self._source.mask(part, self._canvas.size, self._slack_px, moving=moving)
         self._join(part, mask.paint)
         self._sources.append(_described(part, mask, self._canvas.size))
-        self._channels.append(mask.channel)
+        self._channels.append(mask.channel if part.is_picture else None)
         self._shown.append(moving_mask(self._scene_file, part, mask, at, self._source))
         reel = self._source.reel(part.path, part.written)
         of_reel = reel_notes(reel, scene.frames, part.path, repeats=part.repeat is not None)
@@ -220,7 +221,12 @@ def paint_of(part: MaskPart, rest: Paint) -> Paint:
 def _described(part: ImageMask, mask: MaskImage, size: Size) -> str:
     """A mask's file with the rule by which it is read."""
     means = _MEANS.get(mask.channel, ("bright", "dark"))[part.invert]
-    notes = [f"{mask.channel}: {means} = painted"]
+    notes = [f"layer {quote(part.layer)}"] if part.layer is not None else []
+    if part.color is None:
+        notes.append(f"{mask.channel}: {means} = painted")
+    else:
+        within = f" within {part.tolerance}" if part.tolerance else ""
+        notes.append(f"{code(part.color)}{within} = painted")
     notes += ["inverted"] if part.invert else []
     if part.at is not None:
         x, y = (round(v.pixels(side)) for v, side in zip(part.at, size, strict=True))

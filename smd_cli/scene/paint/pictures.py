@@ -6,13 +6,16 @@ changes. What is wrong with a file is raised as a PictureError, which knows no p
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from PIL import Image
 
 from smd_cli.scene.paint.boxes import Paint
 from smd_cli.scene.paint.errors import Note, PictureError, Size, dimensions, quote
+from smd_cli.scene.paint.layers import LayerSource
 from smd_cli.scene.paint.opening import opened
 from smd_cli.scene.paint.pixels import Pixels, Source, eight_bit, plain
 from smd_cli.scene.paint.placing import fitted, placed, refuse_other_shape, scaled, turned, upright
@@ -32,6 +35,7 @@ __all__ = [
 ]
 
 _FAINT = 8  # levels of 255: transparency that varies by less counts as the same everywhere
+_NAMED = 3  # layers that a hint names
 _SOLID = 0.9  # share of the canvas: a mask that paints more was hardly meant so
 
 _SELECTION = Note(
@@ -54,6 +58,11 @@ class MaskImage:
     trimmed: bool = False
     notes: tuple[Note, ...] = ()
 
+    @cached_property
+    def fingerprint(self) -> Hashable:
+        """The same for two that are alike in everything."""
+        return (self.paint.digest, self.channel, self.size, self.trimmed, self.notes)
+
 
 def picture_size(path: Path, written: str, content: bytes | None = None) -> Size:
     """Width and height of an image file as seen upright, from its header alone."""
@@ -72,15 +81,16 @@ def read_mask(
     at: Point | None = None,
     slack_px: int = 8,
     content: bytes | None = None,
+    layer: str | None = None,
 ) -> MaskImage:
     """Read one channel of an image as paint for a canvas of (width, height).
 
-    `channel` None takes alpha where it varies (opaque = painted), else luma (white = painted).
-    `fit` None stretches, but only by up to `slack_px` on the canvas. What `contain` leaves free at
-    the sides stays unpainted. `at` places the image unscaled instead. `content` is what is in the
-    file, where it has been read already. Raises PictureError.
+    `channel` None takes alpha where it varies (opaque = painted), else luma (white = painted); of a
+    `layer` it always takes alpha. `fit` None stretches, but only by up to `slack_px` on the canvas.
+    What `contain` leaves free at the sides stays unpainted. `at` places the image unscaled instead.
+    `content` is what is in the file, where it has been read already. Raises PictureError.
     """
-    with opened(path, written, content) as source:
+    with opened(path, written, content, layer=layer) as source:
         return mask_of(
             source,
             written,
@@ -114,16 +124,18 @@ def mask_of(
     pixels = source.load(upright(wanted, turn))
     if opaque and pixels.alpha is None:
         pixels = replace(pixels, alpha=Image.new("L", pixels.colours.size, 255))
+    is_layer, chosen = isinstance(source, LayerSource) and source.spot is not None, channel
+    channel = "alpha" if is_layer and channel is None else channel
     used, found = _choice(pixels) if channel is None else (channel, ())
     layer = turned(_layer(pixels, used, written), turn)
     if at is None:
         paint = fitted(layer, canvas, fit, invert)
     else:
         paint = _placed(layer, canvas, at, invert, written)
-    notes += found
+    notes += (*_all_layers(source), *found)
     if not invert:
-        notes += _oversized(paint, used, channel is not None, pixels)
-    trimmed = used == "alpha" and layer.getbbox() == (0, 0, *layer.size)
+        notes += _oversized(paint, used, chosen is not None, pixels)
+    trimmed = used == "alpha" and not is_layer and layer.getbbox() == (0, 0, *layer.size)
     return MaskImage(paint, used, size, trimmed, notes)
 
 
@@ -137,10 +149,21 @@ def _placed(layer: Image.Image, canvas: Size, at: Point, invert: bool, written: 
 
 
 def several(source: Source) -> tuple[Note, ...]:
-    """That a file holds more than the picture that is taken."""
+    """That a file holds more than the picture that is taken, or a layer more than its pixels."""
+    if isinstance(source, LayerSource):
+        return source.notes
     if not source.several:
         return ()
     return (Note(f"holds several {source.several}: the first is used"),)
+
+
+def _all_layers(source: Source) -> tuple[Note, ...]:
+    """That a mask is the picture of several layers, of which one was hardly left out."""
+    if not isinstance(source, LayerSource) or source.spot or len(source.document.layers) < 2:
+        return ()
+    names = ", ".join(quote(layer.name) for layer in source.document.layers[:_NAMED])
+    hint = f"layer: takes one of them, as {names}; channel: settles it"
+    return (Note("is taken as the picture that all of its layers make", hint, "channel"),)
 
 
 def _layer(pixels: Pixels, channel: Channel, written: str) -> Image.Image:
