@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 
 from smd_cli import __version__
 from smd_cli.cli.examples import epilog
+from smd_cli.report.colour import WHEN, choose
 
 # In the order in which one meets them; each is the `app` of the module of its name.
 COMMANDS = (
@@ -62,9 +63,19 @@ def _show_version(wanted: bool) -> None:
 
 @app.callback()
 def smd(
-    version: Annotated[
+    version: Annotated[  # noqa: ARG001 - its callback has shown it
         bool,
         typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version."),
     ] = False,
+    color: Annotated[
+        str,
+        typer.Option(
+            metavar="WHEN",
+            envvar="SMD_COLOR",
+            autocompletion=lambda: list(WHEN),
+            help="Colour messages: auto (on terminals, but for NO_COLOR), always, never.",
+        ),
+    ] = "auto",
 ) -> None:
     """Paint with meanings: text prompts with masks, rendered by few-step diffusion."""
+    choose(color)

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, TextIO
 
 from smd_cli.errors import Problem, SceneError, SmdError, capped
+from smd_cli.report.colour import tinted
 from smd_cli.report.streams import OutputError
 from smd_cli.units import shown_bytes, visible
 
@@ -305,7 +306,7 @@ class Reporter:
             elif self._screen:
                 self._screen(text)
             else:
-                print(text, file=sys.stderr, flush=True)
+                print(tinted(text, sys.stderr), file=sys.stderr, flush=True)
 
     def _event(self, event: str, **facts: Any) -> None:
         if self._json:

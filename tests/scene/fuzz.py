@@ -64,7 +64,7 @@ brushes:
       - {rect: [0, 10%, 30, 25.5%], invert: true}
       - {ellipse: [5%, 40%, 40%, 50%]}
       - polygon: [[0, 0], [50%, 10], [20, 90%], [-5, 1e2]]
-      - {image: masks/owl.png, at: [10, 5%]}
+      - {image: masks/owl.png, at: [10, 5%], color: red, tolerance: 255}
 sampler:
   method: stream
   preset: auto

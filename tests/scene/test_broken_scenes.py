@@ -205,7 +205,7 @@ scene.yaml:3:9: error: color has no value: it must be a colour name, "#rrggbb" o
 [red, green, blue]
     color: #ff0000
           ^
-hint: an unquoted # begins a comment""",
+hint: an unquoted # begins a comment: write it in quotes, "#ff0000\"""",
     ),
     "colour out of range": (
         "background: {prompt: sea, color: [0, 256, 0]}\n",

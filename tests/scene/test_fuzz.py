@@ -13,7 +13,7 @@ import yaml
 from smd_cli.scene.keys.schema import KEYS
 
 CASES = 2000
-ALTERNATIVES = {"config", "image", "steps"}  # exclude others, or go with other files
+ALTERNATIVES = {"config", "image", "layer", "steps"}  # exclude others, or go with other files
 
 
 def keys_in(data: object) -> set[str]:

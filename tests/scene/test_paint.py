@@ -544,7 +544,8 @@ def test_a_name_that_no_file_can_have(tmp_path: Path) -> None:
     assert refusal(tmp_path / "a\0\nb") == "error: 'a??b' cannot be opened: embedded null byte"
 
 
-READABLE = "hint: smd reads PNG, JPEG, WebP, TIFF, GIF, BMP, PNM, TGA, PSD, JPEG 2000 and AVIF"
+READABLE = "hint: smd reads PNG, JPEG, WebP, TIFF, GIF, BMP, PNM, TGA, PSD, ORA, KRA, "
+READABLE += "JPEG 2000 and AVIF"
 
 
 @pytest.mark.parametrize(
