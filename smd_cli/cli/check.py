@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
@@ -29,20 +28,21 @@ def check(
     debug: Debug = False,
 ) -> None:
     """Check scenes without rendering: masks, coverage, slots, and what looks unintended."""
+    from smd_cli.report.reports import Checked
     from smd_cli.work.check import check_scene
     from smd_cli.work.request import Request, each, load, refuse_stdin_twice
 
-    reporter = Reporter(quiet=quiet)
-    with edge(reporter, debug):
+    reporter = Reporter(quiet=quiet)  # of what is not wrong, the report tells scripts
+    scripts = Reporter(quiet=quiet, as_json=as_json)
+    with edge(scripts, debug):
         refuse_stdin_twice(scenes)
         overrides = overrides_of(change, {"size": size, "model": model})
         request = Request(scenes, (), overrides, only or (), without or ())
 
         def show(source: str) -> None:
             report = check_scene(load(source, request))
-            if as_json:
-                print(json.dumps(report.as_json(), ensure_ascii=False))
-            elif not quiet:
+            scripts.report(Checked(report.as_json()))
+            if not (as_json or quiet):
                 print("\n".join(report.lines()))
             reporter.warnings(report.warnings)
             if report.doubtful:

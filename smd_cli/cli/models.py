@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any
 
 import typer
@@ -40,12 +39,13 @@ def list_or_show(
     if context.invoked_subcommand:
         return
     from smd_cli.models.listing import list_models, show
+    from smd_cli.report.reports import Listed
 
-    with edge(Reporter(), debug):
+    reporter = Reporter(as_json=as_json)
+    with edge(reporter, debug):
         found = list_models()
-        if as_json:
-            print(json.dumps(found.as_json(), ensure_ascii=False))
-        else:
+        reporter.report(Listed(found.as_json()))
+        if not as_json:
             show(found)
 
 
@@ -58,16 +58,17 @@ def show_one(
     debug: Debug = False,
 ) -> None:
     """Show one model: what and where it is, its facts and its words. `show` may be left out."""
+    from smd_cli.report.reports import Card
     from smd_cli.work.model_card import card, warnings_of
 
     above = context.parent.params if context.parent else {}
-    reporter = Reporter()
+    as_json = as_json or above.get("as_json", False)
+    reporter = Reporter(as_json=as_json)
     with edge(reporter, debug or above.get("debug", False)):
         found = card(name, revision)
         reporter.warnings(warnings_of(name, revision))
-        if as_json or above.get("as_json", False):
-            print(json.dumps(found.as_json(), ensure_ascii=False))
-        else:
+        reporter.report(Card(found.as_json()))
+        if not as_json:
             print("\n".join(found.lines()))
 
 

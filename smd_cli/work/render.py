@@ -23,8 +23,9 @@ from smd_cli.models.captioner import captioner_downloads
 from smd_cli.models.pull import download
 from smd_cli.output.behind import Work, behind
 from smd_cli.output.writers import Outputs, may_wait, open_outputs
+from smd_cli.report.events import Summary
 from smd_cli.report.process import peak_bytes
-from smd_cli.report.reporter import Reporter, Summary
+from smd_cli.report.reporter import Reporter
 from smd_cli.scene.paint.photo import Photo
 from smd_cli.work.captions import captioned, keep_caption, with_kept_caption
 from smd_cli.work.job import Job, announce, picture_text, seed_note, with_scene
