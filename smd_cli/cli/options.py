@@ -98,6 +98,15 @@ Resume = Annotated[
         help="Spare what is done: PNGs that record the same scene, masks, model and version.",
     ),
 ]
+Jobs = Annotated[
+    str | None,
+    typer.Option(
+        "--jobs",
+        metavar="FILE",
+        envvar="SMD_JOBS",
+        help="Instead of scenes: a JSON job a line, - from stdin, and a JSON answer a line.",
+    ),
+]
 Model = Annotated[
     str | None,
     typer.Option("--model", metavar="NAME", envvar="SMD_MODEL", help="Preset, folder or hub id."),

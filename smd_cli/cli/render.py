@@ -25,6 +25,7 @@ from smd_cli.cli.options import (
     Each,
     Fps,
     Frame,
+    Jobs,
     LowMemory,
     Model,
     NoClobber,
@@ -39,7 +40,7 @@ from smd_cli.cli.options import (
     Verbose,
     Without,
 )
-from smd_cli.errors import UsageError
+from smd_cli.errors import ExitCode, UsageError
 from smd_cli.report.reporter import Reporter
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -82,6 +83,7 @@ def render(
     each: Each = None,
     sheet: Sheet = None,
     resume: Resume = False,
+    jobs_from: Jobs = None,
     size: Size = None,
     change: Changes = None,
     only: Only = None,
@@ -114,6 +116,7 @@ def render(
     from smd_cli.work.batch import batch
     from smd_cli.work.job import prepare
     from smd_cli.work.request import Machine, Order, Request
+    from smd_cli.work.serve import refuse_beside_jobs, serve_file
     from smd_cli.work.vary import axes_of
 
     to_stdout = "-" in (out or ())
@@ -142,6 +145,11 @@ def render(
             axes_of(each or (), seeds, seed),
         )
         machine = Machine(device, dtype, low_memory, compiled)
+        if jobs_from is not None:
+            refuse_beside_jobs(request, sheet=sheet, resume=resume)
+            if serve_file(jobs_from, request, machine, quiet=quiet, verbose=verbose):
+                raise typer.Exit(ExitCode.FAILED)
+            return
         if not scenes:
             raise UsageError("Missing argument 'SCENE...'.", "see smd render --help")
         jobs = prepare(request)
