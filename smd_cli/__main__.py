@@ -8,7 +8,10 @@ import signal
 import sys
 from contextlib import suppress
 from types import FrameType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from smd_cli.errors import SmdError
 
 _FAILED, _INTERRUPTED = 1, 130  # as in errors.ExitCode, which takes time to import
 
@@ -83,8 +86,6 @@ def _reported(wrong: Exception, *, as_json: bool) -> int:
     import typer
 
     from smd_cli.errors import SmdError, UsageError, unforeseen
-    from smd_cli.report.events import Failure
-    from smd_cli.report.reporter import Reporter
     from smd_cli.units import visible
 
     if isinstance(wrong, typer.Abort):
@@ -97,11 +98,20 @@ def _reported(wrong: Exception, *, as_json: bool) -> int:
         told: SmdError = UsageError(wrong.format_message(), f"see {command} --help")
     else:
         told = wrong if isinstance(wrong, SmdError) else unforeseen(wrong)
-    hint = f"\nhint: {visible(told.hint)}" if told.hint else ""
-    print(f"error: {visible(told.message, breaks=True)}{hint}", file=sys.stderr)
-    with suppress(BrokenPipeError):
-        Reporter(as_json=as_json).report(Failure(told.message, told.hint))
+    lines = f"error: {visible(told.message, breaks=True)}\nhint: {visible(told.hint)}"
+    print(wrong if told is wrong else lines, file=sys.stderr)
+    if as_json:
+        _tell_scripts(told)
     return told.exit_code
+
+
+def _tell_scripts(told: SmdError) -> None:
+    """An error as an event, unless whoever read them has gone."""
+    from smd_cli.report.events import Failure
+    from smd_cli.report.reporter import Reporter
+
+    with suppress(BrokenPipeError):
+        Reporter(as_json=True).report(Failure(told.message, told.hint))
 
 
 def _end_in_order() -> None:

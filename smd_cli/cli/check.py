@@ -28,7 +28,6 @@ def check(
     debug: Debug = False,
 ) -> None:
     """Check scenes without rendering: masks, coverage, slots, and what looks unintended."""
-    from smd_cli.report.reports import Checked
     from smd_cli.work.check import check_scene
     from smd_cli.work.request import Request, each, load, refuse_stdin_twice
 
@@ -41,8 +40,11 @@ def check(
 
         def show(source: str) -> None:
             report = check_scene(load(source, request))
-            scripts.report(Checked(report.as_json()))
-            if not (as_json or quiet):
+            if as_json:
+                from smd_cli.report.reports import Checked
+
+                scripts.report(Checked(report.as_json()))
+            elif not quiet:
                 print("\n".join(report.lines()))
             reporter.warnings(report.warnings)
             if report.doubtful:

@@ -39,13 +39,15 @@ def list_or_show(
     if context.invoked_subcommand:
         return
     from smd_cli.models.listing import list_models, show
-    from smd_cli.report.reports import Listed
 
     reporter = Reporter(as_json=as_json)
     with edge(reporter, debug):
         found = list_models()
-        reporter.report(Listed(found.as_json()))
-        if not as_json:
+        if as_json:
+            from smd_cli.report.reports import Listed
+
+            reporter.report(Listed(found.as_json()))
+        else:
             show(found)
 
 
@@ -58,7 +60,6 @@ def show_one(
     debug: Debug = False,
 ) -> None:
     """Show one model: what and where it is, its facts and its words. `show` may be left out."""
-    from smd_cli.report.reports import Card
     from smd_cli.work.model_card import card, warnings_of
 
     above = context.parent.params if context.parent else {}
@@ -67,8 +68,11 @@ def show_one(
     with edge(reporter, debug or above.get("debug", False)):
         found = card(name, revision)
         reporter.warnings(warnings_of(name, revision))
-        reporter.report(Card(found.as_json()))
-        if not as_json:
+        if as_json:
+            from smd_cli.report.reports import Card
+
+            reporter.report(Card(found.as_json()))
+        else:
             print("\n".join(found.lines()))
 
 

@@ -116,7 +116,6 @@ def render(
     from smd_cli.work.batch import batch
     from smd_cli.work.job import prepare
     from smd_cli.work.request import Machine, Order, Request
-    from smd_cli.work.serve import refuse_beside_jobs, serve_file
     from smd_cli.work.vary import axes_of
 
     to_stdout = "-" in (out or ())
@@ -146,6 +145,8 @@ def render(
         )
         machine = Machine(device, dtype, low_memory, compiled)
         if jobs_from is not None:
+            from smd_cli.work.serve import refuse_beside_jobs, serve_file
+
             refuse_beside_jobs(request, sheet=sheet, resume=resume)
             if serve_file(jobs_from, request, machine, quiet=quiet, verbose=verbose):
                 raise typer.Exit(ExitCode.FAILED)

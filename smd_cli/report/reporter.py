@@ -9,13 +9,16 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, TextIO
+from functools import partial
+from typing import TYPE_CHECKING, Any, TextIO
 
 from smd_cli.errors import Problem, SceneError, SmdError, capped
-from smd_cli.report import events
-from smd_cli.report.events import Event, Picture, Summary
 from smd_cli.report.streams import OutputError
 from smd_cli.units import shown_bytes, visible
+
+if TYPE_CHECKING:
+    from smd_cli.report import events
+    from smd_cli.report.events import Event, Picture, Summary
 
 _PLAIN_SECONDS = 10.0  # off a terminal: how often a long job says how far it is
 
@@ -50,7 +53,7 @@ class Reporter:
             self._tell(problem.problems, always=True)
             return
         self._say(str(problem), always=True)
-        self._event(events.Failure(problem.message, problem.hint, scene=scene))
+        self._event(lambda: events.Failure(problem.message, problem.hint, scene=scene))
 
     def warnings(self, problems: Iterable[Problem]) -> None:
         """Tell what is legal but hardly meant."""
@@ -59,13 +62,12 @@ class Reporter:
     def _tell(self, problems: Iterable[Problem], *, always: bool = False) -> None:
         """Tell the first problems of many."""
         for problem in capped(problems):
-            kind = events.Failure if problem.severity == "error" else events.Caution
-            self._event(kind.of(problem))
+            self._event(partial(_told, problem))
             self._say(str(problem), always=always)
 
     def note(self, sentence: str, *, breaks: bool = False) -> None:
         """Tell one thing worth knowing; a command in it may have line `breaks`."""
-        self._event(events.Note(sentence))
+        self._event(lambda: events.Note(sentence))
         self._say(visible(f"note: {sentence}", breaks=breaks))
 
     def detail(self, sentence: str) -> None:
@@ -79,7 +81,7 @@ class Reporter:
         `kept`: it was so before.
         """
         if self._json or self._hear:
-            self._event(events.Result(scene, path, kept))
+            self._event(lambda: events.Result(scene, path, kept))
         else:
             self._finished.append(path)
             if not (self._bar and self._paths_to.isatty()):  # a bar and a path want one line
@@ -87,7 +89,7 @@ class Reporter:
 
     def frame(self, scene: str, done: int, frames: int) -> None:
         """Another frame is finished."""
-        self._event(events.FrameDone(scene, done, frames))
+        self._event(lambda: events.FrameDone(scene, done, frames))
         if self._bar:
             self._bar.frame(done)
         elif frames > 1 and time.monotonic() - self._reported_at >= _PLAIN_SECONDS:
@@ -96,25 +98,25 @@ class Reporter:
 
     def shot(self, label: str, seconds: float, ratio: float, rows: int) -> None:
         """One column of a comparison."""
-        self._event(events.Variant(label, seconds, ratio, rows))
+        self._event(lambda: events.Variant(label, seconds, ratio, rows))
         self._say(f"{visible(label)}: {seconds:.2f} s, {ratio:.1f}x as fast, {rows} network rows")
 
     def serving(self, url: str) -> None:
         """There is a page to look at."""
-        self._event(events.Serving(url))
+        self._event(lambda: events.Serving(url))
         self._say(f"the page is at {url}")
 
     def change(self, version: int, files: str) -> None:
         """There is a new state of the scene."""
-        self._event(events.Change(version, files))
+        self._event(lambda: events.Change(version, files))
 
     def preview(self, version: int, frame: int, slots: str) -> None:
         """An estimate of a frame is shown, after so many slots ("1 of 4")."""
-        self._event(events.Preview(version, frame, slots))
+        self._event(lambda: events.Preview(version, frame, slots))
 
     def fresh(self, picture: Picture, *, mute: bool = False) -> None:
         """A picture is whole; `mute`: only JSON hears of it."""
-        self._event(picture)
+        self._event(lambda: picture)
         if not (mute or self._screen):
             self._say(visible(str(picture)))
             if self._tells_paths and not (self._json or self._paths_to.isatty()):
@@ -122,19 +124,19 @@ class Reporter:
 
     def kept(self, path: str) -> None:
         """A picture was saved under a name of its own."""
-        self._event(events.Kept(path))
+        self._event(lambda: events.Kept(path))
         self._say(f"kept: {visible(path)}")
 
     def recorded(self, path: str, frames: int) -> None:
         """A film of pictures is whole."""
-        self._event(events.Recorded(path, frames))
+        self._event(lambda: events.Recorded(path, frames))
         self._say(f"recorded: {visible(path)}, {frames} frames")
 
     def trouble(self, wrong: SmdError, *, stale: bool) -> None:
         """Something is wrong that may be mended while we wait; `stale`: an older picture stays."""
         if not self._screen:
             self.error(wrong)
-        self._event(events.Stale() if stale else events.Waiting())
+        self._event(lambda: events.Stale() if stale else events.Waiting())
         if not self._screen:
             stays = "the last good picture stays, now stale" if stale else "there is no picture yet"
             self._say(f"{stays}; waiting for a mended file")
@@ -146,13 +148,13 @@ class Reporter:
 
     def summary(self, summary: Summary) -> None:
         """The last line about a scene."""
-        self._event(summary)
+        self._event(lambda: summary)
         self._say(visible(str(summary)))
 
     @contextmanager
     def loading(self, model: str) -> Iterator[None]:
         """While a model loads."""
-        self._event(events.Loading(model))
+        self._event(lambda: events.Loading(model))
         if not self.animated:
             self.detail(f"loading the model {model}")
         with self._waiting(f"loading the model {visible(model)} …"):
@@ -188,7 +190,7 @@ class Reporter:
 
         `changes` are what a grid changes in the scene, by their keys.
         """
-        self._event(events.Start(scene, frames, dict(changes or {})))
+        self._event(lambda: events.Start(scene, frames, dict(changes or {})))
         self._reported_at = time.monotonic()
         if not self.animated:
             yield
@@ -217,7 +219,7 @@ class Reporter:
         def advance(count: int) -> None:
             nonlocal done
             done += count
-            self._event(events.Download(title, done, total))
+            self._event(lambda: events.Download(title, done, total))
             if time.monotonic() - self._reported_at >= _PLAIN_SECONDS:
                 self._say(f"{visible(title)}: {shown_bytes(done)} of {shown_bytes(total)}")
                 self._reported_at = time.monotonic()
@@ -271,13 +273,19 @@ class Reporter:
 
     def report(self, event: Event) -> None:
         """Tell scripts what people read elsewhere; heard where anybody hears events."""
-        self._event(event)
+        self._event(lambda: event)
 
-    def _event(self, event: Event) -> None:
+    def _event(self, make: Callable[[], Event]) -> None:
+        """Tell what `make` gives, where anybody hears it: its classes take time to import."""
+        global events
+        if not (self._hear or self._json):
+            return
+        from smd_cli.report import events
+
         if self._hear:
-            self._hear(event)
-        elif self._json:
-            self._deliver(event.as_line(), sys.stdout)
+            self._hear(make())
+        else:
+            self._deliver(make().as_line(), sys.stdout)
 
 
 class _Bar:
@@ -336,3 +344,8 @@ def _download_bar(title: str, total: int, here: int) -> Iterator[Callable[[int],
     with progress.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(visible(title), total=total, completed=here)
         yield lambda count: bar.advance(task, count)
+
+
+def _told(problem: Problem) -> Event:
+    kind = events.Failure if problem.severity == "error" else events.Caution
+    return kind.of(problem)

@@ -95,7 +95,7 @@ class Grid:
 
     def _row(self, jobs: Sequence[Job]) -> Row:
         first = jobs[0]
-        lines = first.variation.labels[:-1]
+        lines = first.variation.lines[:-1]
         title = first.scene_file.name if first.variation.changes else "scenes"
         return Row(title, tuple(self._panel(job) for job in jobs), lines)
 

@@ -32,7 +32,7 @@ class JobServer:
 
     def __init__(self, base: Request, machine: Machine, *, quiet: bool, verbose: bool) -> None:
         self._base, self._machine = base, machine
-        self._reporter = Reporter(quiet=quiet, verbose=verbose, hear=self._hear)
+        self._reporter = Reporter(quiet=quiet, verbose=verbose, hear=lambda event: self.hear(event))
         self._heard: list[Event] = []
         self._models: ModelHolder | None = None
 
@@ -80,7 +80,8 @@ class JobServer:
             request = read.request
             render_job(job, self._models, request.order, began, self._reporter, request.clobber)
 
-    def _hear(self, event: Event) -> None:
+    def hear(self, event: Event) -> None:
+        """Keep what the answer to the job will tell."""
         if isinstance(event, Failure | Result):  # a caution is a failure's like
             self._heard.append(event)
 

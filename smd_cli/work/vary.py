@@ -73,6 +73,12 @@ class Variation:
         return tuple(f"{name} {shortened(change.value)}" for name, change in pairs)
 
     @property
+    def lines(self) -> tuple[str, ...]:
+        """The same where each has a line of its own."""
+        pairs = zip(self.names, self.changes, strict=True)
+        return tuple(f"{name}: {shortened(change.value)}" for name, change in pairs)
+
+    @property
     def values(self) -> dict[str, str]:
         """What is changed, for scripts: key to value."""
         return {change.key: change.value for change in self.changes}

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import TINY, Result, Smd
+from conftest import ROOT, TINY, Result, Smd
 from PIL import Image
 
-from smd_cli.report.events import Answer
+from smd_cli.report.events import Answer, Event, Summary
 from smd_cli.report.page import meanings
 from smd_cli.work.job_lines import Line, lines_of, read_job
 from smd_cli.work.request import Machine, Request
@@ -189,6 +189,26 @@ def test_every_answer_is_there_before_the_next_job_is_asked_for(
     server = JobServer(Request(()), Machine(), quiet=True, verbose=False)
     assert serve(server, lines()) == 0
     assert seen == [0, 1, 1]
+
+
+@pytest.mark.slow
+def test_jobs_cost_little_more_than_their_pictures() -> None:
+    """With the starter on its own canvas, once it is loaded: a tenth more at most."""
+    server = JobServer(Request(()), Machine(), quiet=True, verbose=False)
+    painting: list[float] = []
+    hear = server.hear
+
+    def measured(event: Event) -> None:
+        if isinstance(event, Summary):
+            painting.append(event.seconds)
+        hear(event)
+
+    server.hear = measured  # type: ignore[method-assign]
+    job = {"scene": str(ROOT / "scenes" / "garden.yaml"), "frames": 1, "out": "a.png"}
+    lines = (Line("jobs", n, json.dumps({**job, "seed": n}).encode()) for n in range(1, 9))
+    spent = [server.answer(line).seconds for line in lines]
+    assert len(painting) == 8
+    assert sum(spent[1:]) <= 1.1 * sum(painting[1:])
 
 
 def test_a_line_without_end_is_refused_and_passed_over() -> None:
