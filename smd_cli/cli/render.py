@@ -50,7 +50,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 def render(
     scenes: Annotated[
         list[str] | None,
-        typer.Argument(metavar="SCENE...", help="Scene files; - reads one from stdin."),
+        typer.Argument(metavar="SCENE", help="Scene files; - reads one from stdin."),
     ] = None,
     out: Annotated[
         list[str] | None,
@@ -153,6 +153,9 @@ def render(
             return
         if not scenes:
             raise UsageError("Missing argument 'SCENE...'.", "see smd render --help")
+        if resume and no_clobber:
+            hint = "--resume replaces what was made of something else; leave one of them out"
+            raise UsageError("--resume and --no-clobber exclude each other", hint)
         jobs = prepare(request)
         with batch(jobs, request, machine, reporter, sheet=sheet, resume=resume) as left:
             if not left.jobs:

@@ -149,6 +149,11 @@ def test_names_without_being_named(smd: Smd, options: list[str], names: list[str
         (["--seeds", "1-2", "--sheet", "fox.png"], "fox.png would replace fox.png, which one of"),
         (["--seeds", "1-2", "--sheet", "a/b.png"], "there is no folder a\n"),
         (["--seeds", "1-2", "--no-clobber", "--sheet", "s.yaml.png"], "s.yaml.png exists already"),
+        (
+            ["--seeds", "1-2", "--no-clobber", "--resume"],
+            "error: --resume and --no-clobber exclude",
+        ),
+        (["--seeds", "1-2", "--seed", "3"], "error: --seed 3 and --seeds 1-2 exclude each other\n"),
     ],
 )
 def test_what_cannot_be_is_told_before_anything_is_loaded(
