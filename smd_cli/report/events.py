@@ -65,7 +65,7 @@ class Caution(Failure):
     """What is legal but hardly meant; the fields are those of an error."""
 
     type = "warning"
-    told_by = "render, watch, compare, masks"
+    told_by = "render, watch, compare, masks, models NAME"
 
 
 @dataclass(frozen=True)
