@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import errno
 import gc
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from contextlib import suppress
 from types import FrameType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-_FAILED, _USAGE, _INTERRUPTED = 1, 2, 130  # as in errors.ExitCode, which takes time to import
-_BUG = "this is a bug in smd; run again with --debug and report what it prints"
+if TYPE_CHECKING:
+    from smd_cli.errors import SmdError
+
+_FAILED, _INTERRUPTED = 1, 130  # as in errors.ExitCode, which takes time to import
 
 
 def main() -> None:
@@ -67,7 +68,12 @@ def run(arguments: list[str]) -> int:
             import traceback
 
             traceback.print_exc()
-        return _reported(wrong)
+        return _reported(wrong, as_json=_wants_json(arguments))
+
+
+def _wants_json(arguments: list[str]) -> bool:
+    """Whether a script listens, as far as a command line tells that cannot be read."""
+    return "--json" in arguments or _is_on(os.environ.get("SMD_JSON", ""))
 
 
 def _is_on(value: str) -> bool:
@@ -75,46 +81,37 @@ def _is_on(value: str) -> bool:
     return value.strip().lower() in ("1", "true", "t", "yes", "y", "on")
 
 
-def _reported(wrong: Exception) -> int:
+def _reported(wrong: Exception, *, as_json: bool) -> int:
     """The exit code of an exception that no command caught, after a sentence about it."""
     import typer
 
-    from smd_cli.errors import SmdError
+    from smd_cli.errors import SmdError, UsageError, unforeseen
     from smd_cli.units import visible
 
     if isinstance(wrong, typer.Abort):
         return _INTERRUPTED
-    if isinstance(wrong, SmdError):
-        print(wrong, file=sys.stderr)
-        return wrong.exit_code
     # The class of all complaints about arguments, whichever click this typer brings along.
     complaint: Any = typer.BadParameter.__mro__[2]
     if isinstance(wrong, complaint):
         context = getattr(wrong, "ctx", None)
         command = context.command_path if context else "smd"
-        said = visible(wrong.format_message(), breaks=True)
-        print(f"error: {said}\nhint: see {command} --help", file=sys.stderr)
-        return _USAGE
-    message, hint = _unforeseen(wrong)
-    print(f"error: {visible(message, breaks=True)}\nhint: {hint}", file=sys.stderr)
-    return _FAILED
+        told: SmdError = UsageError(wrong.format_message(), f"see {command} --help")
+    else:
+        told = wrong if isinstance(wrong, SmdError) else unforeseen(wrong)
+    lines = f"error: {visible(told.message, breaks=True)}\nhint: {visible(told.hint)}"
+    print(wrong if told is wrong else lines, file=sys.stderr)
+    if as_json:
+        _tell_scripts(told)
+    return told.exit_code
 
 
-def _unforeseen(wrong: Exception) -> tuple[str, str]:
-    """A sentence and a hint: what the system refuses to give, to anybody, is no bug of ours."""
-    numbers = {error.errno for error in _causes(wrong) if isinstance(error, OSError)}
-    if numbers & {errno.EMFILE, errno.ENFILE} or "Too many open files" in str(wrong):
-        return "too many files are open", "close other programs, or raise the limit: ulimit -n 1024"
-    if errno.ENOSPC in numbers:
-        return f"no space is left on the device: {wrong}", "free some space and try again"
-    return f"{type(wrong).__name__}: {wrong}", _BUG
+def _tell_scripts(told: SmdError) -> None:
+    """An error as an event, unless whoever read them has gone."""
+    from smd_cli.report.events import Failure
+    from smd_cli.report.reporter import Reporter
 
-
-def _causes(wrong: BaseException | None) -> Iterator[BaseException]:
-    """An exception and what led to it."""
-    while wrong is not None:
-        yield wrong
-        wrong = wrong.__cause__ or wrong.__context__
+    with suppress(BrokenPipeError):
+        Reporter(as_json=True).report(Failure(told.message, told.hint))
 
 
 def _end_in_order() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
@@ -12,6 +13,8 @@ from smd_cli.units import visible
 MAX_SENTENCE = 500  # signs of a message or a hint
 MAX_PROBLEMS = 20  # of one file that are told
 
+
+_BUG = "this is a bug in smd; run again with --debug and report what it prints"
 
 TOLD = ("told",)
 """The arguments of a KeyboardInterrupt that ended what only ends so, which said what came of it."""
@@ -117,6 +120,25 @@ class SceneError(UsageError):
 
     def __str__(self) -> str:
         return "\n".join(map(str, capped(self.problems)))
+
+
+def unforeseen(wrong: Exception) -> SmdError:
+    """What nobody made a sentence of, as one: what the system refuses to anybody is no bug."""
+    numbers = {error.errno for error in _causes(wrong) if isinstance(error, OSError)}
+    if numbers & {errno.EMFILE, errno.ENFILE} or "Too many open files" in str(wrong):
+        hint = "close other programs, or raise the limit: ulimit -n 1024"
+        return SmdError("too many files are open", hint)
+    if errno.ENOSPC in numbers:
+        hint = "free some space and try again"
+        return SmdError(f"no space is left on the device: {wrong}", hint)
+    return SmdError(f"{type(wrong).__name__}: {wrong}", _BUG)
+
+
+def _causes(wrong: BaseException | None) -> Iterator[BaseException]:
+    """An exception and what led to it."""
+    while wrong is not None:
+        yield wrong
+        wrong = wrong.__cause__ or wrong.__context__
 
 
 def capped(problems: Iterable[Problem]) -> Iterator[Problem]:

@@ -175,7 +175,7 @@ def _levels_apart(one: str, two: str) -> int:
 def test_json_is_one_event_a_line(smd: Smd, scene: Path) -> None:
     result = smd(["render", scene.name, "--json", "-n", "2", "-o", "a.gif"])
     events = [json.loads(line) for line in result.out.splitlines()]
-    assert [event["event"] for event in events] == [
+    assert [event["type"] for event in events] == [
         "loading",
         "start",
         "frame",
@@ -440,7 +440,8 @@ def test_check_reports_the_good_scenes_beside_the_broken_ones(smd: Smd, scene: P
 def test_json_tells_an_error_as_an_event_too(smd: Smd, scene: Path) -> None:
     result = smd(["render", scene.name, "--json", "-o", "-"])
     message, hint = "--json and -o - both want stdout", "write the picture to a file"
-    assert json.loads(result.out) == {"event": "error", "message": message, "hint": hint}
+    told = json.loads(result.out)
+    assert (told["type"], told["message"], told["hint"]) == ("error", message, hint)
     assert (result.code, result.err) == (2, f"error: {message}\nhint: {hint}\n")
 
 
@@ -670,7 +671,7 @@ def test_memory_does_not_grow_with_the_frames(scene: Path) -> None:
         command = [sys.executable, "-m", "smd_cli", "render", "s.yaml", *options, *outs]
         done = subprocess.run(command, check=True, cwd=scene.parent, capture_output=True)
         told = json.loads(done.stdout.splitlines()[-1])
-        assert (told["event"], told["frames"]) == ("done", frames)
+        assert (told["type"], told["frames"]) == ("done", frames)
         return int(told["peak_bytes"])
 
     assert peak_bytes(300) - peak_bytes(10) < 290 * 50 * 2**10

@@ -164,7 +164,8 @@ def test_figures_and_a_picture_do_not_share_stdout(smd: Smd) -> None:
 def test_figures_as_json(smd: Smd) -> None:
     result = smd(["compare", "s.yaml", "--json", "--set", "sampler.steps=2"])
     events = [json.loads(line) for line in result.out.splitlines()]
-    found = {e["label"]: e["rows"] for e in events if e["event"] == "variant"}
+    found = {e["label"]: e["rows"] for e in events if e["type"] == "variant"}
     # two brushes, one row each a slot; the baseline has 50 slots and negative rows too
     assert list(found.values()) == [200, 4, 4, 4, 4]
-    assert events[-1] == {"event": "result", "scene": "s", "path": "s-compared.png"}
+    assert events[-1]["type"] == "result"
+    assert (events[-1]["scene"], events[-1]["path"]) == ("s", "s-compared.png")

@@ -314,7 +314,7 @@ def test_pull_without_links_as_users_have_it(stub: Hub, cache: Path) -> None:
     told = {**environment(stub, cache), "HF_HUB_DISABLE_SYMLINKS": "1"}
     done = subprocess.run(command, env=told, capture_output=True, text=True, check=True)
     events = [json.loads(line) for line in done.stdout.splitlines()]
-    downloads = [event for event in events if event["event"] == "download"]
+    downloads = [event for event in events if event["type"] == "download"]
     assert downloads[-1]["done"] == downloads[-1]["total"] > 3_000_000
     assert not any(path.is_symlink() for path in cache.rglob("*"))
 
@@ -604,10 +604,11 @@ def test_pull_as_json(smd: Smd) -> None:
     result = smd(["models", "pull", NAME, "--json"])
     events = [json.loads(line) for line in result.out.splitlines()]
     assert result.code == 0
-    assert [event["event"] for event in events[:2]] == ["note", "download"]
-    downloads = [event for event in events if event["event"] == "download"]
+    assert [event["type"] for event in events[:2]] == ["note", "download"]
+    downloads = [event for event in events if event["type"] == "download"]
     assert downloads[-1]["done"] == downloads[-1]["total"]
-    assert events[-1] == {"event": "result", "scene": NAME, "path": str(snapshot(WANTED))}
+    assert events[-1]["type"] == "result"
+    assert (events[-1]["scene"], events[-1]["path"]) == (NAME, str(snapshot(WANTED)))
 
 
 def test_pull_of_what_is_here_needs_no_hub(

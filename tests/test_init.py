@@ -183,4 +183,4 @@ def test_json_tells_files_and_colours(smd: Smd) -> None:
     painting().save("town.png")
     lines = smd(["init", "town", "--from", "town.png", "--json"]).out.splitlines()
     events = [json.loads(line) for line in lines]
-    assert [event["event"] for event in events] == ["note"] * 4 + ["result"] * 6
+    assert [event["type"] for event in events] == ["note"] * 4 + ["result"] * 6

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -114,6 +113,7 @@ def _measure(
 ) -> None:
     """Measure workload by workload, and print each one's figures when they are there."""
     from smd_cli.backbone.quiet import quiet as hushed
+    from smd_cli.report.reports import Measured
 
     with told.starting(), hushed():
         from smd_cli.bench.measure import measure
@@ -126,7 +126,10 @@ def _measure(
         measured = []
         for workload in workloads:
             figures = measure(subject, workload, pairs=pairs, gains=gains)
-            print(json.dumps(figures.as_json()) if as_json else figures, flush=True)
+            if as_json:
+                told.report(Measured(figures.as_json()))
+            else:
+                print(figures, flush=True)
             measured.append(figures)
         if plot is not None:
             save_plot(Path(plot), measured)
@@ -160,6 +163,7 @@ def bench_watch(
     with edge(reporter, debug):
         refuse_gone_folder()
         from smd_cli.backbone.quiet import quiet as hushed
+        from smd_cli.report.reports import WatchMeasured
 
         with reporter.starting(), hushed():
             from smd_cli.bench.watch import bench_watch as measure
@@ -173,4 +177,7 @@ def bench_watch(
                 machine=Machine(device, dtype, low_memory, compiled),
                 reporter=reporter,
             )
-        print(json.dumps(figures.as_json()) if as_json else figures)
+        if as_json:
+            reporter.report(WatchMeasured(figures.as_json()))
+        else:
+            print(figures)

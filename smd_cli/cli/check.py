@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
@@ -32,8 +31,9 @@ def check(
     from smd_cli.work.check import check_scene
     from smd_cli.work.request import Request, each, load, refuse_stdin_twice
 
-    reporter = Reporter(quiet=quiet)
-    with edge(reporter, debug):
+    reporter = Reporter(quiet=quiet)  # of what is not wrong, the report tells scripts
+    scripts = Reporter(quiet=quiet, as_json=as_json)
+    with edge(scripts, debug):
         refuse_stdin_twice(scenes)
         overrides = overrides_of(change, {"size": size, "model": model})
         request = Request(scenes, (), overrides, only or (), without or ())
@@ -41,7 +41,9 @@ def check(
         def show(source: str) -> None:
             report = check_scene(load(source, request))
             if as_json:
-                print(json.dumps(report.as_json(), ensure_ascii=False))
+                from smd_cli.report.reports import Checked
+
+                scripts.report(Checked(report.as_json()))
             elif not quiet:
                 print("\n".join(report.lines()))
             reporter.warnings(report.warnings)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
@@ -34,9 +33,11 @@ def doctor(
 ) -> None:
     """Tell what a bug report needs, and whether everything works here."""
     from smd_cli.doctor.examine import Examination, examine, line
+    from smd_cli.report.reports import Examined
 
     reporter = Reporter(quiet=as_json)
-    with edge(reporter, debug):
+    scripts = Reporter(quiet=as_json, as_json=as_json)
+    with edge(scripts, debug):
         refuse_gone_folder()
         keep_off_the_network(offline)
         findings = []
@@ -45,9 +46,8 @@ def doctor(
             if not as_json:
                 print(line(finding), flush=True)
         report = Examination(tuple(findings))
-        if as_json:
-            print(json.dumps(report.as_json(), ensure_ascii=False))
-        else:
+        scripts.report(Examined(report.as_json()))
+        if not as_json:
             print(report.verdict)
         if not report.healthy:
             raise typer.Exit(ExitCode.FAILED)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any
 
 import typer
@@ -41,10 +40,13 @@ def list_or_show(
         return
     from smd_cli.models.listing import list_models, show
 
-    with edge(Reporter(), debug):
+    reporter = Reporter(as_json=as_json)
+    with edge(reporter, debug):
         found = list_models()
         if as_json:
-            print(json.dumps(found.as_json(), ensure_ascii=False))
+            from smd_cli.report.reports import Listed
+
+            reporter.report(Listed(found.as_json()))
         else:
             show(found)
 
@@ -61,12 +63,15 @@ def show_one(
     from smd_cli.work.model_card import card, warnings_of
 
     above = context.parent.params if context.parent else {}
-    reporter = Reporter()
+    as_json = as_json or above.get("as_json", False)
+    reporter = Reporter(as_json=as_json)
     with edge(reporter, debug or above.get("debug", False)):
         found = card(name, revision)
         reporter.warnings(warnings_of(name, revision))
-        if as_json or above.get("as_json", False):
-            print(json.dumps(found.as_json(), ensure_ascii=False))
+        if as_json:
+            from smd_cli.report.reports import Card
+
+            reporter.report(Card(found.as_json()))
         else:
             print("\n".join(found.lines()))
 

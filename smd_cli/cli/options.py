@@ -63,6 +63,54 @@ Seed = Annotated[
     str | None,
     typer.Option("--seed", metavar="N|random", envvar="SMD_SEED", help="Seed of all noise."),
 ]
+Seeds = Annotated[
+    str | None,
+    typer.Option(
+        "--seeds",
+        metavar="1-8|1,5,9",
+        envvar="SMD_SEEDS",
+        help="Once for each of these seeds; {seed} in the names tells them apart.",
+    ),
+]
+Each = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--each",
+        metavar="KEY=[A, B]",
+        envvar="SMD_EACH",
+        callback=from_environment,
+        help=(
+            "Once for each value of a key: brushes.fox.prompt='[a fox, a wolf]'. Several make a "
+            "grid; {fox.prompt} or {1} in the names tells them apart."
+        ),
+    ),
+]
+Sheet = Annotated[
+    str | None,
+    typer.Option(
+        "--sheet",
+        metavar="FILE",
+        envvar="SMD_SHEET",
+        help="All pictures side by side as well, with labels.",
+    ),
+]
+Resume = Annotated[
+    bool,
+    typer.Option(
+        "--resume",
+        envvar="SMD_RESUME",
+        help="Spare what is done: PNGs that record the same scene, masks, model and version.",
+    ),
+]
+Jobs = Annotated[
+    str | None,
+    typer.Option(
+        "--jobs",
+        metavar="FILE",
+        envvar="SMD_JOBS",
+        help="Instead of scenes: a JSON job a line, - from stdin, and a JSON answer a line.",
+    ),
+]
 Model = Annotated[
     str | None,
     typer.Option(

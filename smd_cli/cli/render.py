@@ -22,20 +22,25 @@ from smd_cli.cli.options import (
     Debug,
     Device,
     Dtype,
+    Each,
     Fps,
     Frame,
+    Jobs,
     LowMemory,
     Model,
     NoClobber,
     Offline,
     Only,
     Quiet,
-    Scenes,
+    Resume,
     Seed,
+    Seeds,
+    Sheet,
     Size,
     Verbose,
     Without,
 )
+from smd_cli.errors import ExitCode, UsageError
 from smd_cli.report.reporter import Reporter
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -43,7 +48,10 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 @app.command()
 def render(
-    scenes: Scenes,
+    scenes: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="SCENE", help="Scene files; - reads one from stdin."),
+    ] = None,
     out: Annotated[
         list[str] | None,
         typer.Option(
@@ -71,6 +79,11 @@ def render(
     ] = None,
     frame: Frame = None,
     seed: Seed = None,
+    seeds: Seeds = None,
+    each: Each = None,
+    sheet: Sheet = None,
+    resume: Resume = False,
+    jobs_from: Jobs = None,
     size: Size = None,
     change: Changes = None,
     only: Only = None,
@@ -95,9 +108,15 @@ def render(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Render scenes to pictures, GIF, APNG, WebP, MP4 or WebM."""
-    from smd_cli.work.job import announce, prepare
+    """Render scenes to pictures, GIF, APNG, WebP, MP4 or WebM.
+
+    Examples: smd render scene.yaml -n 12 -o film.mp4; smd render scene.yaml --seeds 1-8 --sheet
+    seeds.png
+    """
+    from smd_cli.work.batch import batch
+    from smd_cli.work.job import prepare
     from smd_cli.work.request import Machine, Order, Request
+    from smd_cli.work.vary import axes_of
 
     to_stdout = "-" in (out or ())
     reporter = Reporter(quiet=quiet, verbose=verbose, as_json=as_json, picture_on_stdout=to_stdout)
@@ -115,28 +134,44 @@ def render(
             "output.fps": fps,
         }
         request = Request(
-            scenes,
+            scenes or (),
             out or (),
             overrides_of(change, sugar),
             only or (),
             without or (),
             not no_clobber,
             order,
+            axes_of(each or (), seeds, seed),
         )
-        jobs = prepare(request)
-        for job in jobs:
-            announce(job, reporter)
-        began = time.perf_counter()
-        from smd_cli.backbone.quiet import quiet as hushed
+        machine = Machine(device, dtype, low_memory, compiled)
+        if jobs_from is not None:
+            from smd_cli.work.serve import refuse_beside_jobs, serve_file
 
-        with reporter.starting(), hushed():
-            from smd_cli.work.render import render_jobs
-        with hushed():
-            render_jobs(
-                jobs,
-                reporter=reporter,
-                began=began,
-                machine=Machine(device, dtype, low_memory, compiled),
-                order=order,
-                clobber=not no_clobber,
-            )
+            refuse_beside_jobs(request, sheet=sheet, resume=resume)
+            if serve_file(jobs_from, request, machine, quiet=quiet, verbose=verbose):
+                raise typer.Exit(ExitCode.FAILED)
+            return
+        if not scenes:
+            raise UsageError("Missing argument 'SCENE...'.", "see smd render --help")
+        if resume and no_clobber:
+            hint = "--resume replaces what was made of something else; leave one of them out"
+            raise UsageError("--resume and --no-clobber exclude each other", hint)
+        jobs = prepare(request)
+        with batch(jobs, request, machine, reporter, sheet=sheet, resume=resume) as left:
+            if not left.jobs:
+                return
+            began = time.perf_counter()
+            from smd_cli.backbone.quiet import quiet as hushed
+
+            with reporter.starting(), hushed():
+                from smd_cli.work.render import render_jobs
+            with hushed():
+                render_jobs(
+                    left.jobs,
+                    reporter=reporter,
+                    began=began,
+                    machine=machine,
+                    order=order,
+                    clobber=not no_clobber,
+                    look=left.look,
+                )

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from smd_cli.cli.edge import edge
-from smd_cli.cli.options import Debug, Quiet
+from smd_cli.cli.options import AsJson, Debug, Quiet
 from smd_cli.report.reporter import Reporter
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -23,6 +23,7 @@ def unpack(
         Path | None,
         typer.Option("-o", "--out", metavar="FOLDER", help="Where to. Without: PICTURE's name."),
     ] = None,
+    as_json: AsJson = False,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
@@ -32,10 +33,10 @@ def unpack(
     """
     from smd_cli.work.unpack import unpack as take_out
 
-    reporter = Reporter(quiet=quiet)
+    reporter = Reporter(quiet=quiet, as_json=as_json)
     with edge(reporter, debug):
         unpacked = take_out(picture, out)
         for path in unpacked.paths:
-            reporter.path(str(path))
+            reporter.result(picture.stem, str(path))
         for note in unpacked.notes:
             reporter.note(note, breaks=True)

@@ -2,8 +2,8 @@
 
 A name may hold the tokens ``{scene}``, ``{seed}`` and ``{frame}`` and one printf number (``%04d``;
 ``{frame}`` is the same as ``%04d``, ``%4d`` too). Frames count from 0. ``%%``, ``{{`` and ``}}``
-stand for themselves. A folder (existing, or written with a slash at its end and then created)
-gets ``{scene}-%04d.png``; ``-`` is one PNG on stdout.
+stand for themselves. A grid brings tokens of its own. A folder (existing, or written with a slash
+at its end and then created) gets ``{scene}-%04d.png``; ``-`` is one PNG on stdout.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -85,14 +85,22 @@ class Target:
 
 
 def plan_targets(
-    outs: Sequence[str], *, scene_name: str, seed: int, frames: int
+    outs: Sequence[str],
+    *,
+    scene_name: str,
+    seed: int,
+    frames: int,
+    tokens: Mapping[str, str] | None = None,
+    tail: str = "",
 ) -> tuple[Target, ...]:
     """Read the `-o` names of one scene; raises `UsageError` for the first that cannot work.
 
-    Without any: ``SCENE.png`` here, or ``SCENE.gif`` for several frames.
+    Without any: ``SCENE.png`` here, or ``SCENE.gif`` for several frames. `tokens` are those of a
+    grid with what they stand for; `tail` stands behind the scene's name where no name is given.
     """
-    standard = "{scene}.png" if frames == 1 else "{scene}.gif"
-    names = _Names(scene_name, seed, frames)
+    names = _Names(scene_name, seed, frames, tokens or {}, tail)
+    behind = _literal(tail).replace("%", "%%")
+    standard = f"{{scene}}{behind}.png" if frames == 1 else f"{{scene}}{behind}.gif"
     targets = tuple(names.target(out) for out in outs or [standard])
     for target in targets:
         _check_place(target)
@@ -107,6 +115,13 @@ class _Names:
     scene: str
     seed: int
     frames: int
+    own: Mapping[str, str]
+    tail: str = ""
+
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """All tokens."""
+        return (*_TOKENS, *self.own)
 
     def target(self, out: str) -> Target:
         """The target of one `-o` as typed."""
@@ -129,7 +144,7 @@ class _Names:
         if "{frame" in template.replace("{{", ""):
             raise UsageError(*_number_in_folder(out))
         folder = Path(template.format(frame=0))
-        template = _literal(str(folder / self.scene)) + "-{frame:04d}.png"
+        template = _literal(str(folder / (self.scene + self.tail))) + "-{frame:04d}.png"
         return Target("sequence", "PNG", out, template, self.frames, makes_folder=True)
 
     def _file(self, out: str, template: str) -> Target:
@@ -194,15 +209,16 @@ class _Names:
     def _template(self, out: str) -> str:
         """The `str.format` template of a name: tokens filled in, only ``frame`` left open."""
         values = {"scene": _literal(self.scene), "seed": str(self.seed), "frame": "{frame:04d}"}
+        values |= {token: _literal(value) for token, value in self.own.items()}
 
         def piece(match: re.Match[str]) -> str:
             token, digits = match["token"], match["digits"]
             if match["stray"]:
-                raise UsageError(*_stray(out, match["stray"]))
+                raise UsageError(*_stray(out, match["stray"], self.tokens))
             if digits is not None:
                 return "{frame:0" + digits + "d}" if digits else "{frame:d}"
             if token is not None and token not in values:
-                raise UsageError(*_unknown_token(out, token))
+                raise UsageError(*_unknown_token(out, token, self.tokens))
             return values[token] if token is not None else match[0].replace("%%", "%")
 
         return _PIECE.sub(piece, out)
@@ -213,19 +229,21 @@ def _literal(text: str) -> str:
     return text.replace("{", "{{").replace("}", "}}")
 
 
-def _stray(out: str, sign: str) -> tuple[str, str]:
+def _stray(out: str, sign: str, tokens: Sequence[str]) -> tuple[str, str]:
     if sign == "%":
         hint = "write %04d for the frame's number, %% for a plain percent sign"
         return f"{out}: a % that is no frame number", hint
-    hint = "tokens are {scene} {seed} {frame}; write {{ or }} for a plain brace"
+    hint = f"{_listed(tokens)}; write {{{{ or }}}} for a plain brace"
     return f"{out}: a {sign} without its partner", hint
 
 
-def _unknown_token(out: str, token: str) -> tuple[str, str]:
-    close = difflib.get_close_matches(token, _TOKENS, n=1)
-    hint = "tokens are {scene} {seed} {frame}"
-    if close:
-        hint = f"did you mean {{{close[0]}}}?"
+def _listed(tokens: Sequence[str]) -> str:
+    return "tokens are " + " ".join(f"{{{token}}}" for token in tokens)
+
+
+def _unknown_token(out: str, token: str, tokens: Sequence[str]) -> tuple[str, str]:
+    close = difflib.get_close_matches(token, tokens, n=1)
+    hint = f"did you mean {{{close[0]}}}?" if close else _listed(tokens)
     return f"{out}: unknown token {{{token}}}", hint
 
 

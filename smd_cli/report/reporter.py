@@ -5,65 +5,23 @@ stdout carries result paths only, or JSON events; everything else goes to stderr
 
 from __future__ import annotations
 
-import json
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from typing import Any, TextIO
+from functools import partial
+from typing import TYPE_CHECKING, Any, TextIO
 
 from smd_cli.errors import Problem, SceneError, SmdError, capped
 from smd_cli.report.colour import tinted
 from smd_cli.report.streams import OutputError
 from smd_cli.units import shown_bytes, visible
 
+if TYPE_CHECKING:
+    from smd_cli.report import events
+    from smd_cli.report.events import Event, Picture, Summary
+
 _PLAIN_SECONDS = 10.0  # off a terminal: how often a long job says how far it is
-
-
-@dataclass(frozen=True)
-class Summary:
-    """The figures of one rendered scene; seconds are wall clock, memory is the process' peak."""
-
-    scene: str
-    frames: int
-    seconds: float
-    first_seconds: float
-    load_seconds: float
-    peak_bytes: int | None
-    gpu_peak_bytes: int | None = None
-
-    def __str__(self) -> str:
-        rate = self.frames / self.seconds
-        parts = [
-            f"{self.frames} frame{'s' if self.frames != 1 else ''} in {self.seconds:.1f} s",
-            f"{rate:.2f} frames/s",
-            f"first frame after {self.first_seconds:.1f} s",
-            f"model loaded in {self.load_seconds:.1f} s",
-        ]
-        if self.peak_bytes is not None:
-            parts.append(f"peak memory {shown_bytes(self.peak_bytes)}")
-        if self.gpu_peak_bytes is not None:
-            parts.append(f"GPU {shown_bytes(self.gpu_peak_bytes)}")
-        return f"{self.scene}: {', '.join(parts)}"
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A file that `smd watch` wrote: of which version of the scene, and so long after its save.
-
-    `fresh`: there was no newer version when it was whole.
-    """
-
-    path: str
-    version: int
-    frame: int
-    fresh: bool
-    seconds: float
-
-    def __str__(self) -> str:
-        mark = "" if self.fresh else ", stale"
-        return f"{self.path}: version {self.version} after {self.seconds:.2f} s{mark}"
 
 
 class Reporter:
@@ -77,24 +35,26 @@ class Reporter:
         as_json: bool = False,
         picture_on_stdout: bool = False,
         paths: bool = True,
+        hear: Callable[[Event], None] | None = None,
     ) -> None:
-        """`paths`: say which files `smd watch` wrote."""
+        """`paths`: say which files `smd watch` wrote; `hear` is told what stdout else would be."""
         self._quiet, self._verbose, self._json = quiet, verbose, as_json
         self._paths_to = sys.stderr if picture_on_stdout else sys.stdout
         self._tells_paths = paths
+        self._hear = hear
         self._bar: _Bar | None = None
         self._screen: Callable[[str], None] | None = None
         self._finished: list[str] = []
         self._undelivered: OutputError | None = None
         self._reported_at = time.monotonic()
 
-    def error(self, problem: SmdError) -> None:
-        """Tell what ended the job; heard even where quiet."""
+    def error(self, problem: SmdError, scene: str | None = None) -> None:
+        """Tell what ended the job, that of a `scene` among several; heard even where quiet."""
         if isinstance(problem, SceneError):
             self._tell(problem.problems, always=True)
             return
         self._say(str(problem), always=True)
-        self._event("error", message=problem.message, hint=problem.hint)
+        self._event(lambda: events.Failure(problem.message, problem.hint, scene=scene))
 
     def warnings(self, problems: Iterable[Problem]) -> None:
         """Tell what is legal but hardly meant."""
@@ -103,12 +63,12 @@ class Reporter:
     def _tell(self, problems: Iterable[Problem], *, always: bool = False) -> None:
         """Tell the first problems of many."""
         for problem in capped(problems):
-            self._event(problem.severity, **_problem(problem))
+            self._event(partial(_told, problem))
             self._say(str(problem), always=always)
 
     def note(self, sentence: str, *, breaks: bool = False) -> None:
         """Tell one thing worth knowing; a command in it may have line `breaks`."""
-        self._event("note", message=sentence)
+        self._event(lambda: events.Note(sentence))
         self._say(visible(f"note: {sentence}", breaks=breaks))
 
     def detail(self, sentence: str) -> None:
@@ -116,10 +76,13 @@ class Reporter:
         if self._verbose:
             self._say(visible(sentence))
 
-    def result(self, scene: str, path: str) -> None:
-        """A file is whole: its path goes to stdout, or to stderr where a picture goes there."""
-        if self._json:
-            self._event("result", scene=scene, path=path)
+    def result(self, scene: str, path: str, *, kept: bool = False) -> None:
+        """A file is whole: its path goes to stdout, or to stderr where a picture goes there.
+
+        `kept`: it was so before.
+        """
+        if self._json or self._hear:
+            self._event(lambda: events.Result(scene, path, kept))
         else:
             self._finished.append(path)
             if not (self._bar and self._paths_to.isatty()):  # a bar and a path want one line
@@ -127,7 +90,7 @@ class Reporter:
 
     def frame(self, scene: str, done: int, frames: int) -> None:
         """Another frame is finished."""
-        self._event("frame", scene=scene, done=done, frames=frames)
+        self._event(lambda: events.FrameDone(scene, done, frames))
         if self._bar:
             self._bar.frame(done)
         elif frames > 1 and time.monotonic() - self._reported_at >= _PLAIN_SECONDS:
@@ -136,25 +99,25 @@ class Reporter:
 
     def shot(self, label: str, seconds: float, ratio: float, rows: int) -> None:
         """One column of a comparison."""
-        self._event("variant", label=label, seconds=seconds, ratio=ratio, rows=rows)
+        self._event(lambda: events.Variant(label, seconds, ratio, rows))
         self._say(f"{visible(label)}: {seconds:.2f} s, {ratio:.1f}x as fast, {rows} network rows")
 
     def serving(self, url: str) -> None:
         """There is a page to look at."""
-        self._event("serving", url=url)
+        self._event(lambda: events.Serving(url))
         self._say(f"the page is at {url}")
 
     def change(self, version: int, files: str) -> None:
         """There is a new state of the scene."""
-        self._event("change", version=version, files=files)
+        self._event(lambda: events.Change(version, files))
 
     def preview(self, version: int, frame: int, slots: str) -> None:
         """An estimate of a frame is shown, after so many slots ("1 of 4")."""
-        self._event("preview", version=version, frame=frame, slots=slots)
+        self._event(lambda: events.Preview(version, frame, slots))
 
     def fresh(self, picture: Picture, *, mute: bool = False) -> None:
         """A picture is whole; `mute`: only JSON hears of it."""
-        self._event("picture", **asdict(picture))
+        self._event(lambda: picture)
         if not (mute or self._screen):
             self._say(visible(str(picture)))
             if self._tells_paths and not (self._json or self._paths_to.isatty()):
@@ -162,19 +125,19 @@ class Reporter:
 
     def kept(self, path: str) -> None:
         """A picture was saved under a name of its own."""
-        self._event("kept", path=path)
+        self._event(lambda: events.Kept(path))
         self._say(f"kept: {visible(path)}")
 
     def recorded(self, path: str, frames: int) -> None:
         """A film of pictures is whole."""
-        self._event("recorded", path=path, frames=frames)
+        self._event(lambda: events.Recorded(path, frames))
         self._say(f"recorded: {visible(path)}, {frames} frames")
 
     def trouble(self, wrong: SmdError, *, stale: bool) -> None:
         """Something is wrong that may be mended while we wait; `stale`: an older picture stays."""
         if not self._screen:
             self.error(wrong)
-        self._event("stale" if stale else "waiting")
+        self._event(lambda: events.Stale() if stale else events.Waiting())
         if not self._screen:
             stays = "the last good picture stays, now stale" if stale else "there is no picture yet"
             self._say(f"{stays}; waiting for a mended file")
@@ -186,13 +149,13 @@ class Reporter:
 
     def summary(self, summary: Summary) -> None:
         """The last line about a scene."""
-        self._event("done", **asdict(summary))
+        self._event(lambda: summary)
         self._say(visible(str(summary)))
 
     @contextmanager
     def loading(self, model: str) -> Iterator[None]:
         """While a model loads."""
-        self._event("loading", model=model)
+        self._event(lambda: events.Loading(model))
         if not self.animated:
             self.detail(f"loading the model {model}")
         with self._waiting(f"loading the model {visible(model)} …"):
@@ -221,9 +184,14 @@ class Reporter:
             yield
 
     @contextmanager
-    def rendering(self, scene: str, frames: int) -> Iterator[None]:
-        """While a scene's frames are made: a progress bar on a terminal."""
-        self._event("start", scene=scene, frames=frames)
+    def rendering(
+        self, scene: str, frames: int, changes: Mapping[str, str] | None = None
+    ) -> Iterator[None]:
+        """While a scene's frames are made: a progress bar on a terminal.
+
+        `changes` are what a grid changes in the scene, by their keys.
+        """
+        self._event(lambda: events.Start(scene, frames, dict(changes or {})))
         self._reported_at = time.monotonic()
         if not self.animated:
             yield
@@ -252,7 +220,7 @@ class Reporter:
         def advance(count: int) -> None:
             nonlocal done
             done += count
-            self._event("download", model=title, done=done, total=total)
+            self._event(lambda: events.Download(title, done, total))
             if time.monotonic() - self._reported_at >= _PLAIN_SECONDS:
                 self._say(f"{visible(title)}: {shown_bytes(done)} of {shown_bytes(total)}")
                 self._reported_at = time.monotonic()
@@ -263,10 +231,6 @@ class Reporter:
         for path in self._finished:
             self._deliver(path, self._paths_to)
         self._finished.clear()
-
-    def path(self, path: str) -> None:
-        """Print the path of a file that is whole on stdout, for scripts."""
-        self._deliver(path, sys.stdout)
 
     def _deliver(self, text: str, stream: TextIO) -> None:
         """Print a result: as it is, but harmless where people read it.
@@ -308,10 +272,21 @@ class Reporter:
             else:
                 print(tinted(text, sys.stderr), file=sys.stderr, flush=True)
 
-    def _event(self, event: str, **facts: Any) -> None:
-        if self._json:
-            line = json.dumps({"event": event, **facts}, ensure_ascii=False)
-            self._deliver(line, sys.stdout)
+    def report(self, event: Event) -> None:
+        """Tell scripts what people read elsewhere; heard where anybody hears events."""
+        self._event(lambda: event)
+
+    def _event(self, make: Callable[[], Event]) -> None:
+        """Tell what `make` gives, where anybody hears it: its classes take time to import."""
+        global events
+        if not (self._hear or self._json):
+            return
+        from smd_cli.report import events
+
+        if self._hear:
+            self._hear(make())
+        else:
+            self._deliver(make().as_line(), sys.stdout)
 
 
 class _Bar:
@@ -372,12 +347,6 @@ def _download_bar(title: str, total: int, here: int) -> Iterator[Callable[[int],
         yield lambda count: bar.advance(task, count)
 
 
-def _problem(problem: Problem) -> dict[str, Any]:
-    place = problem.place
-    return {
-        "file": place.file,
-        "line": place.line,
-        "column": place.column,
-        "message": problem.message,
-        "hint": problem.hint,
-    }
+def _told(problem: Problem) -> Event:
+    kind = events.Failure if problem.severity == "error" else events.Caution
+    return kind.of(problem)

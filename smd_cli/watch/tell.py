@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from smd_cli.errors import SmdError
 from smd_cli.output.stills import Pixels
-from smd_cli.report.reporter import Picture, Reporter
+from smd_cli.report.events import Picture
+from smd_cli.report.reporter import Reporter
 from smd_cli.scene.types import Background
 from smd_cli.units import counted
 from smd_cli.watch.board import Board, Warned

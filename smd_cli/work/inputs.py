@@ -19,11 +19,15 @@ _STDIN = Path("/dev/stdin")  # leads to the file that a shell gave us, where sys
 def inputs_of(file: SceneFile) -> Iterator[Path]:
     """The scene's own file, its pictures, and all files of models, autoencoders and LoRAs here."""
     yield _STDIN if file.file == "<stdin>" else Path(file.file)
-    for picture in file.scene.pictures:
-        yield from files_of(picture)
+    yield from picture_files(file)
     yield from filter(None, [file.scene.background.caption_file])
     for place in (*_places(file.scene.model), *_captioner(file.scene.background.captioner)):
         yield from _files_below(place)
+
+
+def picture_files(file: SceneFile) -> Iterator[Path]:
+    """The files of a scene's masks and of what lies beneath: all of a sequence."""
+    return (one for picture in file.scene.pictures for one in files_of(picture))
 
 
 def _captioner(model: ModelRef | None) -> Iterator[Path]:

@@ -3,33 +3,39 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from smd_cli import __version__
 from smd_cli.engine.layers import SoftMasks
-from smd_cli.errors import Problem
+from smd_cli.errors import Problem, UsageError
 from smd_cli.output.conflicts import leftovers, refuse_existing, refuse_inputs, refuse_same_file
 from smd_cli.output.targets import Target, plan_targets
 from smd_cli.output.writers import notes, refuse_terminal
 from smd_cli.report.reporter import Reporter
 from smd_cli.report.streams import refuse_closed
 from smd_cli.scene.files import read_pictures
+from smd_cli.scene.paint.files import PaintSource
 from smd_cli.scene.paint.painted import PaintedScene
+from smd_cli.scene.text.source import Source, read_source
 from smd_cli.scene.types import SceneFile
 from smd_cli.work.captions import caption_notes
 from smd_cli.work.changes import changes_of, exact, one_a_line, weights_of
 from smd_cli.work.check import check_scene
-from smd_cli.work.inputs import inputs_of
+from smd_cli.work.inputs import inputs_of, picture_files
+from smd_cli.work.record import Digests
 from smd_cli.work.request import Request, each, informed, load, refuse_stdin_twice
 from smd_cli.work.sound import sound_notes
+from smd_cli.work.vary import PLAIN, Variation, refuse_many, telling_apart, variations
 
 
 @dataclass(frozen=True, eq=False)
 class Job:
     """One scene with its paint, where its frames go, and what there is to say beforehand.
 
-    `window_px`: the least side that its model's windows have, where the scene leaves it to that.
+    `window_px`: the least side that its model's windows have, where the scene leaves it to that;
+    `variation`: its state in a grid; `files`: digest of what its pictures' files held when they
+    were read, empty where nobody asked for it.
     """
 
     scene_file: SceneFile
@@ -38,29 +44,45 @@ class Job:
     warnings: tuple[Problem, ...]
     notes: tuple[str, ...]
     window_px: int | None = None
+    variation: Variation = PLAIN
+    files: str = ""
 
     @property
     def title(self) -> str:
-        """What the user calls the job: the scene file's stem."""
-        return self.scene_file.name
+        """What the user calls the job: the scene file's stem, and what a grid changes."""
+        return ", ".join((self.scene_file.name, *self.variation.labels))
 
 
-def prepare(request: Request) -> list[Job]:
+def prepare(request: Request, inline: Mapping[str, Source] | None = None) -> list[Job]:
     """Load and paint all scenes and plan their files; the hub is asked what their models are like.
+
+    `inline`: scenes that are no files, by the names that the request calls them.
 
     Raises SceneError with the problems of all scenes, UsageError for outputs that cannot work,
     SmdError where the hub cannot be asked.
     """
     refuse_stdin_twice(request.scenes)
-    files = each(request.scenes, lambda source: load(source, request))
-    files = each(files, lambda file: informed(file, request))
-    painted = each(files, read_pictures)
-    jobs = [_job(file, paint, request) for file, paint in zip(files, painted, strict=True)]
+    refuse_many(len(request.scenes), request.axes)
+    states = [
+        (scene, state, replace(request, overrides=(*request.overrides, *state.changes)))
+        for scene in request.scenes
+        for state in variations(request.axes)
+    ]
+    texts = _Texts(inline or {})
+    files = each(states, lambda one: load(texts.of(one[0]), one[2]))
+    files = each(zip(files, states, strict=True), lambda pair: informed(pair[0], pair[1][2]))
+    source, digests = PaintSource(), Digests()
+    with source.round({}):  # what several states show is painted once
+        painted = each(files, lambda file: read_pictures(file, source))
+    jobs = [
+        replace(_job(file, paint, request, state), files=digests.of(picture_files(file)))
+        for file, paint, (_, state, _) in zip(files, painted, states, strict=True)
+    ]
     targets = [target for job in jobs for target in job.targets]
     if any(target.kind == "stdout" for target in targets):
         refuse_terminal(sys.stdout)
         refuse_closed(sys.stdout)
-    refuse_same_file(targets)
+    _refuse_same_file(targets, request)
     read = (path for file in files for path in inputs_of(file))
     refuse_inputs(targets, read, reader="the scene" if len(files) == 1 else "one of the scenes")
     if not request.clobber:
@@ -68,17 +90,48 @@ def prepare(request: Request) -> list[Job]:
     return jobs
 
 
-def _job(file: SceneFile, painted: PaintedScene, request: Request) -> Job:
+class _Texts:
+    """The scenes' texts, each read once: a pipe has it only once."""
+
+    def __init__(self, known: Mapping[str, Source]) -> None:
+        self._read = dict(known)
+
+    def of(self, scene: str) -> Source:
+        """A scene by its name, or by - for standard input. Raises SceneError."""
+        if scene not in self._read:
+            self._read[scene] = read_source(scene)
+        return self._read[scene]
+
+
+def _refuse_same_file(targets: Sequence[Target], request: Request) -> None:
+    """Raise UsageError where two results are one file; of a grid, with its tokens."""
+    try:
+        refuse_same_file(targets)
+    except UsageError as same:
+        if not request.axes:
+            raise
+        hint = telling_apart(len(request.scenes), request.axes)
+        raise UsageError(same.message, hint) from same
+
+
+def _job(file: SceneFile, painted: PaintedScene, request: Request, state: Variation) -> Job:
     scene = file.scene
     request.order.refuse_past_end(scene.frames)
     alone = request.order.frame
     count = len(request.order.painted(scene.frames))
-    planned = plan_targets(request.outs, scene_name=file.name, seed=scene.seed, frames=count)
+    planned = plan_targets(
+        request.outs,
+        scene_name=file.name,
+        seed=scene.seed,
+        frames=count,
+        tokens=state.tokens,
+        tail="".join(f"-{slug}" for slug in state.slugs),
+    )
     targets = (replace(one, scene_file=file.file, first=alone or 0) for one in planned)
     job = _job_to(file, painted, tuple(targets))
     older = [] if alone is not None else filter(None, map(leftovers, job.targets))
     mute = sound_notes(scene, painted, request.order, job.targets)
-    return replace(job, notes=(*job.notes, *mute, *older))
+    return replace(job, notes=(*job.notes, *mute, *older), variation=state)
 
 
 def job_of(

@@ -23,21 +23,27 @@ from smd_cli.models.captioner import captioner_downloads
 from smd_cli.models.pull import download
 from smd_cli.output.behind import Work, behind
 from smd_cli.output.writers import Outputs, may_wait, open_outputs
+from smd_cli.report.events import Summary
 from smd_cli.report.process import peak_bytes
-from smd_cli.report.reporter import Reporter, Summary
+from smd_cli.report.reporter import Reporter
 from smd_cli.scene.paint.photo import Photo
 from smd_cli.work.captions import captioned, keep_caption, with_kept_caption
 from smd_cli.work.job import Job, announce, picture_text, seed_note, with_scene
 from smd_cli.work.motion import FramePlans
+from smd_cli.work.record import record_of
 from smd_cli.work.request import ALL, AUTO, Machine, Order
 from smd_cli.work.sound import sound_of
+from smd_cli.work.tries import Tries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from smd_cli.engine.contract import Backbone
     from smd_cli.models.ref import ModelRef
+    from smd_cli.output.stills import Pixels
     from smd_cli.scene.types import SceneFile
+
+    Look = Callable[[Job, Pixels], None]
 
 
 class ModelHolder:
@@ -124,16 +130,36 @@ def render_jobs(
     machine: Machine = AUTO,
     order: Order = ALL,
     clobber: bool = True,
+    look: Look | None = None,
 ) -> None:
     """Render all jobs in order. `began`: `time.perf_counter()` when the heavy imports started.
 
-    Raises SmdError (model, memory, files); files that are whole by then stay.
+    `look` is shown the first frame of each. A job that fails is told, and the others go on. Raises
+    SmdError (model, memory, files) for a job that is alone, and at the end where some have failed;
+    files that are whole by then stay.
     """
     models = ModelHolder(machine, reporter)
-    for job in [with_caption(job, models, reporter) for job in jobs]:
-        with memory_sentence(job):
-            _render(job, models, order, began, reporter, clobber)
+    tries = Tries(len(jobs), reporter)
+    captioned = [tries.of(job, partial(with_caption, job, models, reporter)) for job in jobs]
+    for job in filter(None, captioned):
+        work = partial(render_job, job, models, order, began, reporter, clobber, look)
+        tries.of(job, work)
         began = time.perf_counter()
+    tries.end()
+
+
+def render_job(
+    job: Job,
+    models: ModelHolder,
+    order: Order,
+    began: float,
+    reporter: Reporter,
+    clobber: bool,
+    look: Look | None = None,
+) -> None:
+    """Render one job, which has its caption. Raises SmdError."""
+    with memory_sentence(job):
+        _render(job, models, order, began, reporter, clobber, look)
 
 
 def with_caption(job: Job, models: ModelHolder, reporter: Reporter) -> Job:
@@ -152,16 +178,17 @@ def _render(
     loading_began: float,
     reporter: Reporter,
     clobber: bool,
+    look: Look | None,
 ) -> None:
     """Render one job; nothing of its model is held when it is done."""
     scene, painted = job.scene_file.scene, job.painted
     planner = models.planner(scene.model)
     backbone = planner.backbone
-    told = models.told(backbone)
+    told = models.told(backbone) | record_of(picture_text(job, 0, ""), job.files, scene.model)
     count = len(order.painted(scene.frames))
     began = time.perf_counter()
     with (
-        reporter.rendering(job.title, count),
+        reporter.rendering(job.title, count, job.variation.values),
         open_outputs(
             job.targets,
             size=painted.size,
@@ -174,7 +201,7 @@ def _render(
         schedule = _schedule(plans.first, backbone, order, scene.frames)
         cells = _cells_a_slot(plans.first)
         reporter.detail(f"{job.title}: schedule {schedule}, {cells} cells a slot")
-        delivery = _Delivery(job, count, outputs, reporter)
+        delivery = _Delivery(job, count, outputs, reporter, look)
         alone = count == 1 or may_wait(job.targets)
         with nullcontext(_at_once) if alone else behind() as do:
             for frame in _frames(plans, backbone, schedule, order, scene.frames):
@@ -200,15 +227,20 @@ def _render(
 class _Delivery:
     """Writes a job's frames, and tells what is whole: by one thread at a time."""
 
-    def __init__(self, job: Job, count: int, outputs: Outputs, reporter: Reporter) -> None:
+    def __init__(
+        self, job: Job, count: int, outputs: Outputs, reporter: Reporter, look: Look | None
+    ) -> None:
         self._job, self._count = job, count
-        self._outputs, self._reporter = outputs, reporter
+        self._outputs, self._reporter, self._look = outputs, reporter, look
         self._done = 0
         self.first_at = 0.0
 
     def take(self, index: int, photo: Callable[[], Photo], text: Mapping[str, str]) -> None:
         """Frame `index`, which may have to be waited for."""
-        whole = self._outputs.add(index, photo(), text)
+        picture = photo()
+        if self._look and not self._done:
+            self._look(self._job, picture.seen)
+        whole = self._outputs.add(index, picture, text)
         self.first_at = self.first_at or time.perf_counter()
         self._done += 1
         self._reporter.frame(self._job.title, self._done, self._count)

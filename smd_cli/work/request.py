@@ -17,6 +17,7 @@ from smd_cli.scene.text.source import STDIN, Source
 from smd_cli.scene.text.streams import refuse_twice
 from smd_cli.scene.types import SceneFile
 from smd_cli.work.captions import with_kept_caption
+from smd_cli.work.vary import Axis
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -113,6 +114,7 @@ class Request:
     without: Sequence[str] = ()
     clobber: bool = True
     order: Order = ALL
+    axes: Sequence[Axis] = ()
 
 
 @dataclass(frozen=True)

@@ -55,8 +55,8 @@ def page(tmp_path: Path) -> Iterator[str]:
     try:
         assert process.stdout
         told = json.loads(process.stdout.readline())
-        assert told["event"] == "serving"
-        while json.loads(process.stdout.readline())["event"] != "picture":
+        assert told["type"] == "serving"
+        while json.loads(process.stdout.readline())["type"] != "picture":
             pass  # the page is there before the libraries and the model
         yield told["url"]
     finally:

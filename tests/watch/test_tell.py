@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from conftest import TINY, Smd
 
-from smd_cli.report.reporter import Picture, Reporter
+from smd_cli.report.events import Picture
+from smd_cli.report.reporter import Reporter
 from smd_cli.watch import live
 from smd_cli.watch.board import Board, Command
 from smd_cli.watch.tell import Teller
