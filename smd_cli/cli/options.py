@@ -138,7 +138,9 @@ Frame = Annotated[
 ]
 Fps = Annotated[
     str | None,
-    typer.Option("--fps", metavar="RATE", envvar="SMD_FPS", help="Frames a second in movies."),
+    typer.Option(
+        "--fps", metavar="RATE", envvar="SMD_FPS", help="Frames a second in movies, or auto."
+    ),
 ]
 Device = Annotated[
     str, typer.Option("--device", envvar="SMD_DEVICE", help="auto, cpu, cuda, cuda:1, mps.")

@@ -74,7 +74,10 @@ def render(
             "--frames",
             metavar="N|A:B",
             envvar="SMD_FRAMES",
-            help="How many frames; A:B paints frames A to B of the film, under their own numbers.",
+            help=(
+                "How many frames, or auto: as many as the film beneath has; A:B paints frames A "
+                "to B of the film, under their own numbers."
+            ),
         ),
     ] = None,
     frame: Frame = None,

@@ -14,6 +14,7 @@ from pathlib import Path
 from smd_cli.errors import Place, SceneError, UsageError
 from smd_cli.scene.named import NamedFile, named_files, renamed
 from smd_cli.scene.overrides import apply_overrides, parse_override
+from smd_cli.scene.paint.reels import files_of
 from smd_cli.scene.text.nodes import parse_yaml
 from smd_cli.units import shown
 from smd_cli.work.changes import CHUNK, FOLDER, WEIGHTS, Change, Piece, from_json
@@ -178,8 +179,9 @@ class _Weights:
 
 
 def _is_there(path: Path) -> bool:
+    """Whether there is a file, or one of a sequence."""
     try:
-        return path.exists()
+        return path.exists() or any(one.exists() for one in files_of(path))
     except (OSError, ValueError):  # too long, or no path at all
         return False
 
