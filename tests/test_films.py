@@ -177,6 +177,7 @@ WRONG = [
     ("rect: [40, 40, 20, 20]", "image: g-%d.png", "7:41", "'g-2.png' is missing: 'g-%d.png' goes "),
     ("rect: [40, 40, 20, 20]", "image: m", "7:41", "'m' has 3 frames, and the scene has 4"),
     ("rect: [40, 40, 20, 20]", "image: m, layer: fox", "7:41", "'m' has no layers"),
+    ("rect: [40, 40, 20, 20]", "image: u", "7:41", "'u/4.png' measures 32x64, and the first of "),
     ("fps: auto", "audio: loud", "4:17", "audio must be one of keep, drop"),
     ("clip.mp4", "broken.mp4", "5:21", "'broken.mp4' is damaged, or no film"),
 ]
@@ -190,13 +191,33 @@ def test_what_is_wrong_is_told_at_its_place(
     masks(3)
     Image.fromarray(FRAMES[0]).save("still.png")
     Path("broken.mp4").write_bytes(Path("clip.mp4").read_bytes()[:900])
+    Path("u").mkdir()
     for number in (1, 3):
         Image.fromarray(FRAMES[0]).save(f"g-{number}.png")
+    for number in (1, 2, 3, 4):
+        Image.fromarray(FRAMES[0][:, : 64 if number < 4 else 32]).save(f"u/{number}.png")
     scene(FILM.replace(old, new))
     told = smd(["check", "s.yaml"])
     assert told.code == 2
     assert f"s.yaml:{at}: error: {message}" in told.err
     assert "hint: " in told.err or " must be one of " in told.err
+
+
+def test_an_animation_lies_beneath_as_a_film_does() -> None:
+    first, *rest = [Image.fromarray(frame) for frame in FRAMES]
+    first.save("a.png", save_all=True, append_images=rest, duration=80)
+    text = FILM.replace("clip.mp4", "a.png")
+    scene_file = load_scene(Source("s.yaml", "s", Path(), text))
+    assert (scene_file.scene.frames, scene_file.scene.output.fps) == (COUNT, 12.5)
+    painted = paint_scene(scene_file)
+    assert painted.warnings == ()
+    for frame in (0, 3, 1):
+        picture = picture_at(painted, frame)
+        assert picture is not None
+        np.testing.assert_array_equal(picture.levels, FRAMES[frame])
+    still = load_scene(Source("s.yaml", "s", Path(), text.replace("frames: auto", "frames: 1")))
+    [told] = paint_scene(still).warnings
+    assert told.message == "'a.png' holds several frames: the first is used"
 
 
 def test_options_say_auto_too(smd: Smd) -> None:

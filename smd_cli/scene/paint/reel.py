@@ -54,6 +54,9 @@ class Reel(ABC):
             message = f"{has}, and the scene has {frames}"
             raise PictureError(message, hint.format(self.count))
 
+    def refuse_unread(self, frames: int) -> None:  # noqa: B027 - most have nothing to tell
+        """Raise PictureError where one of the first pictures cannot serve, as far as is known."""
+
     @property
     def described(self) -> str:
         """``clip.mp4: 24 frames of 256x256 px at 12 a second, with sound``."""

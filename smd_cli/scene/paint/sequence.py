@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from itertools import pairwise
 from pathlib import Path
 
-from smd_cli.scene.paint.errors import PictureError, quote
+from smd_cli.scene.paint.errors import PictureError, dimensions, quote
 from smd_cli.scene.paint.opening import opened
 from smd_cli.scene.paint.pictures import picture_size
 from smd_cli.scene.paint.pixels import Source
@@ -61,10 +61,21 @@ class FileSequence(Reel):
         self._names = [f"{base}/{name}" if base else name for name in names]
         self.count = len(names)
         self.size = picture_size(self._files[0], self._names[0])
+        self._known = 1
 
     def opened(self, number: int) -> AbstractContextManager[Source]:
         """One of its pictures, opened as a single one is."""
         return opened(self._files[number], self._names[number])
+
+    def refuse_unread(self, frames: int) -> None:
+        """Raise PictureError for a file that is no picture, or of another size than the first."""
+        for number in range(self._known, min(frames, self.count)):
+            name, size = self._names[number], picture_size(self._files[number], self._names[number])
+            if size != self.size:
+                message = f"{quote(name)} measures {dimensions(size)}, and the first of the "
+                message += f"sequence {quote(self.written)} {dimensions(self.size)}"
+                raise PictureError(message, "the pictures of a sequence have one size")
+            self._known = number + 1
 
 
 def _is_picture(path: Path) -> bool:

@@ -34,6 +34,7 @@ def moving_mask(
     if reel is None or scene.frames == 1:
         return None
     reel.refuse_short(scene.frames, part.repeat, _MASK)
+    reel.refuse_unread(scene.frames)
     canvas, slack_px = first.paint.size, read_defaults(scene.model).factor
 
     def paint(picture: Source) -> Paint:
@@ -58,6 +59,7 @@ def film_beneath(
         return None
     try:
         reel.refuse_short(scene.frames, below.repeat, _BELOW)
+        reel.refuse_unread(scene.frames)
     except PictureError as wrong:
         raise SceneError([Problem(place, wrong.message, wrong.hint)]) from wrong
     canvas, slack_px = first.size, read_defaults(scene.model).factor
