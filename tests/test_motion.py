@@ -145,6 +145,25 @@ def test_check_shows_a_timeline_and_warns_of_keys_past_the_end(smd: Smd) -> None
     assert "hint: frames: 25 reaches it" in told.err
 
 
+@pytest.mark.parametrize(
+    ("alpha", "output", "line"),
+    [
+        ("{0: 1, 3: 0.5, 5: 1}", "", "loops without a jump: all that changes ends where it began"),
+        ("{0: 1, 3: 0.5}", "", "jumps where it loops, by fox's alpha; output.loop: ping-pong goes"),
+        ("{0: 1, 3: 0.5}", "output: {loop: ping-pong}\n", "loops there and back in 10 frames, of"),
+        ("{0: 1, 3: 0.5}", "output: {loop: false}\n", ""),
+        ("0.5", "", ""),
+    ],
+)
+def test_check_tells_whether_a_film_loops(alpha: str, output: str, line: str, smd: Smd) -> None:
+    text = f"{HEAD}{output}background: {{prompt: a meadow}}\nbrushes:\n"
+    text += f"  - {{name: fox, prompt: a fox, mask: {{rect: [8, 8, 40, 40]}}, alpha: {alpha}}}\n"
+    Path("s.yaml").write_text(text, encoding="utf-8")
+    told = smd(["check", "s.yaml"])
+    assert told.code == 0
+    assert f"\n  {line}" in told.out if line else "loop" not in told.out
+
+
 def test_prompts_between_keys_are_the_rows_between(tiny: Backbone) -> None:
     file = brush("prompt: {0: a fox, 10: an owl}".replace("prompt", "negative"))
     guided = replace(file.scene.sampler.guidance, type="full", scale=3.0)

@@ -108,6 +108,7 @@ _TEXT: Schema = {"type": "string"}
 _PHRASE: Schema = {"type": "string", "pattern": r"\S"}
 _HANDLE: Schema = {"type": "string", "pattern": r"[^\s0-9]|\s\S|\S\s"}
 _FLAG: Schema = {"type": "boolean"}
+_LOOP = _either(_FLAG, _words(["ping-pong"]))
 _SHARE = _number(0, 1)
 _SEED = _integer(0, MAX_SEED)
 _LENGTH = _either({"type": "number"}, {"type": "string", "pattern": r"^\s*[-+]?[0-9.]+\s*%$"})
@@ -333,9 +334,7 @@ _SAMPLER = _mapping(
             f"Whether a slot's noise is drawn anew for the next one or kept. {_OWN}",
             default=_START.noise_between,
         ),
-        "refine": _about(
-            _integer(1, 2), "2: painted at half size first, then refined.", default=_START.refine
-        ),
+        "refine": _about(_integer(1, 2), "2: at half size first, then refined.", default=1),
     }
 ) | {"not": {"required": ["steps", "timesteps"]}}
 
@@ -387,10 +386,8 @@ _ROOT: dict[str, Schema] = {
         _mapping(
             {
                 "fps": _about(_number(0.1, 240), "Frames a second.", default=_OUTPUT.fps),
-                "loop": _about(_FLAG, "Whether movies go on and on.", default=_OUTPUT.loop),
-                "quality": _about(
-                    _integer(1, 100), "Of JPEG, WebP, films.", default=_OUTPUT.quality
-                ),
+                "loop": _about(_LOOP, "Whether movies go on and on.", default=_OUTPUT.loop),
+                "quality": _about(_integer(1, 100), "Of JPEG, films.", default=_OUTPUT.quality),
             }
         ),
         "How pictures and films are written.",

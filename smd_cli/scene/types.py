@@ -31,6 +31,7 @@ Windows = int | Literal["auto", "off"]
 BlendAfter = int | Literal["never", "bootstrap"]
 NoiseKind = Literal["independent", "fixed", "walk"]
 NoiseBetween = Literal["fresh", "kept"]
+Loop = bool | Literal["ping-pong"]
 Channel = Literal["alpha", "luma", "red", "green", "blue"]
 Fit = Literal["stretch", "contain", "cover"]
 SamplerPreset = Literal["auto", "paper"]
@@ -284,10 +285,13 @@ MULTIDIFFUSION = Sampler(
 
 @dataclass(frozen=True)
 class Output:
-    """How moving pictures are written: frames per second, endless loop, quality 1..100."""
+    """How moving pictures are written: frames per second, endless loop, quality 1..100.
+
+    `loop` ``ping-pong`` is endless too, and goes back from the last frame to the first.
+    """
 
     fps: float = 12.0
-    loop: bool = True
+    loop: Loop = True
     quality: int = 90
 
 

@@ -85,6 +85,11 @@ IDLE = [
         scene("output: {loop: false}", "frames: 2"),
     ),
     (
+        scene("frames: 2", "output: {loop: ping-pong}"),
+        "3:16 loop: ping-pong has no way back: between the ends of 2 frames lies none",
+        scene("output: {loop: ping-pong}", "frames: 3"),
+    ),
+    (
         TWO.replace("X", "200"),
         "3:18 cover has no effect: no brush lies under another",
         TWO.replace("X", "190"),

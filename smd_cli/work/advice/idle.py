@@ -195,6 +195,9 @@ def _idle_motion(scene_file: SceneFile) -> Iterator[Problem]:
     if scene.frames > 1 and scene.sampler.noise == "fixed" and not scene.moves:
         message = f"with fixed noise all {scene.frames} frames are the same picture"
         yield Problem(scene_file.place(*noise), message, "noise: walk moves them along a path")
+    if scene.frames == 2 and scene.output.loop == "ping-pong":
+        message = "loop: ping-pong has no way back: between the ends of 2 frames lies none"
+        yield Problem(scene_file.place("output", "loop"), message, "frames: 12 has a way back")
     if scene.frames > 1 or _by_option(scene_file, ("frames",)):
         return
     if scene.sampler.noise == "walk" and noise in scene_file.places:
