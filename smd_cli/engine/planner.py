@@ -14,7 +14,7 @@ from torch import Tensor
 from smd_cli.engine.contract import Backbone, Conditioning
 from smd_cli.engine.crop import Crop, cropped_brushes, cropped_picture, scene_crop
 from smd_cli.engine.layers import SoftMasks, padded_size, refuse_padding, rules_of
-from smd_cli.engine.noise import SeededNoise
+from smd_cli.engine.noise import Region, SeededNoise
 from smd_cli.engine.paste import Paste, paste_of
 from smd_cli.engine.plan import Plan
 from smd_cli.engine.repaint import first_slots, half_of, phased_weights, refined_slot
@@ -271,12 +271,21 @@ def seeded_noise(
     slots: int,
     factor: int,
 ) -> SeededNoise:
-    """The scene's noise; a brush with a seed draws its own where its paint is ≥ 0.5."""
+    """The scene's noise; a brush with a seed draws its own where its paint is ≥ 0.5.
+
+    So does one that moves where noise flows, from the scene's seed if it has none.
+    """
     channels, height, width = shape
-    seeded = [(p, p.brush.seed) for p in painted if p.brush.seed is not None]
+    flows = scene.sampler.noise == "flow"
     regions = tuple(
-        (torch.from_numpy(p.paint.cells(factor, (height, width)) >= HALF), seed)
-        for p, seed in seeded
+        Region(
+            torch.from_numpy(p.paint.cells(factor, (height, width)) >= HALF),
+            scene.seed if p.brush.seed is None else p.brush.seed,
+            p.brush.seed_fade,
+            (p.travel_px[0] / factor, p.travel_px[1] / factor) if flows and p.travel_px else None,
+        )
+        for p in painted
+        if p.brush.seed is not None or (flows and p.travel_px)
     )
     return SeededNoise(
         seed=scene.seed,
@@ -285,7 +294,6 @@ def seeded_noise(
         kind=scene.sampler.noise,
         frames=scene.frames,
         regions=regions,
-        fades={n: p.brush.seed_fade for n, (p, _) in enumerate(seeded) if p.brush.seed_fade},
     )
 
 

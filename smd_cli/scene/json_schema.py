@@ -313,7 +313,7 @@ _SAMPLER = _mapping(
         "guidance": _about(_GUIDANCE, f"How strongly prompts are followed. {_OWN}", default={}),
         "noise": _about(
             _words(get_args(NoiseKind)),
-            f"From frame to frame; walk is a closed path that loops. {_OWN}",
+            f"From frame to frame; walk is a path that loops, flow goes with masks. {_OWN}",
             default=_START.noise,
         ),
         "preaverage": _about(

@@ -17,6 +17,10 @@ TWO = (
     "  - {prompt: a fox, mask: {rect: [0, 0, 200, 200]}}\n"
     "  - {prompt: an owl, mask: {rect: [X, 0, 200, 200]}}\n"
 )
+FLOWING = (
+    "model: hub:a/b\nframes: 3\nsampler: {noise: flow}\nbrushes:\n"
+    "  - {prompt: a fox, mask: {rect: [0, 0, 300, 300], move: {0: [0, 0], 2: [9, 0]}}}\n"
+)
 # (what is idle, its place and the message's beginning, the same made to act)
 IDLE = [
     (
@@ -73,6 +77,21 @@ IDLE = [
         scene("sampler: {noise: walk}"),
         "2:18 noise: walk goes nowhere in a single frame",
         scene("sampler: {noise: walk}", "frames: 2"),
+    ),
+    (
+        scene("sampler: {noise: flow}"),
+        "2:18 noise: flow goes nowhere in a single frame",
+        FLOWING,
+    ),
+    (
+        scene("frames: 3", "sampler: {noise: flow}"),
+        "3:18 with flow noise all 3 frames are the same picture",
+        FLOWING,
+    ),
+    (
+        FLOWING.replace("move: {0: [0, 0], 2: [9, 0]}", "turn: {0: 0, 2: 9}"),
+        "3:18 noise: flow is as fixed here: no mask goes anywhere for it to go along",
+        FLOWING,
     ),
     (
         scene("output: {fps: 5}"),

@@ -48,7 +48,8 @@ class Painted:
 
     `sources` describes every part: ``masks/fox.png (alpha: opaque = painted)``; `channels` tells by
     which channel of its image it was read, None for a shape; `warnings` are about its images;
-    `parts`: the paint of every part where it is not moved.
+    `parts`: the paint of every part where it is not moved. `travel_px`: how far right and down the
+    mask is from where it began, None where it does not move.
     """
 
     brush: Brush
@@ -57,6 +58,7 @@ class Painted:
     channels: tuple[Channel | None, ...] = ()
     warnings: tuple[Problem, ...] = ()
     parts: tuple[Paint, ...] = ()
+    travel_px: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -59,7 +59,7 @@ def _told(track: Track) -> str:
 
 
 def _value(value: Any) -> str:
-    if isinstance(value, bool):
+    if isinstance(value, bool | int):
         return str(value).lower()
     if isinstance(value, Length):
         return f"{value.value * 100:g}%" if value.unit == "share" else f"{value.value:g}"
