@@ -432,7 +432,7 @@ def test_frames_alone_are_those_of_the_film_in_ten_scenes(number: int, schedule:
 
     def latents(order: Order) -> list[bytes]:
         plans = FramePlans(Planner(fake), file.scene, painted)
-        frames = _frames(plans, fake, schedule, order, 6)
+        frames = _frames(plans, fake, schedule, order, 6, None)
         return [frame.latents.numpy().tobytes() for frame in frames]
 
     film = latents(Order(schedule))

@@ -22,6 +22,11 @@ def gaussian(shape: Sequence[int], seed: int, *what: str | int) -> Tensor:
     return torch.randn(tuple(shape), generator=draw, dtype=torch.float32, device="cpu")
 
 
+def uniform(seed: int, *what: str | int) -> float:
+    """A number from 0 to below 1, from (seed, what it is for)."""
+    return float(torch.rand((), generator=_generator(seed, *what), device="cpu"))
+
+
 def _generator(seed: int, *what: str | int) -> torch.Generator:
     label = "/".join(map(str, (seed, *what))).encode()
     key = int.from_bytes(hashlib.blake2b(label, digest_size=8).digest(), "big") >> 1

@@ -22,7 +22,10 @@ _PLAIN_SECONDS = 10.0  # off a terminal: how often a long job says how far it is
 
 @dataclass(frozen=True)
 class Summary:
-    """The figures of one rendered scene; seconds are wall clock, memory is the process' peak."""
+    """The figures of one rendered scene; seconds are wall clock, memory is the process' peak.
+
+    `skipped`: how many of the frames are the one before, by the similarity filter.
+    """
 
     scene: str
     frames: int
@@ -31,11 +34,14 @@ class Summary:
     load_seconds: float
     peak_bytes: int | None
     gpu_peak_bytes: int | None = None
+    skipped: int = 0
 
     def __str__(self) -> str:
         rate = self.frames / self.seconds
+        frames = f"{self.frames} frame{'s' if self.frames != 1 else ''}"
+        frames += f" ({self.skipped} skipped as alike)" if self.skipped else ""
         parts = [
-            f"{self.frames} frame{'s' if self.frames != 1 else ''} in {self.seconds:.1f} s",
+            f"{frames} in {self.seconds:.1f} s",
             f"{rate:.2f} frames/s",
             f"first frame after {self.first_seconds:.1f} s",
             f"model loaded in {self.load_seconds:.1f} s",

@@ -108,6 +108,7 @@ _TEXT: Schema = {"type": "string"}
 _PHRASE: Schema = {"type": "string", "pattern": r"\S"}
 _HANDLE: Schema = {"type": "string", "pattern": r"[^\s0-9]|\s\S|\S\s"}
 _FLAG: Schema = {"type": "boolean"}
+_ALIKE = _either(_words(["off"]), _number(0, sampler.MAX_SIMILARITY))
 _LOOP = _either(_FLAG, _words(["ping-pong"]))
 _SHARE = _number(0, 1)
 _SEED = _integer(0, MAX_SEED)
@@ -335,6 +336,7 @@ _SAMPLER = _mapping(
             default=_START.noise_between,
         ),
         "refine": _about(_integer(1, 2), "2: at half size first, then refined.", default=1),
+        "similarity": _about(_ALIKE, f"How alike frames are skipped. {_OWN}", default="off"),
     }
 ) | {"not": {"required": ["steps", "timesteps"]}}
 

@@ -32,6 +32,7 @@ BlendAfter = int | Literal["never", "bootstrap"]
 NoiseKind = Literal["independent", "fixed", "walk", "flow"]
 NoiseBetween = Literal["fresh", "kept"]
 Loop = bool | Literal["ping-pong"]
+Similarity = float | Literal["off"]
 Channel = Literal["alpha", "luma", "red", "green", "blue"]
 Fit = Literal["stretch", "contain", "cover"]
 SamplerPreset = Literal["auto", "paper"]
@@ -245,7 +246,8 @@ class Sampler:
     see; ``auto`` is the model's, ``off`` the whole canvas. `blend_after`: the slot (from 0) from
     which on one row serves all brushes, which the network blends; ``bootstrap`` the first that is
     not bootstrapped. `refine` 2: all is painted at half size first, and then once more at its own;
-    1 is off.
+    1 is off. `similarity`, below 1: frames that are about as alike as that to the last one painted
+    are skipped.
     """
 
     preset: SamplerPreset = "auto"
@@ -262,6 +264,7 @@ class Sampler:
     blend_after: BlendAfter = "never"
     noise_between: NoiseBetween = "fresh"
     refine: int = 1
+    similarity: Similarity = "off"
 
     @property
     def sees_all(self) -> bool:

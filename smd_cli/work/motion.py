@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from smd_cli.engine.plan import Plan
 from smd_cli.engine.planner import Planner
+from smd_cli.engine.similarity import MOST_SKIPPED
 from smd_cli.scene.motion import scene_at
 from smd_cli.scene.paint.moving import painted_at
-from smd_cli.scene.paint.painted import PaintedScene
+from smd_cli.scene.paint.painted import Painted, PaintedScene
 from smd_cli.scene.types import Scene
 
 
@@ -14,13 +15,15 @@ class FramePlans:
     """The plan of every frame of a scene on one canvas.
 
     Frames of equal scenes have the same plan. Those of the frames in flight are kept, and no more:
-    memory does not grow with the length of a film.
+    memory does not grow with the length of a film. Where some may be skipped, so are those of as
+    many as are looked at for that.
     """
 
     def __init__(self, planner: Planner, scene: Scene, painted: PaintedScene) -> None:
         """Raises SmdError where the first frame cannot be planned."""
-        self._planner, self._scene, self._painted = planner, scene, painted
+        self.planner, self._scene, self._painted = planner, scene, painted
         self._plans: dict[Scene, Plan] = {}
+        self._ahead = 0 if scene.sampler.similarity == "off" else MOST_SKIPPED
         self.first = self(0)
 
     def __call__(self, frame: int) -> Plan:
@@ -29,13 +32,16 @@ class FramePlans:
         found = self._plans.pop(scene, None)
         plan = self._plan(scene, frame) if found is None else found
         self._plans[scene] = plan
-        if len(self._plans) > plan.passes + 1:
+        if len(self._plans) > plan.passes + 1 + self._ahead:
             del self._plans[next(iter(self._plans))]
         return plan
 
     def _plan(self, scene: Scene, frame: int) -> Plan:
         canvas = self._painted
+        return self.planner.plan(scene, self._layers(frame), canvas.size, canvas.picture)
+
+    def _layers(self, frame: int) -> list[Painted]:
+        """The brushes that are painted in a frame, as they lie in it."""
         own = self._scene.counted(frame)
-        brushes = [painted_at(one, own) for one in canvas.brushes]
-        active = [one for one in brushes if one.brush.enabled]
-        return self._planner.plan(scene, active, canvas.size, canvas.picture)
+        brushes = (painted_at(one, own) for one in self._painted.brushes)
+        return [one for one in brushes if one.brush.enabled]
