@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import replace
+
 from smd_cli.engine.plan import Plan
 from smd_cli.engine.planner import Planner
 from smd_cli.engine.similarity import MOST_SKIPPED
 from smd_cli.scene.motion import scene_at
 from smd_cli.scene.paint.moving import painted_at
 from smd_cli.scene.paint.painted import Painted, PaintedScene
-from smd_cli.scene.types import Scene
+from smd_cli.scene.types import Output, Scene
 
 
 class FramePlans:
@@ -35,6 +38,31 @@ class FramePlans:
         if len(self._plans) > plan.passes + 1 + self._ahead:
             del self._plans[next(iter(self._plans))]
         return plan
+
+    def fingerprint(self, frame: int) -> str:
+        """What tells frames apart that one model paints in one way: equal, they are the same.
+
+        Nothing is planned for it; paint and picture are read.
+        """
+        scene = scene_at(self._scene, frame)
+        walks = scene.sampler.noise == "walk"  # which alone depends on how many frames there are
+        told = replace(
+            scene,
+            brushes=scene.active,
+            output=Output(),
+            sampler=replace(scene.sampler, similarity="off"),
+            frames=scene.frames if walks else 1,
+        )
+        canvas, layers = self._painted, self._layers(frame)
+        whole = hashlib.sha256(repr((frame, told, canvas.size)).encode())
+        for one in layers:
+            whole.update(repr((one.paint.window, one.travel_px)).encode())
+            whole.update(one.paint.read(one.paint.window).tobytes())
+        if canvas.picture is not None:
+            photo = canvas.picture
+            whole.update(repr((photo.levels.shape, photo.profile, photo.under)).encode())
+            whole.update(photo.levels.tobytes())
+        return whole.hexdigest()
 
     def _plan(self, scene: Scene, frame: int) -> Plan:
         canvas = self._painted
