@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from smd_cli.scene.types import Fade, NoiseKind
@@ -108,6 +109,20 @@ def between(one: Tensor, other: Tensor, share: float) -> Tensor:
     """
     angle = share * math.pi / 2
     return math.cos(angle) * one + math.sin(angle) * other
+
+
+TAKEN_ALONG = 2
+"""So many cells around what moves take its noise along: blur and the network reach there.
+
+Measured with the starter's fox, which goes by whole cells (`starter.steadiness`): it differs by 6
+levels of 255 from frame to frame without them, by 3 with them, and by 14 where noise is fixed.
+"""
+
+
+def widened(mask: Tensor, cells: int) -> Tensor:
+    """A mask (h, w) of bool, and all within so many cells of it, diagonally too."""
+    around = F.max_pool2d(mask[None, None].float(), 2 * cells + 1, stride=1, padding=cells)
+    return around[0, 0] > 0
 
 
 def travelled(draw: Callable[..., Tensor], right: float, down: float) -> Tensor:

@@ -19,6 +19,7 @@ from smd_cli.engine.noise import (
     gaussian,
     travelled,
     walk,
+    widened,
 )
 from smd_cli.scene.types import Fade, NoiseKind
 
@@ -246,6 +247,14 @@ def test_what_travels_takes_its_noise_along_and_the_rest_stays() -> None:
         assert torch.equal(after[:, 5:10, 8:13], before[:, 4:9, 2:7])
         assert torch.equal(after[:, ~there], before[:, ~there])
     assert torch.equal(at_rest.start(0), noise.start(0)), "at first it is as fixed"
+
+
+def test_a_mask_is_widened_on_all_sides() -> None:
+    mask = torch.zeros(9, 8, dtype=torch.bool)
+    mask[2, 1] = mask[7, 6] = True
+    wanted = torch.zeros_like(mask)
+    wanted[0:5, 0:4] = wanted[5:9, 4:8] = True
+    assert torch.equal(widened(mask, 2), wanted)
 
 
 def test_a_seed_on_its_way_travels_as_well() -> None:
