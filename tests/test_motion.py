@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pytest
 import torch
 from conftest import TINY, Smd
+from engine.fake import FakeBackbone
 from PIL import Image
 
 from smd_cli.engine.contract import Backbone
@@ -30,6 +31,8 @@ from smd_cli.scene.parse import load_scene
 from smd_cli.scene.text.source import Source
 from smd_cli.scene.types import Fade, Scene, SceneFile
 from smd_cli.work.motion import FramePlans
+from smd_cli.work.render import _frames
+from smd_cli.work.request import Order
 
 HEAD = "model: tiny\nsize: 64x64\nframes: 6\nsampler: {steps: 3}\n"
 
@@ -143,6 +146,70 @@ def test_check_shows_a_timeline_and_warns_of_keys_past_the_end(smd: Smd) -> None
     assert line in told.out
     assert "s.yaml:7:50: warning: alpha has a key at frame 24, and the scene has 6 fr" in told.err
     assert "hint: frames: 25 reaches it" in told.err
+
+
+EVERY_KEY = """\
+model: tiny
+size: 64x64
+frames: 6
+sampler: {steps: 3, guidance: {type: full, scale: 2}}
+background: {prompt: {0: a lake, 5: sand}, negative: {0: x, 5: y}}
+brushes:
+  - name: fox
+    prompt: {0: a fox, 5: an owl}
+    negative: {0: dark, 5: pale}
+    strength: {0: 0.5, 5: 1}
+    alpha: {0: 0.9, 5: 1}
+    blur: {0: 2, 50%: 3}
+    seed: {0: 1, 5: 9223372036854775807}
+    repaint: {0: 1, 5: 0.97}
+    enabled: {0: true, 5: false}
+    mask:
+      rect: {0: [8, 8, 40, 40], 5: [9, 8, 40, 40]}
+      move: {0: [0%, 1], 5: [10%, 2]}
+      scale: {0: 1, 5: 0.5}
+      turn: {0: 0, 5: -9}
+  - name: owl
+    prompt: a
+    mask: {polygon: {0: [[8, 8], [40, 8], [9, 40]], 5: [[8, 8], [40, 8], [9, 41]]}}
+  - {name: cat, prompt: a, mask: {ellipse: {0: [8, 8, 40, 40], 5: [9, 8, 40, 40]}}}
+"""
+
+
+def test_the_timeline_has_every_key(smd: Smd) -> None:
+    Path("s.yaml").write_text(EVERY_KEY, encoding="utf-8")
+    told = smd(["check", "s.yaml"])
+    assert told.code == 0, told.err
+    lines = [line.strip() for line in told.out.splitlines() if " changes: " in line]
+    assert lines == [
+        "background changes: prompt “a lake” at 0, “sand” at 5; negative “x” at 0, “y” at 5",
+        "fox changes: prompt “a fox” at 0, “an owl” at 5; negative “dark” at 0, “pale” at 5; "
+        "alpha 0.9 at 0, 1 at 5; blur 2 at 0, 3 at 2.5; strength 0.5 at 0, 1 at 5; "
+        "repaint 1 at 0, 0.97 at 5; seed 1 at 0, 9223372036854775807 at 5; "
+        "enabled true at 0, false at 5; move [0%, 1] at 0, [10%, 2] at 5; scale 1 at 0, 0.5 at 5; "
+        "turn 0 at 0, -9 at 5; rect [8, 8, 40, 40] at 0, [9, 8, 40, 40] at 5",
+        "owl changes: polygon 3 points at 0, 3 points at 5",
+        "cat changes: ellipse [8, 8, 40, 40] at 0, [9, 8, 40, 40] at 5",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("alpha", "output", "line"),
+    [
+        ("{0: 1, 3: 0.5, 5: 1}", "", "loops without a jump: all that changes ends where it began"),
+        ("{0: 1, 3: 0.5}", "", "jumps where it loops, by fox's alpha; output.loop: ping-pong goes"),
+        ("{0: 1, 3: 0.5}", "output: {loop: ping-pong}\n", "loops there and back in 10 frames, of"),
+        ("{0: 1, 3: 0.5}", "output: {loop: false}\n", ""),
+        ("0.5", "", ""),
+    ],
+)
+def test_check_tells_whether_a_film_loops(alpha: str, output: str, line: str, smd: Smd) -> None:
+    text = f"{HEAD}{output}background: {{prompt: a meadow}}\nbrushes:\n"
+    text += f"  - {{name: fox, prompt: a fox, mask: {{rect: [8, 8, 40, 40]}}, alpha: {alpha}}}\n"
+    Path("s.yaml").write_text(text, encoding="utf-8")
+    told = smd(["check", "s.yaml"])
+    assert told.code == 0
+    assert f"\n  {line}" in told.out if line else "loop" not in told.out
 
 
 def test_prompts_between_keys_are_the_rows_between(tiny: Backbone) -> None:
@@ -354,6 +421,81 @@ def test_a_frame_alone_is_that_of_the_film(number: int, schedule: str, smd: Smd)
         told = smd(["render", "s.yaml", "-o", "one.png", *options])
         assert told.code == 0, told.err
         assert Path("one.png").read_bytes() == pictures[frame]
+
+
+@pytest.mark.parametrize("schedule", ["single", "stream"])
+@pytest.mark.parametrize("number", range(3, 13))
+def test_frames_alone_are_those_of_the_film_in_ten_scenes(number: int, schedule: str) -> None:
+    """By a model without weights, whose output depends on all that it is told, to the last bit."""
+    file, fake = read(keyed_scene(number)), FakeBackbone()
+    painted = read_pictures(file)
+
+    def latents(order: Order) -> list[bytes]:
+        plans = FramePlans(Planner(fake), file.scene, painted)
+        frames = _frames(plans, fake, schedule, order, 6, None)
+        return [frame.latents.numpy().tobytes() for frame in frames]
+
+    film = latents(Order(schedule))
+    assert len({*film}) == 6
+    assert [latents(Order(schedule, frame)) for frame in range(6)] == [[one] for one in film]
+
+
+# Noise from frame to frame
+
+
+def noises(text: str, backbone: Backbone) -> list[torch.Tensor]:
+    """Start and slots' noise of every frame, (T + 1, C, h, w)."""
+    file = read(text)
+    plans = FramePlans(Planner(backbone), file.scene, read_pictures(file))
+    found = []
+    for frame in range(file.scene.frames):
+        plan = plans(frame)
+        found.append(torch.cat([plan.start_noise(frame)[None], plan.slot_noise]))
+    return found
+
+
+KEYED = "alpha: {0: 1, 12: 0.7}, blur: {0: 0, 23: 8}, strength: {0: 1, 9: 0.5, 12: 1}"
+
+
+@pytest.mark.parametrize("kind", ["fixed", "walk", "flow"])
+@pytest.mark.parametrize("seed", ["", ", seed: {0: 7, 12: 9, 23: 7}"])
+def test_noise_does_not_pop_under_keyframes(kind: str, seed: str) -> None:
+    """Independent noises are sqrt(2) apart; here no step is more than half of that."""
+    text = f"model: tiny\nsize: 128x128\nframes: 24\nsampler: {{steps: 3, noise: {kind}}}\n"
+    text += "background: {prompt: {0: a meadow, 23: sand}}\nbrushes:\n"
+    text += f"  - {{prompt: a fox, {KEYED}{seed}, mask: {{rect: [8, 8, 56, 56], "
+    text += "move: {0: [0, 0], 23: [9, 4]}}}\n"
+    film = noises(text, FakeBackbone())
+    steps = [float((a - b).pow(2).mean().sqrt()) for a, b in pairwise(film)]
+    assert max(steps) < 0.5 * 2**0.5
+    apart = torch.stack([b - a for a, b in pairwise(film)])
+    assert (kind == "fixed" and not seed) == (not apart.any())
+    assert all(abs(float(one.var()) - 1) < 0.05 for one in film)
+
+
+@pytest.mark.parametrize("mask", ["{rect: [8, 8, 24, 24], MOVE}", "m.png", "shape"])
+def test_flowing_noise_goes_with_the_mask_and_the_rest_is_fixed(mask: str) -> None:
+    """By 2 px a cell: what lies within a mask that goes 4 px is what lay two cells before."""
+    levels = np.zeros((64, 64), dtype=np.uint8)
+    levels[8:32, 8:32] = 255
+    Image.fromarray(levels).save("m.png")
+    move = "move: {0: [0, 0], 5: [20, -10]}"
+    masks = {
+        "m.png": f"{{image: m.png, {move}}}",
+        "shape": "{rect: {0: [8, 8, 24, 24], 5: [28, -2, 24, 24]}}",
+    }
+    text = "model: tiny\nsize: 64x64\nframes: 6\nbackground: {prompt: a}\nsampler: {noise: flow}\n"
+    text += f"brushes:\n  - {{prompt: a, mask: {masks.get(mask, mask.replace('MOVE', move))}}}\n"
+    text += "  - {prompt: b, mask: {rect: [0, 40, 64, 24]}, seed: 5}\n"
+    film, still = (noises(one, FakeBackbone()) for one in (text, text.replace("flow", "fixed")))
+    assert torch.equal(film[0], still[0])
+    for frame in (2, 4):
+        right, up = 2 * frame, frame
+        here = film[frame][..., 4 - up : 16 - up, 4 + right : 16 + right]
+        assert torch.equal(here, film[0][..., 4:16, 4:16])
+        assert torch.equal(film[frame][..., 20:, :], still[0][..., 20:, :]), "it has a seed"
+    half = film[1][..., 4:15, 7:17]  # one cell to the left, and half a cell up
+    assert not torch.isclose(half, film[0][..., 4:15, 5:15]).all()
 
 
 @pytest.mark.parametrize(

@@ -54,9 +54,13 @@ def measure(subject: Subject, workload: Workload, *, pairs: int, gains: bool) ->
 def _contenders(subject: Subject, workload: Workload, gains: bool) -> list[_Contender]:
     """Ours first, then plain, then plain as published, then option by option.
 
-    A setting that is there already is not measured once more.
+    Of a workload that has a rival of its own, ours and that alone. A setting that is there already
+    is not measured once more.
     """
     usual = Setting(subject.machine, (), workload.order)
+    if workload.against:
+        still = Setting(subject.machine, workload.against, workload.order)
+        return [_Contender("smd", ours, usual), _Contender(workload.rival, ours, still)]
     exact = Setting(replace(subject.machine, dtype=PUBLISHED, compiled=False), (), workload.order)
     found = [_Contender("smd", ours, usual), _Contender("plain", plain, usual)]
     if exact != usual:
@@ -132,8 +136,9 @@ def taking(times: Sequence[float], slots: int, order: str) -> Taking:
 
 def _figures(subject: Subject, workload: Workload, runs: Sequence[_Run], pairs: int) -> Figures:
     smd, *others = runs
-    baselines = [run for run in others if run.contender.painter is plain]
-    options = [run for run in others if run.contender.painter is ours]
+    rival = bool(workload.against)
+    baselines = [run for run in others if rival or run.contender.painter is plain]
+    options = [run for run in others if run not in baselines]
     sides = tuple(run.side() for run in runs)
     return Figures(
         workload=workload.name,

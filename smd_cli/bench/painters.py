@@ -17,6 +17,7 @@ from smd_cli.engine.planner import Planner
 from smd_cli.engine.stream import picture, single, stream
 from smd_cli.scene.paint.painted import PaintedScene
 from smd_cli.scene.types import Scene
+from smd_cli.work.motion import FramePlans
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -56,9 +57,9 @@ def ours(task: Task, backbone: Backbone) -> Iterator[Pixels]:
 
 
 def _ours(task: Task, planner: Planner) -> Iterator[Pixels]:
-    plan = task.sheet.plan(planner)
+    plans = FramePlans(planner, task.sheet.scene, task.sheet.painted)
     run = single if task.order == "single" else stream
-    for frame in run(lambda _: plan, planner.backbone, task.frames):
+    for frame in run(plans, planner.backbone, task.frames):
         yield picture(frame, planner.backbone)
 
 

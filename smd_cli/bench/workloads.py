@@ -23,7 +23,8 @@ class Workload:
 
     `about`: one line for the list; `size`: canvas (W, H) in pixels; `order`: `frames` pictures as a
     stream or one by one, or the first whole picture after an `edit` of a stream, written as
-    KEY=VALUE; `brushes`: the scene's, a line each.
+    KEY=VALUE; `brushes`: the scene's, a line each. `against`: changes (KEY=VALUE) that make of it
+    what it is measured against, called `rival`, instead of the plain baseline.
     """
 
     name: str
@@ -35,6 +36,8 @@ class Workload:
     order: Order = "stream"
     frames: int = 1
     edit: str = ""
+    against: tuple[str, ...] = ()
+    rival: str = ""
 
     def source(self, model: str) -> Source:
         """The scene's text with this model."""
@@ -55,15 +58,17 @@ class Workload:
         return Source(f"bench {self.name}", self.name, Path(), text)
 
 
-def _brush(prompt: str, shape: str, *where: str, name: str = "") -> str:
+def _brush(prompt: str, shape: str, *where: str, name: str = "", move: str = "") -> str:
     named = f"name: {name}, " if name else ""
-    return f"{{{named}prompt: {prompt}, mask: {{{shape}: [{', '.join(where)}]}}}}"
+    moved = f", move: {move}" if move else ""
+    return f"{{{named}prompt: {prompt}, mask: {{{shape}: [{', '.join(where)}]{moved}}}}}"
 
 
+_FOX, _OWL = ("8%", "40%", "40%", "50%"), ("55%", "20%", "40%", "45%")
 _TRIO = (
     _brush("grass", "rect", "0", "55%", "100%", "45%"),
-    _brush("a fox", "ellipse", "8%", "40%", "40%", "50%", name="fox"),
-    _brush("an owl", "ellipse", "55%", "20%", "40%", "45%"),
+    _brush("a fox", "ellipse", *_FOX, name="fox"),
+    _brush("an owl", "ellipse", *_OWL),
 )
 _THINGS = (
     *("a fox", "an owl", "a cat", "a dog", "a frog", "a panda", "a tree", "a cactus"),
@@ -149,6 +154,20 @@ _ALL = (
         _TRIO,
         order="edit",
         edit="brushes.fox.mask={ellipse: [20%, 40%, 40%, 50%]}",
+    ),
+    Workload(
+        "moving",
+        "the scene of trio with masks that move, against standing ones",
+        (256, 256),
+        "blue sky",
+        (
+            _TRIO[0],
+            _brush("a fox", "ellipse", *_FOX, name="fox", move="{0%: [-20%, 0%], 100%: [20%, 0%]}"),
+            _brush("an owl", "ellipse", *_OWL, name="owl", move="{0%: [0%, -5%], 100%: [0%, 30%]}"),
+        ),
+        frames=24,
+        against=("brushes.fox.mask.move=[0, 0]", "brushes.owl.mask.move=[0, 0]"),
+        rival="standing masks",
     ),
 )
 WORKLOADS: Mapping[str, Workload] = {workload.name: workload for workload in _ALL}

@@ -121,14 +121,23 @@ def cropped_brushes(
     def cut(paint: Paint) -> Paint:
         return kept.of((paint, crop), lambda: _cut(paint, crop))
 
+    moving = any(one.travel_px is not None for one in painted)
+
     return tuple(
         replace(
             one,
             brush=replace(one.brush, blur_px=one.brush.blur_px * crop.scale),
             paint=cut(one.paint),
+            travel_px=_seen_from(crop, one.travel_px or (0.0, 0.0)) if moving else None,
         )
         for one in painted
     )
+
+
+def _seen_from(crop: Crop, travel_px: tuple[float, float]) -> tuple[float, float]:
+    """How far something has travelled as a crop sees it, which may lie elsewhere in every frame."""
+    right, down = travel_px[0] - crop.left, travel_px[1] - crop.top
+    return right * crop.size[0] / crop.extent[0], down * crop.size[1] / crop.extent[1]
 
 
 def _cut(paint: Paint, crop: Crop) -> Paint:

@@ -14,7 +14,7 @@ from torch import Tensor
 from smd_cli.engine.contract import Backbone, Conditioning
 from smd_cli.engine.crop import Crop, cropped_brushes, cropped_picture, scene_crop
 from smd_cli.engine.layers import SoftMasks, padded_size, refuse_padding, rules_of
-from smd_cli.engine.noise import SeededNoise
+from smd_cli.engine.noise import TAKEN_ALONG, Region, SeededNoise, widened
 from smd_cli.engine.paste import Paste, paste_of
 from smd_cli.engine.plan import Plan
 from smd_cli.engine.repaint import first_slots, half_of, phased_weights, refined_slot
@@ -271,21 +271,28 @@ def seeded_noise(
     slots: int,
     factor: int,
 ) -> SeededNoise:
-    """The scene's noise; a brush with a seed draws its own where its paint is ≥ 0.5."""
+    """The scene's noise; a brush with a seed draws its own where its paint is ≥ 0.5.
+
+    So does one that moves where noise flows, from the scene's seed if it has none, and takes along
+    what is TAKEN_ALONG around.
+    """
     channels, height, width = shape
-    seeded = [(p, p.brush.seed) for p in painted if p.brush.seed is not None]
-    regions = tuple(
-        (torch.from_numpy(p.paint.cells(factor, (height, width)) >= HALF), seed)
-        for p, seed in seeded
-    )
+    regions = []
+    for p in painted:
+        mask = torch.from_numpy(p.paint.cells(factor, (height, width)) >= HALF)
+        seed = scene.seed if p.brush.seed is None else p.brush.seed
+        if scene.sampler.noise == "flow" and p.travel_px is not None:
+            travel = (p.travel_px[0] / factor, p.travel_px[1] / factor)
+            regions.append(Region(widened(mask, TAKEN_ALONG), seed, p.brush.seed_fade, travel))
+        elif p.brush.seed is not None:
+            regions.append(Region(mask, seed, p.brush.seed_fade))
     return SeededNoise(
         seed=scene.seed,
         shape=(channels, height, width),
         slot_count=slots,
         kind=scene.sampler.noise,
         frames=scene.frames,
-        regions=regions,
-        fades={n: p.brush.seed_fade for n, (p, _) in enumerate(seeded) if p.brush.seed_fade},
+        regions=tuple(regions),
     )
 
 

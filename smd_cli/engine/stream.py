@@ -55,6 +55,9 @@ class DroppedError(Exception):
 Plans = Callable[[int], Plan]
 """The plan of frame k: the same object as long as nothing about the frame changes."""
 
+Skipping = Callable[[int], bool]
+"""Whether frame k is left out."""
+
 
 def single(
     plan_for: Plans,
@@ -64,12 +67,13 @@ def single(
     first: int = 0,
     blend: bool = False,
     previews: bool = False,
+    skips: Skipping | None = None,
 ) -> Iterator[Frame]:
     """Frames `first`, `first` + 1, … one by one, T calls of P rows each; endless without `frames`.
 
-    `plan_for`, `blend` and `previews` as for `stream`.
+    `plan_for`, `blend`, `previews` and `skips` as for `stream`.
     """
-    return _run(plan_for, backbone, frames, first, _Order(1, blend, previews))
+    return _run(plan_for, backbone, frames, first, _Order(1, blend, previews, skips))
 
 
 def stream(
@@ -80,6 +84,7 @@ def stream(
     first: int = 0,
     blend: bool = False,
     previews: bool = False,
+    skips: Skipping | None = None,
 ) -> Iterator[Frame]:
     """Frames through the pipe: up to T frames in flight, one finished a call once it is full.
 
@@ -88,9 +93,9 @@ def stream(
     then the pipe fills. With `blend` it goes on under the new plan where that one's slots and size
     allow it, as in the published code, and is told as mixed. With `previews` a call that finishes
     no frame gives the foremost one as it looks so far. N frames of one plan cost at most N·T·P
-    rows.
+    rows. Those that are skipped cost none: of them nothing comes.
     """
-    return _run(plan_for, backbone, frames, first, _Order(None, blend, previews))
+    return _run(plan_for, backbone, frames, first, _Order(None, blend, previews, skips))
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,13 @@ class _Order:
     depth: int | None
     blend: bool
     previews: bool
+    skips: Skipping | None
+
+    def following(self, frame: int, end: int | None) -> int:
+        """The first frame from `frame` on that is not skipped; `end` where there is none."""
+        while self.skips and frame != end and self.skips(frame):
+            frame += 1
+        return frame
 
 
 def _run(
@@ -114,9 +126,10 @@ def _run(
         if how.blend:
             flights = [_carried(f, plan) for f, plan in zip(flights, plans, strict=True)]
         elif not all(still):
-            flights = flights[: still.index(False)]
-            launched, alone = launched - len(still) + len(flights), True
-            began = launched
+            kept = still.index(False)
+            began = launched = flights[kept].frame
+            flights, alone = flights[:kept], True
+        launched = how.following(launched, end)
         if end is None or launched < end:
             plan = plan_for(launched)
             if len(flights) < (1 if alone else how.depth or plan.passes):

@@ -14,6 +14,7 @@ from smd_cli.output.apng import ApngMovie
 from smd_cli.output.atomic import AtomicFile, sentences, write_whole
 from smd_cli.output.conflicts import refuse_existing, standing
 from smd_cli.output.gif import MOST_FPS, GifMovie
+from smd_cli.output.ping_pong import Movie, ThereAndBack
 from smd_cli.output.places import is_stream, status_of
 from smd_cli.output.stills import Pixels, encode_still
 from smd_cli.output.targets import Target
@@ -21,19 +22,6 @@ from smd_cli.output.video import Sound, VideoMovie
 from smd_cli.output.webp import WebpMovie
 from smd_cli.scene.paint.photo import Photo
 from smd_cli.scene.types import Output
-
-
-class Movie(Protocol):
-    """An encoder of one moving picture."""
-
-    def add(self, pixels: Pixels, text: Mapping[str, str]) -> None:
-        """Append one frame (H, W, 3)."""
-
-    def finish(self) -> None:
-        """Complete the file."""
-
-    def abort(self) -> None:
-        """Stop whatever runs outside; the file is going to be removed."""
 
 
 class Sink(Protocol):
@@ -181,7 +169,10 @@ def _open(
     file = AtomicFile(target.path(), clobber=clobber)
     try:
         with sentences(file.path):
-            return _MovieSink(file, _movie(target, file, size, output, sound))
+            movie = _movie(target, file, size, output, sound)
+            if output.loop == "ping-pong":
+                movie = ThereAndBack(movie, file.temporary.parent)
+            return _MovieSink(file, movie)
     except BaseException:
         file.discard()
         raise

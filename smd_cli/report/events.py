@@ -146,17 +146,20 @@ class Summary(Event):
     told_by = "render"
 
     scene: _Scene
-    frames: Annotated[int, "how many were painted"]
+    frames: Annotated[int, "how many were written"]
     seconds: Annotated[float, "from the plan to the last file"]
     first_seconds: Annotated[float, "to the first frame"]
     load_seconds: Annotated[float, "of imports and the model, before"]
     peak_bytes: Annotated[int | None, "of main memory; null where the system does not tell"]
     gpu_peak_bytes: Annotated[int | None, "of the GPU's memory; null without one"] = None
+    skipped: Annotated[int, "frames that are the one before, by the similarity filter"] = 0
 
     def __str__(self) -> str:
         rate = self.frames / self.seconds
+        frames = f"{self.frames} frame{'s' if self.frames != 1 else ''}"
+        frames += f" ({self.skipped} skipped as alike)" if self.skipped else ""
         parts = [
-            f"{self.frames} frame{'s' if self.frames != 1 else ''} in {self.seconds:.1f} s",
+            f"{frames} in {self.seconds:.1f} s",
             f"{rate:.2f} frames/s",
             f"first frame after {self.first_seconds:.1f} s",
             f"model loaded in {self.load_seconds:.1f} s",

@@ -67,6 +67,8 @@ _TEXT: Schema = {"type": "string"}
 _PHRASE: Schema = {"type": "string", "pattern": r"\S"}
 _HANDLE: Schema = {"type": "string", "pattern": r"[^\s0-9]|\s\S|\S\s"}
 _FLAG: Schema = {"type": "boolean"}
+_ALIKE = _either(_words(["off"]), _number(0, sampler.MAX_SIMILARITY))
+_LOOP = _either(_FLAG, _words(["ping-pong"]))
 _SHARE = _number(0, 1)
 _SEED = _integer(0, MAX_SEED)
 _LENGTH = _either({"type": "number"}, {"type": "string", "pattern": r"^\s*[-+]?[0-9.]+\s*%$"})
@@ -283,7 +285,7 @@ _SAMPLER = _mapping(
         "guidance": _about(_GUIDANCE, f"How strongly prompts are followed. {_OWN}", default={}),
         "noise": _about(
             _words(get_args(NoiseKind)),
-            f"From frame to frame; walk is a closed path that loops. {_OWN}",
+            f"From frame to frame; walk is a path that loops, flow goes with masks. {_OWN}",
             default=_START.noise,
         ),
         "preaverage": _about(
@@ -304,9 +306,8 @@ _SAMPLER = _mapping(
             f"Whether a slot's noise is drawn anew for the next one or kept. {_OWN}",
             default=_START.noise_between,
         ),
-        "refine": _about(
-            _integer(1, 2), "2: painted at half size first, then refined.", default=_START.refine
-        ),
+        "refine": _about(_integer(1, 2), "2: at half size first, then refined.", default=1),
+        "similarity": _about(_ALIKE, f"How alike frames are skipped. {_OWN}", default="off"),
     }
 ) | {"not": {"required": ["steps", "timesteps"]}}
 
@@ -366,7 +367,7 @@ _ROOT: dict[str, Schema] = {
                     "Frames a second; auto: those of the film beneath.",
                     default=_OUTPUT.fps,
                 ),
-                "loop": _about(_FLAG, "Whether movies go on and on.", default=_OUTPUT.loop),
+                "loop": _about(_LOOP, "Whether movies go on and on.", default=_OUTPUT.loop),
                 "quality": _about(
                     _integer(1, 100), "Of JPEG, WebP, films.", default=_OUTPUT.quality
                 ),

@@ -41,11 +41,11 @@ def at_frame(thing: Moving, frame: int) -> Moving:
         return thing
     changes: dict[str, Any] = {"tracks": ()}
     for track in thing.tracks:
-        changes |= _changes(track, frame)
+        changes |= values_at(track, frame)
     return replace(thing, **changes)
 
 
-def _changes(track: Track, frame: int) -> dict[str, Any]:
+def values_at(track: Track, frame: int) -> dict[str, Any]:
     """The fields that a track sets at a frame."""
     before, after, share = track.around(frame)
     if isinstance(before, bool) or share == 0:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, get_args
+from typing import IO, Literal, get_args
 
 from smd_cli.errors import Place, Problem, SceneError, UsageError
 from smd_cli.models.captioner import DEFAULT_CAPTIONER
@@ -16,6 +16,7 @@ from smd_cli.scene.keys.fields import (
     color,
     file_path,
     flag,
+    flag_or,
     integer,
     number,
     one_line,
@@ -58,6 +59,7 @@ _SHARE = number(0, 1)
 _WRAPS: tuple[Wrap, ...] = get_args(Wrap)
 _AUDIO: tuple[Audio, ...] = get_args(Audio)
 _BLUR = number(0, MAX_BLUR_PX)
+_PING_PONG: Literal["ping-pong"] = "ping-pong"
 
 
 def load_scene(
@@ -276,7 +278,7 @@ def _output(node: Node, beneath: Beneath) -> Output:
     with Section(node, "the output") as keys:
         return Output(
             fps=keys.get("fps", beneath.fps(number(0.1, 240, " or auto")), 12.0),
-            loop=keys.get("loop", flag, True),
+            loop=keys.get("loop", flag_or(_PING_PONG), True),
             quality=keys.get("quality", integer(1, 100), 90),
             audio=keys.get("audio", one_of(*_AUDIO), "keep"),
         )

@@ -29,8 +29,10 @@ Method = Literal["stream", "multidiffusion"]
 GuidanceType = Literal["none", "full", "self", "initialize"]
 Windows = int | Literal["auto", "off"]
 BlendAfter = int | Literal["never", "bootstrap"]
-NoiseKind = Literal["independent", "fixed", "walk"]
+NoiseKind = Literal["independent", "fixed", "walk", "flow"]
 NoiseBetween = Literal["fresh", "kept"]
+Loop = bool | Literal["ping-pong"]
+Similarity = float | Literal["off"]
 Channel = Literal["alpha", "luma", "red", "green", "blue"]
 Fit = Literal["stretch", "contain", "cover"]
 SamplerPreset = Literal["auto", "paper"]
@@ -259,7 +261,8 @@ class Sampler:
     see; ``auto`` is the model's, ``off`` the whole canvas. `blend_after`: the slot (from 0) from
     which on one row serves all brushes, which the network blends; ``bootstrap`` the first that is
     not bootstrapped. `refine` 2: all is painted at half size first, and then once more at its own;
-    1 is off.
+    1 is off. `similarity`, below 1: frames that are about as alike as that to the last one painted
+    are skipped.
     """
 
     preset: SamplerPreset = "auto"
@@ -276,6 +279,7 @@ class Sampler:
     blend_after: BlendAfter = "never"
     noise_between: NoiseBetween = "fresh"
     refine: int = 1
+    similarity: Similarity = "off"
 
     @property
     def sees_all(self) -> bool:
@@ -301,11 +305,12 @@ MULTIDIFFUSION = Sampler(
 class Output:
     """How moving pictures are written: frames per second, endless loop, quality 1..100.
 
+    `loop` ``ping-pong`` is endless too, and goes back from the last frame to the first.
     `audio`: whether the sound of a film beneath is kept in films that it goes with.
     """
 
     fps: float = 12.0
-    loop: bool = True
+    loop: Loop = True
     quality: int = 90
     audio: Audio = "keep"
 

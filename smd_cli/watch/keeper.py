@@ -103,7 +103,8 @@ class Recorder:
             path = target.path()
             part = str(path.with_name(f"{path.stem}-{self._parts}{path.suffix}"))
             target = replace(target, template=part.replace("{", "{{").replace("}", "}}"))
-        opened = open_outputs([target], size=size, output=scene.output)
+        output = replace(scene.output, loop=bool(scene.output.loop))  # the session goes one way
+        opened = open_outputs([target], size=size, output=output)
         self._outputs = self._open.enter_context(opened)
         self._size, self._frames = size, 0
 

@@ -9,7 +9,7 @@ last good picture stays.
 from __future__ import annotations
 
 import gc
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 
@@ -24,23 +24,22 @@ from smd_cli.report.reporter import Reporter
 from smd_cli.scene.paint.photo import Photo
 from smd_cli.watch.board import Board, Command
 from smd_cli.watch.command import WatchOptions, names_model
+from smd_cli.watch.film import Film
 from smd_cli.watch.follower import Follower, Version, wait
 from smd_cli.watch.keeper import Keeper, Recorder
 from smd_cli.watch.sources import SceneReader
+from smd_cli.watch.store import FrameStore
+from smd_cli.watch.studio import NewestPlans, OvertakenError, Studio
 from smd_cli.watch.tell import Teller
 from smd_cli.watch.watcher import Watcher
 from smd_cli.watch.watchful import watchful
-from smd_cli.work.job import Job, picture_text
-from smd_cli.work.motion import FramePlans
+from smd_cli.work.job import picture_text
 from smd_cli.work.render import ModelHolder, memory_sentence
 from smd_cli.work.request import ALL, Request
+from smd_cli.work.similar import skips_of
 from smd_cli.work.sound import sound_of
 
 __all__ = ["Session", "Studio", "WatchOptions", "follow"]
-
-
-class OvertakenError(Exception):
-    """There is a newer version: work on this one ends."""
 
 
 class QuitError(Exception):
@@ -57,30 +56,6 @@ class Shown:
     text: Mapping[str, str]
 
 
-class Studio:
-    """Compiles jobs; model and planner stay warm between them, until another model is asked for."""
-
-    def __init__(self, models: ModelHolder) -> None:
-        self._models = models
-
-    @property
-    def loaded(self) -> bool:
-        """Whether there is a model in memory."""
-        return self._models.loaded
-
-    def plans(self, job: Job) -> tuple[FramePlans, Backbone]:
-        """The plans of a job's frames, and the model that they are for. Raises SmdError."""
-        scene, painted = job.scene_file.scene, job.painted
-        with memory_sentence(job):
-            planner = self._models.planner(scene.model)
-            plans = FramePlans(planner, scene, painted)
-        return plans, planner.backbone
-
-    def machine_text(self, backbone: Backbone) -> dict[str, str]:
-        """The text chunk that tells where pictures are painted, if not as usual."""
-        return self._models.told(backbone)
-
-
 class Session:
     """One `smd watch`: follows, paints, and does what onlookers ask for."""
 
@@ -93,6 +68,7 @@ class Session:
         keeper: Keeper,
         recorder: Recorder | None,
         options: WatchOptions,
+        store: FrameStore,
     ) -> None:
         self._follower, self._studio, self._options = follower, studio, options
         self._board, self._teller = board, teller
@@ -105,6 +81,7 @@ class Session:
         self._folder_gone = False
         self._settled: Version | None = None
         self._shown: Shown | None = None
+        self._store: FrameStore | None = store
 
     def run(self) -> None:
         """Until somebody asks for the end."""
@@ -176,8 +153,8 @@ class Session:
 
     def _paint(self, version: Version) -> None:
         """All frames of a version, or one more of a version that is painted already."""
-        again = version is self._done
-        count = 1 if again else version.job.scene_file.scene.frames
+        again, scene = version is self._done, version.job.scene_file.scene
+        count, moving = 1 if again else scene.frames, scene.frames > 1
         first = self._next_frame if again else 0
         with self._teller.preparing(version.job.scene_file.scene.model.name):
             plans, backbone = self._studio.plans(version.job)
@@ -192,21 +169,48 @@ class Session:
             return plans(frame)
 
         network = watchful(backbone, look)
-        frames = single(latest, network, count, first=first, previews=self._options.previews)
+        film = Film(plans, self._store if moving else None, skips_of(plans, scene, ALL))
         targets = [t for t in version.job.targets if not (again and t.is_movie)]
         with _opened(version, targets) as outputs:
-            for frame in frames:
-                self._take(version, frame, backbone, outputs)
-                if frame.index + 1 < first + count and not frame.preview:
+            for number in range(first, first + count):
+                look()
+                frames = single(latest, network, 1, first=number, previews=self._options.previews)
+                self._paint_frame(version, number, film, frames, backbone, outputs)
+                if number + 1 < first + count:
                     self._hold()
             whole = outputs.finish()
-            self._teller.written(version, frame.index, whole, fresh=self._is_fresh(version))
+            self._teller.written(version, number, whole, fresh=self._is_fresh(version))
         self._done = version
+
+    def _paint_frame(
+        self,
+        version: Version,
+        number: int,
+        film: Film,
+        frames: Iterable[Frame],
+        backbone: Backbone,
+        outputs: Outputs,
+    ) -> None:
+        """Show a frame of a film that is there, or else paint it: the last of `frames`."""
+        known = film.known(number)
+        if known is not None:
+            text = picture_text(version.job, number, "single")
+            text |= self._studio.machine_text(backbone)
+            self._show(Shown(version, number, known, text), outputs)
+            return
+        for frame in frames:
+            self._take(version, frame, backbone, outputs)
+        assert self._shown is not None
+        try:
+            film.painted(number, self._shown.photo)
+        except SmdError as wrong:
+            self._store = None
+            self._teller.aside(wrong)
 
     def _paint_endless(self, version: Version) -> None:
         """Frames without end, each by the newest version that can be compiled."""
         with self._teller.preparing(version.job.scene_file.scene.model.name):
-            plans = _Plans(self._follower, self._studio, self._teller, version)
+            plans = NewestPlans(self._follower, self._studio, self._teller, version)
 
         def latest(frame: int) -> Plan:
             self._attend()
@@ -238,7 +242,7 @@ class Session:
             self._teller.trouble(wrong)
 
     def _take(self, version: Version, frame: Frame, backbone: Backbone, outputs: Outputs) -> None:
-        """Show a frame, write it, film it and keep it."""
+        """Show a frame, or what it looks like on its way."""
         photo = finished(frame, backbone)
         text = picture_text(version.job, frame.index, _order(frame))
         text |= self._studio.machine_text(backbone)
@@ -246,14 +250,18 @@ class Session:
             self._preview(version, frame, photo, text)
             return
         text |= {"smd:mixed": "two scenes"} if frame.mixed else {}
-        paths = outputs.add(frame.index, photo, text)
-        fresh = self._is_fresh(version) and not frame.mixed
-        self._shown = Shown(version, frame.index, photo, text)
-        self._next_frame = frame.index + 1
+        self._show(Shown(version, frame.index, photo, text), outputs, mixed=frame.mixed)
+
+    def _show(self, shown: Shown, outputs: Outputs, *, mixed: bool = False) -> None:
+        """Write a whole picture, film it and keep it."""
+        version, number, photo = shown.version, shown.frame, shown.photo
+        paths = outputs.add(number, photo, shown.text)
+        fresh = self._is_fresh(version) and not mixed
+        self._shown, self._next_frame = shown, number + 1
         self._steps = max(self._steps - 1, 0)
         mute = self._options.endless and version is self._settled
-        self._teller.written(version, frame.index, paths, fresh=fresh, mute=mute)
-        self._teller.picture(version, frame.index, photo.seen, fresh=fresh, mixed=frame.mixed)
+        self._teller.written(version, number, paths, fresh=fresh, mute=mute)
+        self._teller.picture(version, number, photo.seen, fresh=fresh, mixed=mixed)
         self._film(self._shown)
         if fresh and self._options.keep and not mute:
             self._keep(self._shown)
@@ -294,41 +302,6 @@ class Session:
 def _order(frame: Frame) -> str:
     """The schedule that paints a frame again."""
     return "single" if frame.began is None else f"stream:{frame.began}"
-
-
-class _Plans:
-    """The plans of an endless run, and the version that they were compiled from."""
-
-    def __init__(
-        self, follower: Follower, studio: Studio, teller: Teller, version: Version
-    ) -> None:
-        self._follower, self._studio, self._teller = follower, studio, teller
-        self._plans, self.backbone = studio.plans(version.job)
-        self._tried = self.version = version
-
-    @property
-    def behind(self) -> bool:
-        """Whether there is a version that no plan was tried for."""
-        return self._follower.version not in (None, self._tried)
-
-    def newest(self) -> FramePlans:
-        """The plans of the newest version; the old ones where that cannot be compiled.
-
-        Raises OvertakenError where the newest has another model.
-        """
-        version = self._follower.version
-        if version is None or not self.behind:
-            return self._plans
-        if version.job.scene_file.scene.model != self.version.job.scene_file.scene.model:
-            raise OvertakenError
-        self._tried = version
-        try:
-            self._plans, _ = self._studio.plans(version.job)
-        except SmdError as wrong:
-            self._teller.trouble(wrong)
-        else:
-            self.version = version
-        return self._plans
 
 
 def _opened(version: Version, targets: Sequence[Target]) -> AbstractContextManager[Outputs]:
@@ -373,7 +346,8 @@ def follow(
         follower = Follower(reader, request, watcher, teller)
         studio = Studio(models)
         keeper = Keeper(options.keep)
-        session = Session(follower, studio, board, teller, keeper, recorder, options)
+        store = stack.enter_context(FrameStore())
+        session = Session(follower, studio, board, teller, keeper, recorder, options, store)
         try:
             session.run()
         except KeyboardInterrupt:

@@ -17,7 +17,8 @@ from smd_cli.backbone.memory import full_as_sentence, gpu_peak_bytes, release
 from smd_cli.engine.layers import SoftMasks
 from smd_cli.engine.plan import Plan
 from smd_cli.engine.planner import Planner
-from smd_cli.engine.stream import Frame, begin_picture, single, stream
+from smd_cli.engine.similarity import Skips
+from smd_cli.engine.stream import Frame, single, stream
 from smd_cli.models.cache import downloads_of
 from smd_cli.models.captioner import captioner_downloads
 from smd_cli.models.pull import download
@@ -32,6 +33,7 @@ from smd_cli.work.job import Job, announce, picture_text, seed_note, with_scene
 from smd_cli.work.motion import FramePlans
 from smd_cli.work.record import record_of
 from smd_cli.work.request import ALL, AUTO, Machine, Order
+from smd_cli.work.similar import Decoding, begin_of, skips_of, standing
 from smd_cli.work.sound import sound_of
 from smd_cli.work.tries import Tries
 
@@ -201,13 +203,15 @@ def _render(
         schedule = _schedule(plans.first, backbone, order, scene.frames)
         cells = _cells_a_slot(plans.first)
         reporter.detail(f"{job.title}: schedule {schedule}, {cells} cells a slot")
-        delivery = _Delivery(job, count, outputs, reporter, look)
+        delivery, decoding = _Delivery(job, count, outputs, reporter, look), Decoding(backbone)
         alone = count == 1 or may_wait(job.targets)
+        skips, skipped = skips_of(plans, scene, order), 0
         with nullcontext(_at_once) if alone else behind() as do:
-            for frame in _frames(plans, backbone, schedule, order, scene.frames):
-                photo = begin_picture(frame, backbone)
-                text = picture_text(job, frame.index, schedule) | told
-                do(partial(delivery.take, frame.index, photo, text))
+            frames = _frames(plans, backbone, schedule, order, scene.frames, skips)
+            for index, frame in standing(frames, order.painted(scene.frames)):
+                text = picture_text(job, index, schedule) | told
+                do(partial(delivery.take, index, decoding.begin(frame), text))
+                skipped += index != frame.index
         _tell(job, outputs.finish(), reporter)
     seconds = time.perf_counter() - began
     first_seconds = delivery.first_at - began
@@ -220,6 +224,7 @@ def _render(
             began - loading_began,
             peak_bytes(),
             gpu_peak_bytes(backbone.device),
+            skipped,
         )
     )
 
@@ -262,21 +267,31 @@ def _schedule(plan: Plan, backbone: Backbone, order: Order, frames: int) -> str:
 
 
 def _frames(
-    plans: FramePlans, backbone: Backbone, schedule: str, order: Order, frames: int
+    plans: FramePlans,
+    backbone: Backbone,
+    schedule: str,
+    order: Order,
+    frames: int,
+    skips: Skips | None,
 ) -> Iterator[Frame]:
-    """The frames that are asked for; each is the same as among all, to the last bit."""
+    """The frames that are asked for; each is the same as among all, to the last bit.
+
+    For one that is skipped comes the one that stands for it.
+    """
     run = single if schedule == "single" else stream
     if order.frame is None:
-        yield from run(plans, backbone, frames)
+        yield from run(plans, backbone, frames, skips=skips)
         return
     wanted = order.painted(frames)
+    first, last = (skips.shown(end) if skips else end for end in (wanted[0], wanted[-1]))
     whole = order.first is None and wanted[-1] < frames
-    begin = max(order.first or 0, order.frame - plans.first.passes)  # the pipe is full by then
-    begin = order.frame if run is single else begin
-    for frame in run(plans, backbone, frames - begin if whole else None, first=begin):
-        if frame.index in wanted:
+    begin = max(order.first or 0, begin_of(skips, first, plans.first.passes))
+    begin = first if run is single else begin
+    count = frames - begin if whole else None
+    for frame in run(plans, backbone, count, first=begin, skips=skips):
+        if frame.index >= first:
             yield frame
-        if frame.index == wanted[-1]:
+        if frame.index == last:
             return
 
 

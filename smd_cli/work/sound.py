@@ -46,6 +46,8 @@ def _differs(scene: Scene, painted: PaintedScene, order: Order) -> str:
     """What keeps a film's sound from going with the frames; empty where nothing does."""
     assert painted.film is not None
     reel = painted.film.reel
+    if scene.output.loop == "ping-pong":
+        return "this goes there and back"
     count = len(order.painted(scene.frames))
     if count != reel.count:
         return f"it has {counted(reel.count, 'frame')}, and this has {count}"

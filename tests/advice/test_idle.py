@@ -17,6 +17,10 @@ TWO = (
     "  - {prompt: a fox, mask: {rect: [0, 0, 200, 200]}}\n"
     "  - {prompt: an owl, mask: {rect: [X, 0, 200, 200]}}\n"
 )
+FLOWING = (
+    "model: hub:a/b\nframes: 3\nsampler: {noise: flow}\nbrushes:\n"
+    "  - {prompt: a fox, mask: {rect: [0, 0, 300, 300], move: {0: [0, 0], 2: [9, 0]}}}\n"
+)
 # (what is idle, its place and the message's beginning, the same made to act)
 IDLE = [
     (
@@ -75,6 +79,21 @@ IDLE = [
         scene("sampler: {noise: walk}", "frames: 2"),
     ),
     (
+        scene("sampler: {noise: flow}"),
+        "2:18 noise: flow goes nowhere in a single frame",
+        FLOWING,
+    ),
+    (
+        scene("frames: 3", "sampler: {noise: flow}"),
+        "3:18 with flow noise all 3 frames are the same picture",
+        FLOWING,
+    ),
+    (
+        FLOWING.replace("move: {0: [0, 0], 2: [9, 0]}", "turn: {0: 0, 2: 9}"),
+        "3:18 noise: flow is as fixed here: no mask goes anywhere for it to go along",
+        FLOWING,
+    ),
+    (
         scene("output: {fps: 5}"),
         "2:15 output.fps has no effect on a single frame",
         scene("output: {fps: 5}", "frames: 2"),
@@ -83,6 +102,11 @@ IDLE = [
         scene("output: {loop: false}"),
         "2:16 output.loop has no effect on a single frame",
         scene("output: {loop: false}", "frames: 2"),
+    ),
+    (
+        scene("frames: 2", "output: {loop: ping-pong}"),
+        "3:16 loop: ping-pong has no way back: between the ends of 2 frames lies none",
+        scene("output: {loop: ping-pong}", "frames: 3"),
     ),
     (
         TWO.replace("X", "200"),

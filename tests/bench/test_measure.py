@@ -129,6 +129,22 @@ def test_an_edit_moves_a_mask_and_nothing_else(subject: Subject) -> None:
     assert moved == ["fox"]
 
 
+def test_moving_masks_are_held_against_the_same_film_with_standing_ones(subject: Subject) -> None:
+    workload = small("moving", frames=3, slots=2)
+    figures = measured(subject, workload, gains=True)
+    assert [side.name for side in figures.sides] == ["smd", "standing masks"]
+    assert [(ratio.fast, ratio.slow) for ratio in figures.ratios] == [("smd", "standing masks")]
+    assert figures.gains == ()
+    moving, standing = (side.effort for side in figures.sides)
+    assert (moving.calls, moving.rows) == (standing.calls, standing.rows) == (4, 3 * 2 * 4)
+    films = [subject.sheet(workload, changes) for changes in ((), workload.against)]
+    assert [sheet.scene.moves for sheet in films] == [True, False]
+    backbone = subject.backbone(films[0].scene.model, CPU)
+    still, moved = ([*ours(Task(sheet, "single", 2), backbone)] for sheet in reversed(films))
+    assert _apart(still[1], moved[1]) > 1
+    assert _apart(still[0], moved[0]) > 1, "it begins elsewhere"
+
+
 @pytest.mark.parametrize("mask_type", ["discrete", "continuous", "semi-continuous"])
 def test_both_sides_paint_the_same_by_the_published_rules(subject: Subject, mask_type: str) -> None:
     """The engine's frames, one by one, against whole calls with all rows."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 
@@ -10,12 +11,21 @@ import pytest
 import torch
 from torch import Tensor
 
-from smd_cli.engine.noise import WALK_FRAMES, WALK_REACH, SeededNoise, gaussian, walk
-from smd_cli.scene.types import NoiseKind
+from smd_cli.engine.noise import (
+    WALK_FRAMES,
+    WALK_REACH,
+    Region,
+    SeededNoise,
+    gaussian,
+    travelled,
+    walk,
+    widened,
+)
+from smd_cli.scene.types import Fade, NoiseKind
 
 from .scenes import world
 
-KINDS: list[NoiseKind] = ["independent", "fixed", "walk"]
+KINDS: list[NoiseKind] = ["independent", "fixed", "walk", "flow"]
 SHAPE = (3, 6, 8)
 NOISE = SeededNoise(seed=5, shape=SHAPE, slot_count=3)
 LEFT = torch.zeros(6, 8, dtype=torch.bool)
@@ -50,7 +60,7 @@ def test_a_scenes_draws_are_all_different() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_unit_variance(kind: NoiseKind) -> None:
     noise = SeededNoise(7, (4, 64, 64), 2, kind, frames=3, regions=())
-    regions = ((torch.arange(64 * 64).reshape(64, 64) % 3 == 0, 9),)
+    regions = (Region(torch.arange(64 * 64).reshape(64, 64) % 3 == 0, 9, travel=(1.3, -2.6)),)
     for drawn in (noise, replace(noise, regions=regions)):
         for sample in [*(drawn.start(k) for k in range(3)), *drawn.slots(), *drawn.brushes(1)[0]]:
             assert sample.mean().abs() < 0.04  # 16384 elements: five deviations
@@ -67,8 +77,9 @@ def test_a_frame_is_the_same_whatever_the_count(kind: NoiseKind) -> None:
 def test_kinds() -> None:
     independent = [NOISE.start(k) for k in range(3)]
     assert not any(torch.isclose(a, b).any() for a, b in pairwise(independent))
-    fixed = replace(NOISE, kind="fixed")
+    fixed, flow = replace(NOISE, kind="fixed"), replace(NOISE, kind="flow")
     assert torch.equal(fixed.start(0), fixed.start(7))
+    assert torch.equal(flow.start(7), fixed.start(0)), "what does not travel stays"
     assert all(torch.equal(replace(NOISE, kind=kind).slots(), NOISE.slots()) for kind in KINDS)
 
 
@@ -136,7 +147,7 @@ def test_walk_by_hand() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_brushs_seed_changes_its_paint_alone(kind: NoiseKind) -> None:
     plain = replace(NOISE, kind=kind, frames=3)
-    first, second = (all_of(replace(plain, regions=((LEFT, seed),))) for seed in (1, 2))
+    first, second = (all_of(replace(plain, regions=(Region(LEFT, seed),))) for seed in (1, 2))
     outside = all_of(plain)
     assert torch.equal(first[..., ~LEFT], outside[..., ~LEFT])
     assert torch.equal(second[..., ~LEFT], outside[..., ~LEFT])
@@ -145,19 +156,19 @@ def test_a_brushs_seed_changes_its_paint_alone(kind: NoiseKind) -> None:
 
 
 def test_the_scenes_seed_leaves_a_seeded_brush() -> None:
-    one = all_of(replace(NOISE, regions=((LEFT, 1),)))
-    other = all_of(replace(NOISE, seed=6, regions=((LEFT, 1),)))
+    one = all_of(replace(NOISE, regions=(Region(LEFT, 1),)))
+    other = all_of(replace(NOISE, seed=6, regions=(Region(LEFT, 1),)))
     assert torch.equal(one[..., LEFT], other[..., LEFT])
     assert not torch.isclose(one[..., ~LEFT], other[..., ~LEFT], atol=0).any()
 
 
 def test_a_brushs_seed_is_a_scenes_seed() -> None:
-    seeded = replace(NOISE, regions=((LEFT, 77),))
+    seeded = replace(NOISE, regions=(Region(LEFT, 77),))
     assert torch.equal(all_of(seeded)[..., LEFT], all_of(replace(NOISE, seed=77))[..., LEFT])
 
 
 def test_later_brushes_lie_on_top() -> None:
-    drawn = all_of(replace(NOISE, regions=((LEFT, 1), (TOP, 2))))
+    drawn = all_of(replace(NOISE, regions=(Region(LEFT, 1), Region(TOP, 2))))
     assert torch.equal(drawn[..., TOP], all_of(replace(NOISE, seed=2))[..., TOP])
     below = LEFT & ~TOP
     assert torch.equal(drawn[..., below], all_of(replace(NOISE, seed=1))[..., below])
@@ -168,7 +179,7 @@ def test_later_brushes_lie_on_top() -> None:
 
 def test_global_generators_stay_untouched() -> None:
     before = world()
-    all_of(replace(NOISE, regions=((LEFT, 1),)))
+    all_of(replace(NOISE, regions=(Region(LEFT, 1),)))
     assert world() == before
 
 
@@ -179,3 +190,76 @@ def test_the_default_dtype_does_not_matter() -> None:
         assert torch.equal(all_of(NOISE), usual)
     finally:
         torch.set_default_dtype(torch.float32)
+
+
+# Flow
+
+
+def source(shape: tuple[int, int, int]) -> Callable[..., Tensor]:
+    """Independent noises by name, as a region draws them."""
+    return lambda *name: gaussian(shape, 3, "start", 0, *name)
+
+
+@pytest.mark.parametrize(("right", "down"), [(0, 0), (3, -2), (-11, 40)])
+def test_noise_travels_by_whole_cells_as_it_is(right: int, down: int) -> None:
+    drawn = gaussian(SHAPE, 3, "start", 0)
+    wanted = torch.empty_like(drawn)
+    for y in range(6):
+        for x in range(8):
+            wanted[:, (y + down) % 6, (x + right) % 8] = drawn[:, y, x]
+    assert torch.equal(travelled(source(SHAPE), right, down), wanted)
+
+
+@pytest.mark.parametrize("travel", [(0.5, 0), (0.3, 0.8), (2.1, -0.5), (0, -7.25)])
+def test_noise_between_cells_is_as_white_as_any(travel: tuple[float, float]) -> None:
+    moved = travelled(source((4, 128, 128)), *travel)
+    assert moved.mean().abs() < 0.02  # 65536 elements: five deviations
+    assert (moved.var() - 1).abs() < 0.03
+    assert (moved.pow(4).mean() / 3 - 1).abs() < 0.07
+    for down, right in ((0, 1), (1, 0), (1, 1), (1, -1), (0, 2)):
+        neighbour = torch.roll(moved, (down, right), (-2, -1))
+        assert (moved * neighbour).mean().abs() < 0.02
+
+
+def test_noise_goes_steadily_from_cell_to_cell() -> None:
+    """Half a cell on it shares half with what it was, and nowhere on the way does it jump."""
+    shape = (4, 128, 128)
+    places = [(k / 10, 0.37 * k / 10) for k in range(31)]
+    fields = [travelled(source(shape), *place) for place in places]
+    alike = [float((a * b).mean()) for a, b in pairwise(fields)]
+    overlap = 0.9 * (1 - 0.037)
+    assert min(alike) > overlap - 0.03, "what two cells have in common is the least that is kept"
+    whole = travelled(source(shape), 0, 0)
+    halfway = travelled(source(shape), 0.5, 0.25)
+    assert float((whole * halfway).mean()) == pytest.approx(0.5 * 0.75, abs=0.02)
+
+
+def test_what_travels_takes_its_noise_along_and_the_rest_stays() -> None:
+    noise = SeededNoise(5, (3, 16, 16), 3, "flow", regions=())
+    here, there = torch.zeros(2, 16, 16, dtype=torch.bool)
+    here[4:9, 2:7], there[5:10, 8:13] = True, True
+    at_rest = replace(noise, regions=(Region(here, 5, travel=(0, 0)),))
+    moved = replace(noise, regions=(Region(there, 5, travel=(6, 1)),))
+    for before, after in [
+        (at_rest.start(0), moved.start(9)),
+        *zip(at_rest.slots(), moved.slots(), strict=True),
+    ]:
+        assert torch.equal(after[:, 5:10, 8:13], before[:, 4:9, 2:7])
+        assert torch.equal(after[:, ~there], before[:, ~there])
+    assert torch.equal(at_rest.start(0), noise.start(0)), "at first it is as fixed"
+
+
+def test_a_mask_is_widened_on_all_sides() -> None:
+    mask = torch.zeros(9, 8, dtype=torch.bool)
+    mask[2, 1] = mask[7, 6] = True
+    wanted = torch.zeros_like(mask)
+    wanted[0:5, 0:4] = wanted[5:9, 4:8] = True
+    assert torch.equal(widened(mask, 2), wanted)
+
+
+def test_a_seed_on_its_way_travels_as_well() -> None:
+    everywhere = torch.ones(6, 8, dtype=torch.bool)
+    region = Region(everywhere, 1, Fade(2, 0.4), (3.0, 1.0))
+    moved = replace(NOISE, kind="flow", regions=(region,)).start(0)
+    still = replace(NOISE, kind="flow", regions=(replace(region, travel=None),)).start(0)
+    assert torch.equal(moved, torch.roll(still, (1, 3), (-2, -1)))

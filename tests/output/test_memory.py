@@ -14,8 +14,8 @@ from PIL import Image
 
 from smd_cli.output.apng import ApngMovie
 from smd_cli.output.gif import GifMovie
+from smd_cli.output.ping_pong import Movie
 from smd_cli.output.webp import WebpMovie
-from smd_cli.output.writers import Movie
 from smd_cli.scene.types import Output
 
 FRAME_BYTES = 64 * 64 * 3

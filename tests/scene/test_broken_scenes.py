@@ -121,7 +121,7 @@ scene.yaml:2:18: error: blur must be a number from 0 to 1000, not -1
     "word of YAML 1.1 for a boolean": (
         "background: sea\noutput: {loop: no}\n",
         """\
-scene.yaml:2:16: error: loop must be true or false, not the text 'no'
+scene.yaml:2:16: error: loop must be true, false or ping-pong, not the text 'no'
   output: {loop: no}
                  ^
 hint: write false""",

@@ -68,6 +68,22 @@ def flag(node: Node) -> bool:
     return node.value
 
 
+def flag_or(word: Word) -> Reader[bool | Word]:
+    """true, false or one word more."""
+
+    def read(node: Node) -> bool | Word:
+        if node.value == word:
+            return word
+        if not isinstance(node.value, bool):
+            meant = _YAML_1_1.get(node.written.lower())
+            close = closest(node.written, [word])
+            hint = f"write {meant}" if meant else f"did you mean {close}?" if close else ""
+            reject(node, f"true, false or {word}", hint)
+        return node.value
+
+    return read
+
+
 def text(node: Node) -> str:
     """Any text. What was typed on the command line is one, whatever else YAML sees in it."""
     value = node.text

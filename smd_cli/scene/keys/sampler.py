@@ -24,6 +24,7 @@ from smd_cli.scene.types import (
     NoiseKind,
     Sampler,
     SamplerPreset,
+    Similarity,
     Windows,
 )
 from smd_cli.units import MAX_SIDE_PX, MIN_SIDE_PX
@@ -31,12 +32,14 @@ from smd_cli.units import MAX_SIDE_PX, MIN_SIDE_PX
 MAX_STEPS = 50
 LEAK_INTO_PICTURES = 0.1
 LAST_TIMESTEP = 999
+MAX_SIMILARITY = 0.9999
 _METHODS: tuple[Method, ...] = get_args(Method)
 _PRESETS: tuple[SamplerPreset, ...] = get_args(SamplerPreset)
 _MASK_TYPES: tuple[MaskType, ...] = get_args(MaskType)
 _GUIDANCE_TYPES: tuple[GuidanceType, ...] = get_args(GuidanceType)
 _WINDOWS: tuple[Literal["auto", "off"], ...] = ("auto", "off")
 _BLEND_AFTER: tuple[Literal["never", "bootstrap"], ...] = ("never", "bootstrap")
+_SIMILARITY: tuple[Literal["off"], ...] = ("off",)
 _NOISE_KINDS: tuple[NoiseKind, ...] = get_args(NoiseKind)
 _NOISE_BETWEEN: tuple[NoiseBetween, ...] = get_args(NoiseBetween)
 
@@ -63,6 +66,7 @@ def read_sampler(node: Node, own: Sampler) -> Sampler:
             blend_after=keys.get("blend_after", _blend_after, start.blend_after),
             noise_between=keys.get("noise_between", one_of(*_NOISE_BETWEEN), start.noise_between),
             refine=keys.get("refine", integer(1, 2), start.refine),
+            similarity=keys.get("similarity", _similarity, start.similarity),
         )
         unfit = _unblended(made)
         if not unfit:
@@ -149,6 +153,12 @@ def _blend_after(node: Node) -> BlendAfter:
     if isinstance(node.value, str):
         return one_of(*_BLEND_AFTER)(node)
     return integer(0, MAX_STEPS)(node)
+
+
+def _similarity(node: Node) -> Similarity:
+    if isinstance(node.value, str):
+        return one_of(*_SIMILARITY)(node)
+    return number(0, MAX_SIMILARITY)(node)
 
 
 def _unblended(sampler: Sampler) -> tuple[str, str] | None:

@@ -18,7 +18,7 @@ _SECTIONS: tuple[tuple[str, str, str], ...] = (
         "sampler",
         "under sampler:",
         "method preset steps timesteps mask_type cover bootstrap guidance noise preaverage windows "
-        "blend_after noise_between refine",
+        "blend_after noise_between refine similarity",
     ),
     ("bootstrap", "under sampler.bootstrap:", "steps mix leak"),
     ("guidance", "under sampler.guidance:", "type scale delta"),

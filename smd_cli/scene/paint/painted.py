@@ -54,6 +54,7 @@ class Painted:
     which channel of its image it was read, None for a shape, a layer or a colour; `warnings` are
     about its images; `parts`: the paint of every part where it is not moved; `shown`: of each part
     that is a film or a sequence what it paints at other frames, None of all others.
+    `travel_px`: how far right and down the mask is from where it began, None where it stays.
     """
 
     brush: Brush
@@ -63,6 +64,7 @@ class Painted:
     warnings: tuple[Problem, ...] = ()
     parts: tuple[Paint, ...] = ()
     shown: tuple[Shown[Paint] | None, ...] = ()
+    travel_px: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from smd_cli.scene.paint.boxes import FULL, Paint, Tile, Window, gathered, stretches, tiles_of
-from smd_cli.scene.types import EllipseMask, Length, MaskPart, PolygonMask, RectMask
+from smd_cli.scene.types import EllipseMask, ImageMask, Length, MaskPart, PolygonMask, RectMask
 
 Floats = npt.NDArray[np.float64]
 Gains = npt.NDArray[np.int32]
@@ -47,6 +48,17 @@ def offset_px(part: MaskPart, size: tuple[int, int]) -> tuple[float, float]:
     if part.move is None:
         return 0.0, 0.0
     return part.move[0].pixels(size[0]), part.move[1].pixels(size[1])
+
+
+def middle_px(part: MaskPart, size: tuple[int, int]) -> tuple[float, float]:
+    """Where a shape's middle, about which it turns and grows, lies on a canvas of (width, height).
+
+    Of an image how far it is moved: where it lies without that does not change.
+    """
+    if isinstance(part, ImageMask):
+        return offset_px(part, size)
+    left, top, right, bottom = shape_box(replace(part, scale=1.0, turn=0.0), size)
+    return (left + right) / 2, (top + bottom) / 2
 
 
 def touches(box: Box, size: tuple[int, int]) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from smd_cli.engine.schedule import StepTable
 from smd_cli.errors import KeyPath, Problem
 from smd_cli.models.facts import REVISION_HINT, ModelDefaults, idle_revision
+from smd_cli.scene.paint.moving import TRAVELS
 from smd_cli.scene.paint.photo import Photo
 from smd_cli.scene.paint.pictures import quote
 from smd_cli.scene.types import Output, Scene, SceneFile
@@ -197,19 +198,33 @@ def _idle_motion(scene_file: SceneFile, shows: bool) -> Iterator[Problem]:
     """
     scene = scene_file.scene
     noise = ("sampler", "noise")
-    if scene.frames > 1 and scene.sampler.noise == "fixed" and not (scene.moves or shows):
-        message = f"with fixed noise all {scene.frames} frames are the same picture"
+    stays = scene.frames > 1 and scene.sampler.noise in ("fixed", "flow")
+    if stays and not (scene.moves or shows):
+        message = f"with {scene.sampler.noise} noise all {scene.frames} frames are the same picture"
         yield Problem(scene_file.place(*noise), message, "noise: walk moves them along a path")
+    elif stays and scene.sampler.noise == "flow" and not _travels(scene):
+        message = "noise: flow is as fixed here: no mask goes anywhere for it to go along"
+        yield Problem(scene_file.place(*noise), message, "noise: fixed says so")
+    if scene.frames == 2 and scene.output.loop == "ping-pong":
+        message = "loop: ping-pong has no way back: between the ends of 2 frames lies none"
+        yield Problem(scene_file.place("output", "loop"), message, "frames: 12 has a way back")
     if scene.frames > 1 or _by_option(scene_file, ("frames",)):
         return
-    if scene.sampler.noise == "walk" and noise in scene_file.places:
-        message = "noise: walk goes nowhere in a single frame"
+    kind = scene.sampler.noise
+    if kind in ("walk", "flow") and noise in scene_file.places:
+        message = f"noise: {kind} goes nowhere in a single frame"
         yield Problem(scene_file.place(*noise), message, "frames: 12 gives it a path")
     for key in ("fps", "loop"):
         path = ("output", key)
         if path in scene_file.places and getattr(scene.output, key) != getattr(Output(), key):
             message = f"output.{key} has no effect on a single frame"
             yield Problem(scene_file.place(*path), message, "frames: 12 makes it move")
+
+
+def _travels(scene: Scene) -> bool:
+    """Whether any mask gets elsewhere."""
+    tracks = (track for brush in scene.brushes for part in brush.mask for track in part.tracks)
+    return any(track.key in TRAVELS for track in tracks)
 
 
 def _by_option(scene_file: SceneFile, path: KeyPath) -> bool:

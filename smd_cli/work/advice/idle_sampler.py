@@ -15,10 +15,11 @@ from smd_cli.work.advice.layers import Layer
 def idle_sampler(
     scene_file: SceneFile, defaults: ModelDefaults, table: StepTable, layers: Sequence[Layer]
 ) -> Iterator[Problem]:
-    """Guidance that guides nothing, bootstrapping of no slot or of all, cover of nothing."""
+    """Guidance that guides nothing, bootstrapping of no slot or of all, cover of nothing, …"""
     yield from _idle_guidance(scene_file, defaults)
     yield from _idle_bootstrap(scene_file, table)
     yield from _idle_blending(scene_file, table)
+    yield from _idle_similarity(scene_file)
     sampler, covered = scene_file.scene.sampler, any(layer.covered for layer in layers)
     path = ("sampler", "cover")
     if path in scene_file.places and sampler.cover != Sampler().cover and not covered:
@@ -92,6 +93,21 @@ def _idle_blending(scene_file: SceneFile, table: StepTable) -> Iterator[Problem]
     else:
         return
     yield Problem(scene_file.place(*path), f"blend_after has no effect: {why}", hint)
+
+
+def _idle_similarity(scene_file: SceneFile) -> Iterator[Problem]:
+    """A filter of frames where there are none to skip, or none that it can tell apart."""
+    path, scene = ("sampler", "similarity"), scene_file.scene
+    kind = scene.sampler.noise
+    if path not in scene_file.places or scene.sampler.similarity == "off":
+        return
+    if scene.frames == 1:
+        message = "similarity has no effect on a single frame"
+        yield Problem(scene_file.place(*path), message, "frames: 12 has some to skip")
+    elif kind in ("independent", "walk"):
+        message = "similarity does not look at the start noise: frames that differ by that alone "
+        message += f"are skipped, and noise is {kind}"
+        yield Problem(scene_file.place(*path), message, "noise: fixed and flow go with it")
 
 
 def _usual(key: str) -> float:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from smd_cli.errors import KeyPath, Problem
-from smd_cli.scene.motion import tracks_of
+from smd_cli.scene.motion import tracks_of, values_at
 from smd_cli.scene.track import Track
 from smd_cli.scene.types import Length, Scene, SceneFile
 from smd_cli.units import counted, printable, shortened
@@ -17,7 +17,29 @@ def timelines(scene: Scene) -> tuple[str, ...]:
     tracks: dict[str, list[Track]] = {}
     for path, track in tracks_of(scene):
         tracks.setdefault(_owner(scene, path), []).append(track)
-    return tuple(f"{who} changes: {'; '.join(map(_told, own))}" for who, own in tracks.items())
+    lines = [f"{who} changes: {'; '.join(map(_told, own))}" for who, own in tracks.items()]
+    return (*lines, *_looped(scene, tracks))
+
+
+def _looped(scene: Scene, tracks: Mapping[str, Sequence[Track]]) -> Iterator[str]:
+    """Whether a film that goes on and on jumps where its last frame is followed by the first."""
+    last, loop = scene.frames - 1, scene.output.loop
+    if not tracks or not last or loop is False:
+        return
+    jumps = [
+        f"{who}'s {track.key}"
+        for who, own in tracks.items()
+        for track in own
+        if values_at(track, 0) != values_at(track, last)
+    ]
+    if loop == "ping-pong":
+        count = scene.frames + max(scene.frames - 2, 0)
+        yield f"loops there and back in {count} frames, of which {scene.frames} are painted"
+    elif not jumps:
+        yield "loops without a jump: all that changes ends where it began"
+    else:
+        what = jumps[0] + (f" and {len(jumps) - 1} more" if jumps[1:] else "")
+        yield f"jumps where it loops, by {what}; output.loop: ping-pong goes there and back"
 
 
 def _owner(scene: Scene, path: KeyPath) -> str:
@@ -37,7 +59,7 @@ def _told(track: Track) -> str:
 
 
 def _value(value: Any) -> str:
-    if isinstance(value, bool):
+    if isinstance(value, bool | int):
         return str(value).lower()
     if isinstance(value, Length):
         return f"{value.value * 100:g}%" if value.unit == "share" else f"{value.value:g}"
