@@ -18,6 +18,8 @@ COMMANDS = (
     "masks",
     "schema",
     "watch",
+    "rerun",
+    "info",
     "unpack",
     "compare",
     "models",

@@ -22,16 +22,19 @@ from smd_cli.cli.options import (
     Debug,
     Device,
     Dtype,
+    Embed,
     Fps,
     Frame,
     LowMemory,
     Model,
     NoClobber,
+    NoMetadata,
     Offline,
     Only,
     Quiet,
     Scenes,
     Seed,
+    Sidecar,
     Size,
     Verbose,
     Without,
@@ -90,6 +93,9 @@ def render(
     ] = "auto",
     fps: Fps = None,
     no_clobber: NoClobber = False,
+    embed: Embed = False,
+    sidecar: Sidecar = False,
+    no_metadata: NoMetadata = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
     as_json: AsJson = False,
@@ -97,7 +103,7 @@ def render(
 ) -> None:
     """Render scenes to pictures, GIF, APNG, WebP, MP4 or WebM."""
     from smd_cli.work.job import announce, prepare
-    from smd_cli.work.request import Machine, Order, Request
+    from smd_cli.work.request import Keeping, Machine, Order, Request
 
     to_stdout = "-" in (out or ())
     reporter = Reporter(quiet=quiet, verbose=verbose, as_json=as_json, picture_on_stdout=to_stdout)
@@ -122,6 +128,7 @@ def render(
             without or (),
             not no_clobber,
             order,
+            Keeping(not no_metadata, embed, sidecar),
         )
         jobs = prepare(request)
         for job in jobs:

@@ -166,15 +166,15 @@ def _render(
         ) as outputs,
     ):
         plans = FramePlans(planner, scene, painted)
-        schedule = _schedule(plans.first, backbone, order, scene.frames)
+        schedule = schedule_of(plans.first, backbone, order, scene.frames)
         cells = _cells_a_slot(plans.first)
         reporter.detail(f"{job.title}: schedule {schedule}, {cells} cells a slot")
         delivery = _Delivery(job, count, outputs, reporter)
         alone = count == 1 or may_wait(job.targets)
         with nullcontext(_at_once) if alone else behind() as do:
-            for frame in _frames(plans, backbone, schedule, order, scene.frames):
+            for frame in frames_of(plans, backbone, schedule, order, scene.frames):
                 photo = begin_picture(frame, backbone)
-                text = picture_text(job, frame.index, schedule) | told
+                text = picture_text(job, frame.index, schedule, told)
                 do(partial(delivery.take, frame.index, photo, text))
         _tell(job, outputs.finish(), reporter)
     seconds = time.perf_counter() - began
@@ -219,12 +219,13 @@ def _cells_a_slot(plan: Plan) -> int:
     return round(plan.cells / plan.passes)
 
 
-def _schedule(plan: Plan, backbone: Backbone, order: Order, frames: int) -> str:
+def schedule_of(plan: Plan, backbone: Backbone, order: Order, frames: int) -> str:
+    """How so many frames are painted on a backbone: single or stream."""
     on_cpu = backbone.device.type == "cpu"
     return order.schedule_of(frames, _cells_a_slot(plan), on_cpu=on_cpu)
 
 
-def _frames(
+def frames_of(
     plans: FramePlans, backbone: Backbone, schedule: str, order: Order, frames: int
 ) -> Iterator[Frame]:
     """The frames that are asked for; each is the same as among all, to the last bit."""
