@@ -245,6 +245,7 @@ def test_a_sidecar_replaces_no_file_that_is_read(smd: Smd) -> None:
     assert (result.code, "would replace a.gif.json" in result.err) == (2, True)
     result = smd(["render", "proj/s.yaml", "--sidecar", "--no-clobber", "-o", "a.gif"])
     assert "a.gif.json exists already" in result.err
+    assert "there is no sidecar" in done(smd, "render", "proj/s.yaml", "--sidecar").err
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"text": {"a": 1}, "pictures": 1}', "[" * 9999])

@@ -20,6 +20,7 @@ from smd_cli.scene.files import read_pictures
 from smd_cli.scene.full import as_yaml
 from smd_cli.scene.json_schema import scene_schema
 from smd_cli.scene.overrides import parse_override
+from smd_cli.scene.paint.painted import PaintedScene
 from smd_cli.scene.parse import load_scene
 from smd_cli.scene.types import Brush, Channel, ImageMask, MaskPart, Scene, SceneFile
 
@@ -54,9 +55,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return here
 
 
-def comparable(file: SceneFile) -> Scene:
+def comparable(file: SceneFile, painted: PaintedScene) -> Scene:
     """A scene with what its resolved form says: canvas, channels and a seed that was drawn."""
-    painted = read_pictures(file)
     channels = {one.brush.number: one.channels for one in painted.brushes}
 
     def part(mask: MaskPart, channel: Channel | None) -> MaskPart:
@@ -88,7 +88,10 @@ def test_a_shipped_scene_is_the_same_in_full(scene: Path, smd: Smd, tmp_path: Pa
     copy = tmp_path / "scenes"
     shutil.copytree(scene.parent, copy, ignore=shutil.ignore_patterns("pictures"))
     whole = resolved(smd, copy / scene.name)
-    assert comparable(whole) == comparable(load_scene(str(copy / scene.name)))
+    before = load_scene(str(copy / scene.name))
+    painted = read_pictures(before)
+    assert comparable(whole, painted) == comparable(before, painted)
+    assert whole.scene.size == painted.size
     assert smd(["check", str(copy / "resolved.yaml")]).err == ""
     assert not list(Draft7Validator(scene_schema()).iter_errors(yaml.safe_load(whole.text)))
 
@@ -115,7 +118,9 @@ def test_any_scene_is_the_same_in_full(options: list[str], smd: Smd) -> None:
     made = [parse_override(change) for change in [*changes, *seed[1:]]]
     without = ["3"] if "--without" in options else []
     before = load_scene(str(path), made, without=without)
-    assert comparable(resolved(smd, path, *options, *seed)) == comparable(before)
+    painted = read_pictures(before)
+    whole = resolved(smd, path, *options, *seed)
+    assert comparable(whole, painted) == comparable(before, painted)
 
 
 @pytest.mark.usefixtures("folder")

@@ -36,6 +36,13 @@ def refuse_textless(targets: Sequence[Target]) -> None:
         raise UsageError(message, "--sidecar keeps it in a JSON file beside; a PNG holds it itself")
 
 
+def sidecar_notes(targets: Sequence[Target]) -> tuple[str, ...]:
+    """A sentence where sidecars are asked for and no target has one."""
+    if not all(map(holds_text, targets)):
+        return ()
+    return ("PNG and APNG tell of their scene themselves: there is no sidecar",)
+
+
 def with_sidecars(targets: Iterable[Target]) -> Iterator[Target]:
     """The targets, each that holds no text followed by that of its sidecar, or sidecars."""
     for target in targets:

@@ -10,7 +10,7 @@ from smd_cli import __version__
 from smd_cli.engine.layers import SoftMasks
 from smd_cli.errors import Problem
 from smd_cli.output.conflicts import leftovers, refuse_existing, refuse_inputs, refuse_same_file
-from smd_cli.output.sidecars import refuse_textless, with_sidecars
+from smd_cli.output.sidecars import refuse_textless, sidecar_notes, with_sidecars
 from smd_cli.output.targets import Target, plan_targets
 from smd_cli.output.writers import notes, refuse_terminal
 from smd_cli.report.reporter import Reporter
@@ -103,13 +103,14 @@ def _job(file: SceneFile, painted: PaintedScene, recording: Recording, request: 
     alone = request.order.frame
     count = len(request.order.painted(scene.frames))
     planned = plan_targets(request.outs, scene_name=file.name, seed=scene.seed, frames=count)
+    told = sidecar_notes(planned) if request.keeping.sidecar else ()
     planned = tuple(with_sidecars(planned)) if request.keeping.sidecar else planned
     targets = tuple(replace(one, scene_file=file.file, first=alone or 0) for one in planned)
     if request.keeping.embed:
         refuse_textless(targets)
     job = _job_to(file, painted, targets, recording=recording)
     older = [] if alone is not None else filter(None, map(leftovers, job.targets))
-    return replace(job, notes=(*job.notes, *older))
+    return replace(job, notes=(*job.notes, *told, *older))
 
 
 def job_of(
