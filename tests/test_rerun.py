@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import random
@@ -18,6 +19,7 @@ from PIL import Image
 from watch.follow import Following, disc, text_of
 
 from smd_cli.engine.contract import Backbone
+from smd_cli.output.origin import with_origin
 from smd_cli.watch.live import WatchOptions
 from smd_cli.work import provenance, render
 from smd_cli.work.provenance import differences, digest
@@ -311,3 +313,37 @@ def test_a_kept_and_a_live_picture_are_painted_again(smd: Smd) -> None:
     for picture in (Path("live.png"), Path("kept/s-0001.png")):
         done(smd, "rerun", str(picture), "-o", "again.png")
         assert Path("again.png").read_bytes() == picture.read_bytes()
+
+
+def test_an_embedded_background_outlasts_its_change(smd: Smd) -> None:
+    below = "background: {prompt: a meadow, image: photo.png, repaint: 0.7}"
+    text = SCENE.replace("background: {prompt: a meadow, color: blue}", below)
+    Path("proj/s.yaml").write_text(text, encoding="utf-8")
+    Image.linear_gradient("L").resize((64, 64)).convert("RGB").save("proj/photo.png")
+    picture = rendered(smd, "--embed", "--without", "owl")
+    Image.new("RGB", (64, 64), "red").save("proj/photo.png")
+    told = done(smd, "rerun", str(picture), "-o", "again.png").err
+    assert "photo.png has changed since: it is painted as it is inside" in told
+    assert Path("again.png").read_bytes() == picture.read_bytes()
+
+
+def test_a_scene_from_a_pipe_is_painted_again(smd: Smd, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = SCENE.replace("../", "").replace("masks/", "proj/masks/")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+    done(smd, "render", "-", "-o", "out/a.png")
+    assert text_of(Path("out/a.png"))["smd:from"] == "../stdin"
+    done(smd, "rerun", "out/a.png", "-o", "again.png")
+    assert Path("again.png").read_bytes() == Path("out/a.png").read_bytes()
+
+
+def test_no_way_is_told_that_leads_above_the_home_folder(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From a shared place into somebody's home, that is: it would have the name of that."""
+    monkeypatch.setattr(Path, "home", lambda: folder / "proj")
+    text = {"smd:scene": SCENE}
+    assert with_origin(text, "proj/s.yaml", folder / "out/a.png") == text
+    beside = with_origin(text, "proj/s.yaml", folder / "proj/masks/a.png")
+    assert beside == {**text, "smd:from": "../s.yaml"}
+    assert with_origin(text, "", folder / "proj/a.png") == text
+    assert with_origin({}, "proj/s.yaml", folder / "proj/a.png") == {}
