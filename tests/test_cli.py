@@ -339,7 +339,7 @@ def test_the_first_warnings_of_many_are_told_with_a_count(
 WRONG_OPTIONS: list[tuple[Sequence[str], str]] = [
     (
         ["rendr"],
-        "error: No such command 'rendr'. Did you mean 'render'?\nhint: see smd --help\n",
+        "error: No such command 'rendr'. Did you mean 'render', 'rerun'?\nhint: see smd --help\n",
     ),
     (
         ["render", "s.yaml", "--frames"],

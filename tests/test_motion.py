@@ -31,7 +31,7 @@ from smd_cli.scene.parse import load_scene
 from smd_cli.scene.text.source import Source
 from smd_cli.scene.types import Fade, Scene, SceneFile
 from smd_cli.work.motion import FramePlans
-from smd_cli.work.render import _frames
+from smd_cli.work.render import frames_of
 from smd_cli.work.request import Order
 
 HEAD = "model: tiny\nsize: 64x64\nframes: 6\nsampler: {steps: 3}\n"
@@ -432,7 +432,7 @@ def test_frames_alone_are_those_of_the_film_in_ten_scenes(number: int, schedule:
 
     def latents(order: Order) -> list[bytes]:
         plans = FramePlans(Planner(fake), file.scene, painted)
-        frames = _frames(plans, fake, schedule, order, 6, None)
+        frames = frames_of(plans, fake, schedule, order, 6, None)
         return [frame.latents.numpy().tobytes() for frame in frames]
 
     film = latents(Order(schedule))

@@ -17,7 +17,7 @@ from smd_cli.scene.paint.painted import paint_scene
 from smd_cli.scene.parse import load_scene
 from smd_cli.starter.vocabulary import OBJECTS
 
-PAGES = (ROOT / "README.md", *sorted((ROOT / "smd_cli").glob("*/README.md")))
+PAGES = (ROOT / "README.md", *sorted((ROOT / "smd_cli").glob("**/README.md")))
 
 
 def blocks(language: str) -> list[str]:

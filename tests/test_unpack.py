@@ -241,6 +241,12 @@ TEXTS = {
     "changes of nothing": {"smd:changes": '[{"key": "a", "value": [{}]}]'},
     "change that leads out": {"smd:changes": '[{"key": "a", "value": [{"inside": "../x"}]}]'},
     "change without a key": {"smd:changes": '[{"key": " ", "value": []}]'},
+    "versions": {"smd:versions": "torch 2\ndiffusers 1"},
+    "model": {"smd:model": "starter"},
+    "files, no JSON": {"smd:files": "["},
+    "files of numbers": {"smd:files": "[[1, 2]]"},
+    "files of three": {"smd:files": '[["a", "b", "c"]]'},
+    "files, deep": {"smd:files": "[" * 100_000},
     "weights": {"smd:weights": "{}"},
     "weights of numbers": {"smd:weights": "[1]"},
 }

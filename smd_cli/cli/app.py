@@ -20,6 +20,8 @@ COMMANDS = (
     "masks",
     "schema",
     "watch",
+    "rerun",
+    "info",
     "unpack",
     "compare",
     "models",

@@ -173,6 +173,28 @@ Revision = Annotated[
 NoClobber = Annotated[
     bool, typer.Option("--no-clobber", envvar="SMD_NO_CLOBBER", help="Never replace a file.")
 ]
+Embed = Annotated[
+    bool,
+    typer.Option(
+        "--embed",
+        envvar="SMD_EMBED",
+        help="Put masks and background picture inside too: rerun works whatever they become.",
+    ),
+]
+Sidecar = Annotated[
+    bool,
+    typer.Option(
+        "--sidecar",
+        envvar="SMD_SIDECAR",
+        help="Write FILE.json beside what holds no text (GIF, MP4, JPEG, WebP), for rerun.",
+    ),
+]
+NoMetadata = Annotated[
+    bool,
+    typer.Option(
+        "--no-metadata", envvar="SMD_NO_METADATA", help="Let pictures tell nothing of their scene."
+    ),
+]
 AsJson = Annotated[
     bool, typer.Option("--json", envvar="SMD_JSON", help="JSON on stdout, one event a line.")
 ]

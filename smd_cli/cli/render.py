@@ -23,12 +23,14 @@ from smd_cli.cli.options import (
     Device,
     Dtype,
     Each,
+    Embed,
     Fps,
     Frame,
     Jobs,
     LowMemory,
     Model,
     NoClobber,
+    NoMetadata,
     Offline,
     Only,
     Quiet,
@@ -36,6 +38,7 @@ from smd_cli.cli.options import (
     Seed,
     Seeds,
     Sheet,
+    Sidecar,
     Size,
     Verbose,
     Without,
@@ -106,6 +109,9 @@ def render(
     ] = "auto",
     fps: Fps = None,
     no_clobber: NoClobber = False,
+    embed: Embed = False,
+    sidecar: Sidecar = False,
+    no_metadata: NoMetadata = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
     as_json: AsJson = False,
@@ -118,7 +124,7 @@ def render(
     """
     from smd_cli.work.batch import batch
     from smd_cli.work.job import prepare
-    from smd_cli.work.request import Machine, Order, Request
+    from smd_cli.work.request import Keeping, Machine, Order, Request
     from smd_cli.work.vary import axes_of
 
     to_stdout = "-" in (out or ())
@@ -145,6 +151,7 @@ def render(
             not no_clobber,
             order,
             axes_of(each or (), seeds, seed),
+            Keeping(not no_metadata, embed, sidecar),
         )
         machine = Machine(device, dtype, low_memory, compiled)
         if jobs_from is not None:

@@ -17,7 +17,10 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 @app.command()
 def unpack(
     picture: Annotated[
-        Path, typer.Argument(metavar="PICTURE", help="A PNG or APNG that smd wrote.")
+        Path,
+        typer.Argument(
+            metavar="PICTURE", help="A PNG or APNG that smd wrote, or what has a sidecar."
+        ),
     ],
     out: Annotated[
         Path | None,

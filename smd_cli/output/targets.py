@@ -23,7 +23,7 @@ from smd_cli.output.places import is_file_or_nothing, refuse_long, refuse_place
 __all__ = ["Target", "plan_targets", "refuse_inputs", "refuse_same_file"]
 
 Kind = Literal["still", "sequence", "gif", "apng", "webp", "mp4", "webm", "stdout"]
-Format = Literal["PNG", "JPEG", "WEBP", "GIF", "APNG", "MP4", "WEBM"]
+Format = Literal["PNG", "JPEG", "WEBP", "GIF", "APNG", "MP4", "WEBM", "JSON"]
 
 FORMATS: dict[str, Format] = {
     ".png": "PNG",
@@ -49,8 +49,8 @@ class Target:
 
     `template` is a `str.format` template whose only field is ``frame``. `makes_folder`: the folder
     is ours to create; `frames`: how many will come, from number `first` on; `scene_file`: of which
-    scene, where there are several. The kind "webp" is an animation, a WebP picture is "still" or
-    "sequence".
+    scene. The kind "webp" is an animation, a WebP picture is "still" or "sequence". The format JSON
+    is that of sidecars (`output.sidecars`).
     """
 
     kind: Kind

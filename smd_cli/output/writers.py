@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import IO, Any, BinaryIO, Protocol
 
 import numpy as np
@@ -14,8 +15,10 @@ from smd_cli.output.apng import ApngMovie
 from smd_cli.output.atomic import AtomicFile, sentences, write_whole
 from smd_cli.output.conflicts import refuse_existing, standing
 from smd_cli.output.gif import MOST_FPS, GifMovie
+from smd_cli.output.origin import with_origin
 from smd_cli.output.ping_pong import Movie, ThereAndBack
 from smd_cli.output.places import is_stream, status_of
+from smd_cli.output.sidecars import SidecarSink
 from smd_cli.output.stills import Pixels, encode_still
 from smd_cli.output.targets import Target
 from smd_cli.output.video import Sound, VideoMovie
@@ -98,7 +101,7 @@ def may_wait(targets: Sequence[Target]) -> bool:
 
 def _lost(target: Target, photo: Photo | None) -> Iterator[str]:
     """What a target's format does not hold of the picture that is painted into."""
-    if photo is None:
+    if photo is None or target.format == "JSON":
         return
     if photo.has_alpha and (target.is_movie or target.format == "JPEG"):
         what = "the background's colour shows where the picture is transparent"
@@ -163,7 +166,9 @@ def _open(
 ) -> Sink:
     """The sink for one target."""
     if target.kind == "stdout":
-        return _StdoutSink(stdout or sys.stdout.buffer)
+        return _StdoutSink(stdout or sys.stdout.buffer, target.scene_file)
+    if target.format == "JSON":
+        return SidecarSink(target, clobber)
     if not target.is_movie:
         return _StillSink(target, output.quality, clobber)
     file = AtomicFile(target.path(), clobber=clobber)
@@ -172,7 +177,7 @@ def _open(
             movie = _movie(target, file, size, output, sound)
             if output.loop == "ping-pong":
                 movie = ThereAndBack(movie, file.temporary.parent)
-            return _MovieSink(file, movie)
+            return _MovieSink(file, movie, target.scene_file)
     except BaseException:
         file.discard()
         raise
@@ -205,8 +210,9 @@ class _StillSink:
 
     def add(self, index: int, photo: Photo, text: Mapping[str, str]) -> list[str]:
         target = self._target
-        data = encode_still(photo, target.format, self._quality, text)
         path = target.path(index)
+        told = with_origin(text, target.scene_file, path)
+        data = encode_still(photo, target.format, self._quality, told)
         write_whole(path, data, clobber=self._clobber, make_folder=target.makes_folder)
         return [str(path)]
 
@@ -220,14 +226,14 @@ class _StillSink:
 class _MovieSink:
     """One file for all frames."""
 
-    def __init__(self, file: AtomicFile, movie: Movie) -> None:
-        self._file = file
+    def __init__(self, file: AtomicFile, movie: Movie, scene_file: str) -> None:
+        self._file, self._scene_file = file, scene_file
         self._movie = movie
         self._empty = True
 
     def add(self, index: int, photo: Photo, text: Mapping[str, str]) -> list[str]:  # noqa: ARG002
         with sentences(self._file.path):
-            self._movie.add(photo.seen, text)
+            self._movie.add(photo.seen, self._told(text))
         self._empty = False
         return []
 
@@ -244,17 +250,22 @@ class _MovieSink:
         self._movie.abort()
         self._file.discard()
 
+    def _told(self, text: Mapping[str, str]) -> Mapping[str, str]:
+        """The text of the first frame, which tells of the whole film; of others nothing is kept."""
+        return with_origin(text, self._scene_file, self._file.path) if self._empty else text
+
 
 class _StdoutSink:
-    """One PNG on standard output; gives no path."""
+    """One PNG on standard output; gives no path. It tells where its scene lies from here."""
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: BinaryIO, scene_file: str) -> None:
         refuse_terminal(stream)
-        self._stream = stream
+        self._stream, self._scene_file = stream, scene_file
 
     def add(self, index: int, photo: Photo, text: Mapping[str, str]) -> list[str]:  # noqa: ARG002
+        told = with_origin(text, self._scene_file, Path("stdout.png"))
         with sentences("stdout"):
-            self._stream.write(encode_still(photo, "PNG", 100, text))
+            self._stream.write(encode_still(photo, "PNG", 100, told))
             self._stream.flush()
         return []
 

@@ -7,7 +7,7 @@ by the live loop, which waits for it to be mended.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from smd_cli.errors import Place, SceneError, SmdError, UsageError
@@ -85,7 +85,7 @@ def watch_targets(file: SceneFile, request: Request, options: WatchOptions) -> t
 
     def target(out: str, count: int) -> Target:
         [planned] = plan_targets([out], scene_name=file.name, seed=file.scene.seed, frames=count)
-        return planned
+        return replace(planned, scene_file=file.file)
 
     alone = [target(out, 1) for out in request.outs]
     movies = [one for one in alone if one.is_movie]

@@ -12,6 +12,7 @@ from types import TracebackType
 
 from smd_cli.errors import SmdError
 from smd_cli.output.atomic import write_whole
+from smd_cli.output.origin import with_origin
 from smd_cli.output.stills import encode_still
 from smd_cli.output.targets import Target
 from smd_cli.output.writers import Outputs, open_outputs
@@ -44,7 +45,8 @@ class Keeper:
         folder = Path(self._folder or f"{job.title}-kept")
         brushes = [painted.brush for painted in job.painted.brushes]
         chunks = bundle_chunks(job.scene_file, contents, brushes)
-        data = encode_still(photo, "PNG", 100, {**text, **chunks})
+        told = with_origin({**text, **chunks}, job.scene_file.file, folder / "kept.png")
+        data = encode_still(photo, "PNG", 100, told)
         for number in count(1):
             path = folder / kept_name(job.title, number)
             if not os.path.lexists(path):

@@ -1,4 +1,4 @@
-"""What the commands do, callable from Python too: init, check, masks, render, compare, unpack.
+"""What the commands do, callable from Python too: check, render, rerun, info, unpack and so on.
 
 In: a `Request`. Out: jobs, then files, reports and sentences.
 May import everything but cli, watch, bench and doctor.

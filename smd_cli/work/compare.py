@@ -107,7 +107,7 @@ def compare_job(job: Job, *, reporter: Reporter, machine: Machine, clobber: bool
     size = (page.shape[1], page.shape[0])
     with open_outputs(job.targets, size=size, output=scene.output, clobber=clobber) as outputs:
         told = {"smd:command": "compare", **models.told(backbone)}
-        for path in outputs.add(0, page, picture_text(job, 0, "single") | told):
+        for path in outputs.add(0, page, picture_text(job, 0, "single", told)):
             reporter.result(job.title, path)
 
 

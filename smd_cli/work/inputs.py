@@ -30,6 +30,17 @@ def picture_files(file: SceneFile) -> Iterator[Path]:
     return (one for picture in file.scene.pictures for one in files_of(picture))
 
 
+def model_files(model: ModelRef) -> Iterator[tuple[str, Path]]:
+    """All files of a model, its autoencoder and LoRAs that are here, each with a name for it.
+
+    The name tells of which part it is, and is the same wherever that lies.
+    """
+    for number, place in enumerate(_places(model)):
+        for path in _files_below(place):
+            below = path.relative_to(place).as_posix() if path != place else ""
+            yield f"{number} {below}", path
+
+
 def _captioner(model: ModelRef | None) -> Iterator[Path]:
     """The folder of a captioning model."""
     if model is not None:

@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from smd_cli import __version__
 from smd_cli.engine.layers import SoftMasks
 from smd_cli.errors import Problem, UsageError
 from smd_cli.output.conflicts import leftovers, refuse_existing, refuse_inputs, refuse_same_file
+from smd_cli.output.sidecars import refuse_textless, sidecar_notes, with_sidecars
 from smd_cli.output.targets import Target, plan_targets
 from smd_cli.output.writers import notes, refuse_terminal
 from smd_cli.report.reporter import Reporter
 from smd_cli.report.streams import refuse_closed
 from smd_cli.scene.files import read_pictures
-from smd_cli.scene.paint.files import PaintSource
+from smd_cli.scene.paint.files import FileContent, PaintSource
 from smd_cli.scene.paint.painted import PaintedScene
 from smd_cli.scene.text.source import Source, read_source
 from smd_cli.scene.types import SceneFile
 from smd_cli.work.captions import caption_notes
 from smd_cli.work.changes import changes_of, exact, one_a_line, weights_of
 from smd_cli.work.check import check_scene
-from smd_cli.work.inputs import inputs_of, picture_files
-from smd_cli.work.record import Digests
+from smd_cli.work.inputs import inputs_of
+from smd_cli.work.recording import USUAL, Recording, contents_of
 from smd_cli.work.request import Request, each, informed, load, refuse_stdin_twice
 from smd_cli.work.sound import sound_notes
 from smd_cli.work.vary import PLAIN, Variation, refuse_many, telling_apart, variations
@@ -34,8 +36,7 @@ class Job:
     """One scene with its paint, where its frames go, and what there is to say beforehand.
 
     `window_px`: the least side that its model's windows have, where the scene leaves it to that;
-    `variation`: its state in a grid; `files`: digest of what its pictures' files held when they
-    were read, empty where nobody asked for it.
+    `variation`: its state in a grid; `recording`: what its pictures tell besides.
     """
 
     scene_file: SceneFile
@@ -45,7 +46,7 @@ class Job:
     notes: tuple[str, ...]
     window_px: int | None = None
     variation: Variation = PLAIN
-    files: str = ""
+    recording: Recording = USUAL
 
     @property
     def title(self) -> str:
@@ -71,13 +72,27 @@ def prepare(request: Request, inline: Mapping[str, Source] | None = None) -> lis
     texts = _Texts(inline or {})
     files = each(states, lambda one: load(texts.of(one[0]), one[2]))
     files = each(zip(files, states, strict=True), lambda pair: informed(pair[0], pair[1][2]))
-    source, digests = PaintSource(), Digests()
-    with source.round({}):  # what several states show is painted once
+    return prepared(files, request, [state for _, state, _ in states])
+
+
+def prepared(
+    files: Sequence[SceneFile],
+    request: Request,
+    states: Sequence[Variation] | None = None,
+    recalled: Mapping[str, str] | None = None,
+) -> list[Job]:
+    """Paint all scenes of a request, which are loaded, and plan their files, as `prepare`.
+
+    `states`: of each in a grid; `recalled`: the texts of a picture that is painted again.
+    """
+    states = states or [PLAIN] * len(files)
+    held = _held(files) if request.keeping.embed else {}
+    recordings = [_recording(file, held, request, recalled or {}) for file in files]
+    source = PaintSource()
+    with source.round(held):  # what several states show is painted once
         painted = each(files, lambda file: read_pictures(file, source))
-    jobs = [
-        replace(_job(file, paint, request, state), files=digests.of(picture_files(file)))
-        for file, paint, (_, state, _) in zip(files, painted, states, strict=True)
-    ]
+    all_of_each = zip(files, painted, recordings, states, strict=True)
+    jobs = [_job(*one, request) for one in all_of_each]
     targets = [target for job in jobs for target in job.targets]
     if any(target.kind == "stdout" for target in targets):
         refuse_terminal(sys.stdout)
@@ -114,7 +129,33 @@ def _refuse_same_file(targets: Sequence[Target], request: Request) -> None:
         raise UsageError(same.message, hint) from same
 
 
-def _job(file: SceneFile, painted: PaintedScene, request: Request, state: Variation) -> Job:
+def _held(files: Iterable[SceneFile]) -> Mapping[Path, FileContent]:
+    """What is in the pictures of scenes that come along with theirs, each read once."""
+    held: dict[Path, FileContent] = {}
+    for file in files:
+        held |= contents_of(file, held)
+    return held
+
+
+def _recording(
+    file: SceneFile,
+    held: Mapping[Path, FileContent],
+    request: Request,
+    recalled: Mapping[str, str],
+) -> Recording:
+    """What a scene's pictures tell; of what is `held` of its files."""
+    contents = {path: held[path].data for path in file.scene.pictures if path in held}
+    embedded = contents if request.keeping.embed else None
+    return Recording(request.keeping.metadata, {}, embedded, recalled)
+
+
+def _job(
+    file: SceneFile,
+    painted: PaintedScene,
+    recording: Recording,
+    state: Variation,
+    request: Request,
+) -> Job:
     scene = file.scene
     request.order.refuse_past_end(scene.frames)
     alone = request.order.frame
@@ -127,11 +168,15 @@ def _job(file: SceneFile, painted: PaintedScene, request: Request, state: Variat
         tokens=state.tokens,
         tail="".join(f"-{slug}" for slug in state.slugs),
     )
-    targets = (replace(one, scene_file=file.file, first=alone or 0) for one in planned)
-    job = _job_to(file, painted, tuple(targets))
+    told = sidecar_notes(planned) if request.keeping.sidecar else ()
+    planned = tuple(with_sidecars(planned)) if request.keeping.sidecar else planned
+    targets = tuple(replace(one, scene_file=file.file, first=alone or 0) for one in planned)
+    if request.keeping.embed:
+        refuse_textless(targets)
+    job = _job_to(file, painted, targets, recording=recording)
     older = [] if alone is not None else filter(None, map(leftovers, job.targets))
     mute = sound_notes(scene, painted, request.order, job.targets)
-    return replace(job, notes=(*job.notes, *mute, *older), variation=state)
+    return replace(job, notes=(*job.notes, *told, *mute, *older), variation=state)
 
 
 def job_of(
@@ -156,18 +201,28 @@ def _job_to(
     painted: PaintedScene,
     targets: tuple[Target, ...],
     soft_masks: SoftMasks | None = None,
+    recording: Recording = USUAL,
 ) -> Job:
     remarks = notes(targets, painted.size, file.scene.output, painted.picture)
     checked = check_scene(file, painted, soft_masks)
     sentences = (*remarks, *caption_notes(file))
-    return Job(file, painted, targets, checked.warnings, sentences, checked.effort.least_px)
+    return Job(
+        file,
+        painted,
+        targets,
+        checked.warnings,
+        sentences,
+        window_px=checked.effort.least_px,
+        recording=recording.of(file, painted),
+    )
 
 
 def with_scene(job: Job, file: SceneFile) -> Job:
     """The job with another state of its scene, whose pictures are the same."""
     warnings = check_scene(file, job.painted).warnings
     notes = dict.fromkeys((*job.notes, *caption_notes(file)))
-    return replace(job, scene_file=file, warnings=warnings, notes=tuple(notes))
+    told = job.recording.of(file, job.painted)
+    return replace(job, scene_file=file, warnings=warnings, notes=tuple(notes), recording=told)
 
 
 def announce(job: Job, reporter: Reporter, announced: Collection[str] = ()) -> set[str]:
@@ -190,8 +245,13 @@ def seed_note(job: Job) -> str:
     return f"{job.title}: seed {job.scene_file.scene.seed}"
 
 
-def picture_text(job: Job, frame: int, schedule: str) -> dict[str, str]:
-    """The text chunks that let a picture be made again. No time, no absolute path."""
+def picture_text(
+    job: Job, frame: int, schedule: str, machine: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """The text chunks that let a picture be made again. No time, no absolute path.
+
+    `machine` tells where it is painted, and what else the caller knows.
+    """
     file = job.scene_file
     changes = changes_of(file, painted=[one.brush for one in job.painted.brushes])
     text = {
@@ -205,4 +265,4 @@ def picture_text(job: Job, frame: int, schedule: str) -> dict[str, str]:
     }
     if job.window_px is not None:
         text["smd:windows"] = str(job.window_px)
-    return text | weights_of(file) | exact(changes)
+    return job.recording.text(text | weights_of(file) | exact(changes) | dict(machine or {}))

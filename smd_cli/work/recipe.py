@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from smd_cli.errors import Place, SceneError, UsageError
+from smd_cli.output.targets import FORMATS
 from smd_cli.scene.named import NamedFile, named_files, renamed
 from smd_cli.scene.overrides import apply_overrides, parse_override
 from smd_cli.scene.paint.reels import files_of
 from smd_cli.scene.text.nodes import parse_yaml
 from smd_cli.units import shown
+from smd_cli.work import provenance
 from smd_cli.work.changes import CHUNK, FOLDER, WEIGHTS, Change, Piece, from_json
 from smd_cli.work.portable import flaw
 
@@ -27,6 +29,7 @@ _FORMS = {
     "smd:machine": r"(cpu|mps|cuda(:\d{1,3})?) (fp32|fp16|bf16)( low-memory)?( compile)?",
     "smd:windows": r"[1-9]\d{0,4}",
     "smd:command": r"render|compare",
+    **provenance.FORMS,
 }
 _OURS = {"seed", "frames"}  # changes that the command tells by options of their own
 
@@ -36,7 +39,7 @@ class Recipe:
     """A scene's file by its name in `folder`, its text, and how it was painted.
 
     `outside` are the pictures that it names and that are not inside, with the places where they
-    have to be, `missing` the models' files that are not here.
+    have to be, `missing` the models' files that are not here; `suffix` is the picture's own.
     """
 
     folder: Path
@@ -47,18 +50,27 @@ class Recipe:
     changes: tuple[Change, ...]
     outside: Mapping[str, Path]
     missing: tuple[str, ...]
+    suffix: str = ".png"
 
     @classmethod
     def of(
-        cls, recorded: Mapping[str, str], pictures: int, files: Mapping[str, bytes], folder: Path
+        cls,
+        recorded: Mapping[str, str],
+        pictures: int,
+        files: Mapping[str, bytes],
+        folder: Path,
+        suffix: str = ".png",
+        origin: Path | None = None,
     ) -> Recipe:
         """What a picture's text tells about the files that lie in a folder then.
 
-        Raises ValueError where the text is not such as smd writes.
+        `origin`: where its scene lay, as far as that is known. Raises ValueError where the text is
+        not such as smd writes.
         """
         for chunk, form in _FORMS.items():
             if chunk in recorded and not re.fullmatch(form, recorded[chunk]):
                 raise ValueError(f"{chunk} says {shown(recorded[chunk])}")
+        provenance.named_in(recorded)
         scene, *others = files
         try:
             text = files[scene].decode()
@@ -66,14 +78,15 @@ class Recipe:
             raise ValueError("its scene is no UTF-8 text") from None
         changes = _changes(recorded, others)
         named = _named(text, [_set(change, folder) for change in changes], folder / scene)
-        weights = _Weights.of(recorded)
+        weights = _Weights.of(recorded, origin)
         text = renamed(text, named, weights.name)
         inside = {os.path.normpath(folder / name) for name in others}
         paths = {one.written: os.path.normpath(one.path) for one in named if one.kind == "picture"}
         outside = {name: Path(path) for name, path in paths.items() if path not in inside}
         lost = (n.written for n in named if n.kind == "weights" and weights.lacks(n, changes))
         missing = dict.fromkeys(lost)
-        return cls(folder, scene, text, recorded, pictures, tuple(changes), outside, tuple(missing))
+        found = (pictures, tuple(changes), outside, tuple(missing))
+        return cls(folder, scene, text, recorded, *found, suffix)
 
     def notes(self) -> tuple[str, ...]:
         """Sentences: the command, and what has to be known about it."""
@@ -108,16 +121,46 @@ class Recipe:
     @property
     def command(self) -> list[str]:
         """The command, as from where `folder` is named."""
-        kind = self.recorded.get("smd:command", "render")
-        command = ["smd", kind, _path(self.folder / self.scene)]
-        for change in self.changes:
-            if change.key not in _OURS:
-                command += ["--set", _set(change, self.folder)]
+        command = ["smd", self.kind, _path(self.folder / self.scene)]
+        for setting in self.settings:
+            command += ["--set", setting]
+        command += ["--seed", self.seed, *self._machine]
+        return [*command, *self._frames] if self.kind == "render" else [*command, "-o", "again.png"]
+
+    @property
+    def kind(self) -> str:
+        """The command that painted it: render or compare."""
+        return self.recorded.get("smd:command", "render")
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """The changes as ``--set`` takes them, but for those that are options of their own."""
+        made = [_set(change, self.folder) for change in self.changes if change.key not in _OURS]
         if "smd:windows" in self.recorded:  # what the model's own were then
-            command += ["--set", f"sampler.windows={self.recorded['smd:windows']}"]
-        command += ["--seed", self.recorded.get("smd:seed", "0")]
-        command += self._machine
-        return [*command, *self._frames] if kind == "render" else [*command, "-o", "again.png"]
+            made.append(f"sampler.windows={self.recorded['smd:windows']}")
+        return tuple(made)
+
+    @property
+    def seed(self) -> str:
+        """The seed of all noise, a random one too."""
+        return self.recorded.get("smd:seed", "0")
+
+    @property
+    def schedule(self) -> str:
+        """In which order its frames were painted, as ``--schedule`` takes it."""
+        return self.recorded.get("smd:schedule", "auto")
+
+    @property
+    def frame(self) -> tuple[int, int]:
+        """The number of its first frame, from 0, and how many frames its scene has."""
+        match = re.fullmatch(_FORMS["smd:frame"], self.recorded.get("smd:frame", "0 of 1"))
+        return (int(match["frame"]), int(match["frames"])) if match else (0, 1)
+
+    @property
+    def machine(self) -> tuple[str, str, frozenset[str]]:
+        """Device, precision, and the options besides; a CPU in fp32 where nothing is told."""
+        device, dtype, *manners = self.recorded.get("smd:machine", "cpu fp32").split(" ")
+        return device, dtype, frozenset(manners)
 
     @property
     def _machine(self) -> list[str]:
@@ -130,24 +173,44 @@ class Recipe:
     @property
     def _frames(self) -> list[str]:
         """Which frame of how many, in which order painted, and into what."""
-        match = re.fullmatch(_FORMS["smd:frame"], self.recorded.get("smd:frame", "0 of 1"))
-        frame, frames = (int(match["frame"]), match["frames"]) if match else (0, "1")
-        order = ["--schedule", self.recorded.get("smd:schedule", "auto"), "-n", frames]
+        frame, frames = self.frame
+        order = ["--schedule", self.schedule]
+        if 1 < self.pictures < frames:  # a part of a film
+            span = f"{frame}:{frame + self.pictures - 1}"
+            order += ["--set", f"frames={frames}", "--frames", span]
+            return [*order, "-o", f"again{self._suffix}"]
+        order += ["-n", f"{frames}"]
         if self.pictures > 1:
-            return [*order, "-o", "again.apng"]
-        one = [] if (frame, frames) == (0, "1") else ["--frame", f"{frame}"]
-        return [*order, *one, "-o", "again.png"]
+            return [*order, "-o", f"again{self._suffix}"]
+        one = ["--frame", f"{frame}"] if self.is_one_of_many else []
+        return [*order, *one, "-o", f"again{self._suffix}"]
+
+    @property
+    def is_one_of_many(self) -> bool:
+        """Whether it is a single frame, of more or of an endless stream."""
+        return self.pictures == 1 and (self.frame != (0, 1) or ":" in self.schedule)
+
+    @property
+    def _suffix(self) -> str:
+        """What the name of a picture of the same kind ends in."""
+        known = self.suffix.lower() if self.suffix.lower() in FORMATS else ".png"
+        if known == ".png":
+            return ".apng" if self.pictures > 1 else known
+        return known
 
 
 @dataclass(frozen=True)
 class _Weights:
-    """Which names of models in a scene's text are files, and from where: they are in no picture."""
+    """Which names of models in a scene's text are files, and from where: they are in no picture.
+
+    `folders` are looked into in their order.
+    """
 
     names: frozenset[str]
-    folder: Path
+    folders: tuple[Path, ...]
 
     @classmethod
-    def of(cls, recorded: Mapping[str, str]) -> _Weights:
+    def of(cls, recorded: Mapping[str, str], origin: Path | None) -> _Weights:
         try:
             names = json.loads(recorded.get(WEIGHTS, "[]"))
         except (ValueError, RecursionError):
@@ -155,13 +218,13 @@ class _Weights:
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise ValueError(f"{WEIGHTS} says {shown(recorded[WEIGHTS])}")
         folder = recorded.get(FOLDER, ".")
-        return cls(frozenset(names), Path("." if flaw(folder) else folder))
+        own = () if origin is None else (origin,)
+        return cls(frozenset(names), (*own, Path("." if flaw(folder) else folder)))
 
     def name(self, one: NamedFile) -> str:
         """The name by which a file of weights is found from anywhere on this machine."""
-        if one.written in self.names and not one.exists and self._found(one):
-            return str(Path.cwd() / self.folder / one.written)
-        return one.written
+        found = self._found(one) if one.written in self.names and not one.exists else None
+        return one.written if found is None else str(found.resolve())
 
     def lacks(self, one: NamedFile, changes: Sequence[Change]) -> bool:
         """Whether weights that were a file are not here."""
@@ -169,13 +232,12 @@ class _Weights:
             pieces = {piece for change in changes for piece in change.value}
             return Piece("weights", one.written) in pieces and not one.exists
         is_file = one.written in self.names or Path(one.written).is_absolute()
-        return is_file and not one.exists and not self._found(one)
+        return is_file and not one.exists and self._found(one) is None
 
-    def _found(self, one: NamedFile) -> bool:
-        try:
-            return (self.folder / one.written).exists()
-        except (OSError, ValueError):
-            return False
+    def _found(self, one: NamedFile) -> Path | None:
+        """Where the file is, seen from a folder that it may have been named from."""
+        places = (folder / one.written for folder in self.folders)
+        return next(filter(_is_there, places), None)
 
 
 def _is_there(path: Path) -> bool:

@@ -186,7 +186,7 @@ def _render(
     scene, painted = job.scene_file.scene, job.painted
     planner = models.planner(scene.model)
     backbone = planner.backbone
-    told = models.told(backbone) | record_of(picture_text(job, 0, ""), job.files, scene.model)
+    told = models.told(backbone) | record_of(picture_text(job, 0, ""))
     count = len(order.painted(scene.frames))
     began = time.perf_counter()
     with (
@@ -200,16 +200,16 @@ def _render(
         ) as outputs,
     ):
         plans = FramePlans(planner, scene, painted)
-        schedule = _schedule(plans.first, backbone, order, scene.frames)
+        schedule = schedule_of(plans.first, backbone, order, scene.frames)
         cells = _cells_a_slot(plans.first)
         reporter.detail(f"{job.title}: schedule {schedule}, {cells} cells a slot")
         delivery, decoding = _Delivery(job, count, outputs, reporter, look), Decoding(backbone)
         alone = count == 1 or may_wait(job.targets)
         skips, skipped = skips_of(plans, scene, order), 0
         with nullcontext(_at_once) if alone else behind() as do:
-            frames = _frames(plans, backbone, schedule, order, scene.frames, skips)
+            frames = frames_of(plans, backbone, schedule, order, scene.frames, skips)
             for index, frame in standing(frames, order.painted(scene.frames)):
-                text = picture_text(job, index, schedule) | told
+                text = picture_text(job, index, schedule, told)
                 do(partial(delivery.take, index, decoding.begin(frame), text))
                 skipped += index != frame.index
         _tell(job, outputs.finish(), reporter)
@@ -261,18 +261,19 @@ def _cells_a_slot(plan: Plan) -> int:
     return round(plan.cells / plan.passes)
 
 
-def _schedule(plan: Plan, backbone: Backbone, order: Order, frames: int) -> str:
+def schedule_of(plan: Plan, backbone: Backbone, order: Order, frames: int) -> str:
+    """How so many frames are painted on a backbone: single or stream."""
     on_cpu = backbone.device.type == "cpu"
     return order.schedule_of(frames, _cells_a_slot(plan), on_cpu=on_cpu)
 
 
-def _frames(
+def frames_of(
     plans: FramePlans,
     backbone: Backbone,
     schedule: str,
     order: Order,
     frames: int,
-    skips: Skips | None,
+    skips: Skips | None = None,
 ) -> Iterator[Frame]:
     """The frames that are asked for; each is the same as among all, to the last bit.
 

@@ -104,6 +104,29 @@ def _span(span: str, frame: int | None) -> tuple[int, int]:
 
 
 @dataclass(frozen=True)
+class Keeping:
+    """What is kept of how a picture was made: nothing without `metadata`.
+
+    `embed`: the scene's masks and background picture come along; `sidecar`: what holds no text has
+    a JSON file beside it.
+    """
+
+    metadata: bool = True
+    embed: bool = False
+    sidecar: bool = False
+
+    def __post_init__(self) -> None:
+        """Raises UsageError for what exclude each other."""
+        others = [f"--{name}" for name in ("embed", "sidecar") if getattr(self, name)]
+        if others and not self.metadata:
+            message = f"--no-metadata and {others[0]} exclude each other"
+            raise UsageError(message, "without --no-metadata, PNG and APNG tell of their scene")
+
+
+KEPT = Keeping()
+
+
+@dataclass(frozen=True)
 class Request:
     """What `smd render` was asked for, besides device and manners."""
 
@@ -115,6 +138,7 @@ class Request:
     clobber: bool = True
     order: Order = ALL
     axes: Sequence[Axis] = ()
+    keeping: Keeping = KEPT
 
 
 @dataclass(frozen=True)

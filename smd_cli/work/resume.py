@@ -26,7 +26,7 @@ def is_done(job: Job, order: Order, machine: Machine) -> bool:
     What `machine` and the order's schedule say, other than auto, must be as recorded, too.
     """
     scene = job.scene_file.scene
-    wanted = record_of(picture_text(job, 0, ""), job.files, scene.model).get(CHUNK)
+    wanted = record_of(picture_text(job, 0, "")).get(CHUNK)
     if wanted is None or not job.targets:
         return False
     frames = order.painted(scene.frames)

@@ -18,18 +18,18 @@ from pathlib import Path
 
 from smd_cli.errors import SmdError, UsageError
 from smd_cli.output.atomic import sentences, write_whole
+from smd_cli.output.origin import SCENE
 from smd_cli.output.places import refuse_long
-from smd_cli.output.png_text import DamagedError, read_text
 from smd_cli.scene.text.source import MAX_BYTES
-from smd_cli.units import shown, visible
+from smd_cli.units import shown
 from smd_cli.work.bundle import CHUNK, most_bytes, scene_name
 from smd_cli.work.portable import Taken, flaw
 from smd_cli.work.recipe import Recipe
+from smd_cli.work.recorded import Recorded, read_recorded
+from smd_cli.work.recorded import shown_path as _name
 
 _MOST_FILES = 10_000
 _PART = 1 << 20
-_OTHERS = (b"\xff\xd8\xff", b"GIF8", b"RIFF", b"\x1aE\xdf\xa3")  # JPEG, GIF, WebP, WebM
-_PNG_ONLY = "smd writes the scene into PNG and APNG pictures alone: render it as one of those"
 
 
 class RefusedError(ValueError):
@@ -50,56 +50,38 @@ def unpack(picture: Path, folder: Path | None = None) -> Unpacked:
     `folder` None: the picture's name without its suffix. Raises UsageError where the picture holds
     no scene or a file stands in the way, SmdError for a broken or hostile one.
     """
-    chunks, count = _chunks(picture)
-    folder = folder or _folder_of(picture)
-    try:
-        files = _files(picture, chunks)
-        recipe = Recipe.of(chunks, count, files, folder)
-    except ValueError as broken:
-        raise SmdError(f"{_name(picture)}: what it holds is broken: {broken}") from broken
-    files = {**files, recipe.scene: recipe.text.encode()}
-    paths = [folder / name for name in files]
+    recorded = read_recorded(picture)
+    folder = folder or _folder_of(recorded.picture)
+    recipe, files = recipe_in(recorded, folder)
+    return Unpacked(put(folder, files), recipe.notes())
+
+
+def put(folder: Path, files: Mapping[str, bytes]) -> tuple[Path, ...]:
+    """Write the files of a picture into a folder, all or none; gives their paths.
+
+    Raises UsageError where one stands in the way, or a link would lead elsewhere.
+    """
+    paths = tuple(folder / name for name in files)
     for path in paths:
         _refuse_place(folder, path)
     _write(dict(zip(paths, files.values(), strict=True)))
-    return Unpacked(tuple(paths), recipe.notes())
+    return paths
 
 
-def _name(path: Path) -> str:
-    return visible(str(path))
+def recipe_in(recorded: Recorded, folder: Path, scene: str = "") -> tuple[Recipe, dict[str, bytes]]:
+    """How a picture is painted again once its files, the scene's first, lie in a folder.
 
-
-def _chunks(picture: Path) -> tuple[dict[str, str], int]:
-    """The texts of a picture, and how many frames it shows."""
-    _refuse_file(picture)
+    Gives the files as well. `scene`: what the scene's file is called where it is inside alone;
+    empty for the picture's name. Raises SmdError for a broken or hostile record.
+    """
     try:
-        return read_text(picture)
-    except DamagedError as damaged:
-        raise SmdError(f"{_name(picture)}: {damaged.message}", "copy the picture again") from None
-    except OSError as denied:
-        raise UsageError(f"{_name(picture)} cannot be opened: {denied.strerror}") from denied
-    except ValueError:
-        pass
-    with picture.open("rb") as file:
-        head = file.read(12)
-    if head.startswith(_OTHERS) or head[4:8] == b"ftyp":
-        raise UsageError(f"{_name(picture)} holds no scene", _PNG_ONLY)
-    raise UsageError(f"{_name(picture)} is not a picture that can be read", _PNG_ONLY)
-
-
-def _refuse_file(picture: Path) -> None:
-    """Raise for a path behind which there is no file."""
-    try:
-        mode = picture.stat().st_mode
-    except (FileNotFoundError, NotADirectoryError) as missing:
-        raise UsageError(f"there is no file {_name(picture)}") from missing
-    except (OSError, ValueError) as odd:
-        reason = odd.strerror if isinstance(odd, OSError) else str(odd)
-        raise UsageError(f"{_name(picture)} cannot be opened: {reason}") from odd
-    if stat.S_ISDIR(mode):
-        raise UsageError(f"{_name(picture)} is a folder, not a picture", "name a PNG of smd's")
-    if not stat.S_ISREG(mode):
-        raise UsageError(f"{_name(picture)} is not a regular file")
+        files = _files(recorded, scene or scene_name(recorded.picture.stem))
+        told, suffix = recorded.texts, recorded.picture.suffix
+        recipe = Recipe.of(told, recorded.pictures, files, folder, suffix, recorded.origin)
+    except ValueError as broken:
+        message = f"{_name(recorded.file)}: what it holds is broken: {broken}"
+        raise SmdError(message) from broken
+    return recipe, {**files, recipe.scene: recipe.text.encode()}
 
 
 def _folder_of(picture: Path) -> Path:
@@ -107,14 +89,11 @@ def _folder_of(picture: Path) -> Path:
     return picture.with_name(picture.stem if picture.suffix else f"{picture.name}-unpacked")
 
 
-def _files(picture: Path, chunks: Mapping[str, str]) -> dict[str, bytes]:
+def _files(recorded: Recorded, scene: str) -> dict[str, bytes]:
     """The files of a picture by name, the scene's first. Raises ValueError for a broken bundle."""
-    if CHUNK in chunks:
-        return _members(base64.b64decode(chunks[CHUNK], validate=True))
-    if "smd:scene" not in chunks:
-        hint = "pictures that smd rendered as PNG do, and those that smd watch kept hold masks too"
-        raise UsageError(f"{_name(picture)} holds no scene", hint)
-    return {scene_name(picture.stem): chunks["smd:scene"].encode()}
+    if recorded.embeds:
+        return _members(base64.b64decode(recorded.texts[CHUNK], validate=True))
+    return {scene: recorded.texts[SCENE].encode()}
 
 
 def _members(packed: bytes) -> dict[str, bytes]:

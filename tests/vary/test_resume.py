@@ -13,7 +13,7 @@ from PIL import Image
 
 from smd_cli.models.ref import LoraRef, ModelRef
 from smd_cli.work import job
-from smd_cli.work.record import print_of
+from smd_cli.work.provenance import UNKNOWN, model_digest
 from vary.conftest import Loads
 
 pytestmark = pytest.mark.usefixtures("folder")
@@ -91,19 +91,23 @@ def test_the_print_of_a_model_is_of_what_its_files_hold(tmp_path: Path) -> None:
     model = tmp_path / "model"
     shutil.copytree(TINY, model)
     (model / "notes.md").write_text("of no weight")
-    first = print_of(ModelRef("m", model))
-    assert first == print_of(ModelRef("another name", TINY)) != ""
+    first = model_digest(ModelRef("m", model))
+    assert first == model_digest(ModelRef("another name", TINY)) != UNKNOWN
     weights = next(path for path in model.rglob("*.safetensors") if path.stat().st_size > 2**20)
     os.utime(weights, (1, 1))
-    assert print_of(ModelRef("m", model)) == first
+    assert model_digest(ModelRef("m", model)) == first
     data = bytearray(weights.read_bytes())
     for at in range(len(data) // 2, len(data), 4096):  # trained further, every block is another
         data[at] ^= 1
     weights.write_bytes(data)
-    other = print_of(ModelRef("m", model))
-    assert other not in ("", first)
-    assert print_of(ModelRef("m", TINY, loras=(LoraRef("l", weights),))) not in ("", first, other)
+    other = model_digest(ModelRef("m", model))
+    assert other not in (UNKNOWN, first)
+    assert model_digest(ModelRef("m", TINY, loras=(LoraRef("l", weights),))) not in (
+        UNKNOWN,
+        first,
+        other,
+    )
 
 
 def test_a_model_that_is_not_here_has_no_print() -> None:
-    assert print_of(ModelRef("owner/name-that-is-nowhere")) == ""
+    assert model_digest(ModelRef("owner/name-that-is-nowhere")) == UNKNOWN

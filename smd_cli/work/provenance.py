@@ -1,0 +1,150 @@
+"""Of what a picture was made: versions, the model's files, masks; and what is different by now.
+
+A digest is 32 hexadecimal signs. It tells whether a file changed, and is no proof against malice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from smd_cli import __version__
+from smd_cli.models.ref import ModelRef
+from smd_cli.scene.paint.reels import files_of
+from smd_cli.scene.paint.sequence import is_sequence
+from smd_cli.scene.types import SceneFile
+from smd_cli.units import shown
+from smd_cli.work.changes import without_folder
+from smd_cli.work.inputs import model_files
+
+VERSIONS, MODEL, FILES = "smd:versions", "smd:model", "smd:files"
+UNKNOWN = "-"
+"""What stands for the digest of a model that has no files here."""
+
+FORMS = {
+    VERSIONS: r"[^\n]{0,500}",
+    MODEL: r"([0-9a-f]{32}|-) [^\n]{1,500}",
+}
+_LIBRARIES = ("torch", "diffusers", "transformers", "numpy")
+_WHOLE_BYTES = 1 << 25  # a file up to this size is read whole, of a larger one samples are
+_SAMPLES, _SAMPLE_BYTES = 32, 1 << 18
+_WEIGHTS = (".safetensors", ".json", ".txt", ".model")
+_DIGITS = 32
+
+Named = tuple[str, str]
+"""A file as the scene writes it, and its digest; empty where it cannot be read."""
+
+
+def provenance(file: SceneFile) -> dict[str, str]:
+    """The text chunks that tell of what a scene's pictures are made, as all of it is now."""
+    name = without_folder(file.scene.model.name)
+    return {
+        VERSIONS: ", ".join(f"{library} {number}" for library, number in _versions().items()),
+        MODEL: f"{model_digest(file.scene.model)} {' '.join(name.split())}",
+        FILES: json.dumps(named_digests(file)),
+    }
+
+
+def named_digests(file: SceneFile) -> list[Named]:
+    """The pictures that a scene names, in its order, with their digests."""
+    return [(without_folder(name), _of_picture(path)) for path, name in file.scene.pictures.items()]
+
+
+def _of_picture(path: Path) -> str:
+    """The digest of a picture, or of a sequence: of the names and contents of all its files."""
+    if not is_sequence(path):
+        return digest(path)
+    found = [(one.name, digest(one)) for one in files_of(path)]
+    whole = hashlib.sha256(json.dumps(found).encode()).hexdigest()[:_DIGITS]
+    return whole if found and all(content for _, content in found) else ""
+
+
+def digest(path: Path) -> str:
+    """A digest of a file's content; empty where there is no file that can be read."""
+    try:
+        status = path.stat()
+        if not path.is_file():  # a pipe would be waited for
+            return ""
+        return _digest(path, status.st_mtime_ns, status.st_size, status.st_ino)
+    except (OSError, ValueError):
+        return ""
+
+
+@lru_cache(maxsize=4096)
+def _digest(path: Path, mtime_ns: int, size: int, number: int) -> str:  # noqa: ARG001
+    """The digest of a file in a state: of size and content, or of size and samples of it."""
+    made = hashlib.sha256(f"{size} ".encode())
+    with path.open("rb") as file:
+        if size <= _WHOLE_BYTES:
+            made.update(file.read())
+            return made.hexdigest()[:_DIGITS]
+        for place in range(_SAMPLES):
+            file.seek((size - _SAMPLE_BYTES) * place // (_SAMPLES - 1))
+            made.update(file.read(_SAMPLE_BYTES))
+    return made.hexdigest()[:_DIGITS]
+
+
+def model_digest(model: ModelRef) -> str:
+    """A digest of a model's files by their names below its folders; UNKNOWN where none is here."""
+    files = model_files(model)
+    found = sorted((name, digest(path)) for name, path in files if path.suffix in _WEIGHTS)
+    whole = hashlib.sha256(json.dumps(found).encode()).hexdigest()[:_DIGITS]
+    return whole if found else UNKNOWN
+
+
+@lru_cache(maxsize=1)
+def _versions() -> dict[str, str]:
+    """The libraries that the last bits of a picture hang on; none of them is imported."""
+    found = {}
+    for library in _LIBRARIES:
+        try:
+            found[library] = version(library)
+        except PackageNotFoundError:  # put there by other means than an installer
+            continue
+    return found
+
+
+def named_in(texts: Mapping[str, str]) -> list[Named]:
+    """The files that a picture tells, with their digests. Raises ValueError for anything else."""
+    try:
+        found = [(name, digest) for name, digest in json.loads(texts.get(FILES, "[]"))]
+    except (ValueError, TypeError, RecursionError):
+        raise ValueError(f"{FILES} says {shown(texts[FILES])}") from None
+    if not all(isinstance(part, str) for pair in found for part in pair):
+        raise ValueError(f"{FILES} says {shown(texts[FILES])}")
+    return found
+
+
+def differences(
+    texts: Mapping[str, str], today: Mapping[str, str], files: Sequence[str]
+) -> Iterator[str]:
+    """Sentences about what was another when a picture was painted than it is `today`.
+
+    `files` are today's digests of the files that the picture tells, in its order. What a picture
+    does not tell is not compared.
+    """
+    made_by = texts.get("Software", "")
+    if made_by and made_by != f"smd {__version__}":
+        yield f"it was painted by {shown(made_by, quote=False)}, and this is smd {__version__}"
+    if VERSIONS in texts:
+        was, now = (dict(_pairs(one[VERSIONS])) for one in (texts, today))
+        for library in [library for library in was if was[library] != now.get(library)]:
+            there = now.get(library, "none")
+            yield f"{library} was {was[library]}, and is {there}"
+    if MODEL in texts and texts[MODEL].split(" ", 1)[0] != today[MODEL].split(" ", 1)[0]:
+        yield f"the files of the model {today[MODEL].split(' ', 1)[1]} are others than then"
+    for (name, was_digest), now_digest in zip(named_in(texts), files, strict=False):
+        if was_digest and was_digest != now_digest:
+            what = "has changed since" if now_digest else "is no file that can be read any more"
+            yield f"{shown(name, quote=False)} {what}"
+
+
+def _pairs(text: str) -> Iterator[tuple[str, str]]:
+    for part in text.split(", "):
+        name, _, number = part.partition(" ")
+        if name and number:
+            yield shown(name, quote=False), shown(number, quote=False)
