@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from smd_cli import __version__
 from smd_cli.engine.layers import SoftMasks
@@ -118,16 +119,17 @@ def job_of(
     painted: PaintedScene,
     targets: tuple[Target, ...],
     soft_masks: SoftMasks | None = None,
+    read: Mapping[Path, bytes] | None = None,
 ) -> Job:
     """A painted scene with its targets, and what there is to say about both.
 
-    `soft_masks` are shared with the planner.
+    `soft_masks` are shared with the planner; `read`: what is in those files that have been read.
 
     Raises UsageError for a target that is one of the files that the scene is made of, whichever
     frames may come.
     """
     refuse_inputs(targets, inputs_of(file), endless=True)
-    return _job_to(file, painted, targets, soft_masks)
+    return _job_to(file, painted, targets, soft_masks, read=read)
 
 
 def _job_to(
@@ -136,11 +138,12 @@ def _job_to(
     targets: tuple[Target, ...],
     soft_masks: SoftMasks | None = None,
     recording: Recording = USUAL,
+    read: Mapping[Path, bytes] | None = None,
 ) -> Job:
     remarks = notes(targets, painted.size, file.scene.output, painted.picture)
     checked = check_scene(file, painted, soft_masks)
     sentences = (*remarks, *caption_notes(file))
-    told = recording.of(file, painted)
+    told = recording.of(file, painted, read)
     return Job(file, painted, targets, checked.warnings, sentences, checked.effort.least_px, told)
 
 
