@@ -127,7 +127,7 @@ class SceneReader:
             files += filter(None, [file.scene.background.caption_file])
             digests = found.digests(files)
             targets = watch_targets(file, request, self._options)
-            job = job_of(file, painted, targets, self._soft)
+            job = job_of(file, painted, targets, self._soft, found.data(files))
         except SmdError as wrong:
             return Reading(digests, wrong=wrong, for_good=not isinstance(wrong, SceneError))
         if found.changed(files):

@@ -184,16 +184,17 @@ def job_of(
     painted: PaintedScene,
     targets: tuple[Target, ...],
     soft_masks: SoftMasks | None = None,
+    read: Mapping[Path, bytes] | None = None,
 ) -> Job:
     """A painted scene with its targets, and what there is to say about both.
 
-    `soft_masks` are shared with the planner.
+    `soft_masks` are shared with the planner; `read`: what is in those files that have been read.
 
     Raises UsageError for a target that is one of the files that the scene is made of, whichever
     frames may come.
     """
     refuse_inputs(targets, inputs_of(file), endless=True)
-    return _job_to(file, painted, targets, soft_masks)
+    return _job_to(file, painted, targets, soft_masks, read=read)
 
 
 def _job_to(
@@ -202,6 +203,7 @@ def _job_to(
     targets: tuple[Target, ...],
     soft_masks: SoftMasks | None = None,
     recording: Recording = USUAL,
+    read: Mapping[Path, bytes] | None = None,
 ) -> Job:
     remarks = notes(targets, painted.size, file.scene.output, painted.picture)
     checked = check_scene(file, painted, soft_masks)
@@ -213,7 +215,7 @@ def _job_to(
         checked.warnings,
         sentences,
         window_px=checked.effort.least_px,
-        recording=recording.of(file, painted),
+        recording=recording.of(file, painted, read),
     )
 
 

@@ -10,7 +10,9 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
+from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 from smd_cli import __version__
 from smd_cli.models.ref import ModelRef
@@ -35,29 +37,37 @@ _SAMPLES, _SAMPLE_BYTES = 32, 1 << 18
 _WEIGHTS = (".safetensors", ".json", ".txt", ".model")
 _DIGITS = 32
 
+Contents = Mapping[Path, bytes]
 Named = tuple[str, str]
 """A file as the scene writes it, and its digest; empty where it cannot be read."""
 
 
-def provenance(file: SceneFile) -> dict[str, str]:
-    """The text chunks that tell of what a scene's pictures are made, as all of it is now."""
+def provenance(file: SceneFile, read: Contents | None = None) -> dict[str, str]:
+    """The text chunks that tell of what a scene's pictures are made, as all of it is now.
+
+    `read`: what is in those of its files that have been read; these are not read again.
+    """
     name = without_folder(file.scene.model.name)
     return {
         VERSIONS: ", ".join(f"{library} {number}" for library, number in _versions().items()),
         MODEL: f"{model_digest(file.scene.model)} {' '.join(name.split())}",
-        FILES: json.dumps(named_digests(file)),
+        FILES: json.dumps(named_digests(file, read or {})),
     }
 
 
-def named_digests(file: SceneFile) -> list[Named]:
+def named_digests(file: SceneFile, read: Contents) -> list[Named]:
     """The pictures that a scene names, in its order, with their digests."""
-    return [(without_folder(name), _of_picture(path)) for path, name in file.scene.pictures.items()]
+
+    def now(path: Path) -> str:
+        if path in read:
+            return _digest_of(BytesIO(read[path]), len(read[path]))
+        return _of_sequence(path) if is_sequence(path) else digest(path)
+
+    return [(without_folder(name), now(path)) for path, name in file.scene.pictures.items()]
 
 
-def _of_picture(path: Path) -> str:
-    """The digest of a picture, or of a sequence: of the names and contents of all its files."""
-    if not is_sequence(path):
-        return digest(path)
+def _of_sequence(path: Path) -> str:
+    """The digest of the names and contents of all files of a sequence; empty as of one."""
     found = [(one.name, digest(one)) for one in files_of(path)]
     whole = hashlib.sha256(json.dumps(found).encode()).hexdigest()[:_DIGITS]
     return whole if found and all(content for _, content in found) else ""
@@ -76,15 +86,20 @@ def digest(path: Path) -> str:
 
 @lru_cache(maxsize=4096)
 def _digest(path: Path, mtime_ns: int, size: int, number: int) -> str:  # noqa: ARG001
-    """The digest of a file in a state: of size and content, or of size and samples of it."""
-    made = hashlib.sha256(f"{size} ".encode())
+    """The digest of a file in a state."""
     with path.open("rb") as file:
-        if size <= _WHOLE_BYTES:
-            made.update(file.read())
-            return made.hexdigest()[:_DIGITS]
-        for place in range(_SAMPLES):
-            file.seek((size - _SAMPLE_BYTES) * place // (_SAMPLES - 1))
-            made.update(file.read(_SAMPLE_BYTES))
+        return _digest_of(file, size)
+
+
+def _digest_of(file: BinaryIO, size: int) -> str:
+    """The digest of a stream of so many bytes: of size and content, or of size and samples."""
+    made = hashlib.sha256(f"{size} ".encode())
+    if size <= _WHOLE_BYTES:
+        made.update(file.read())
+        return made.hexdigest()[:_DIGITS]
+    for place in range(_SAMPLES):
+        file.seek((size - _SAMPLE_BYTES) * place // (_SAMPLES - 1))
+        made.update(file.read(_SAMPLE_BYTES))
     return made.hexdigest()[:_DIGITS]
 
 

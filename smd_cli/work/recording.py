@@ -45,11 +45,16 @@ class Recording:
     contents: Mapping[Path, bytes] | None = None
     recalled: Mapping[str, str] = field(default_factory=dict)
 
-    def of(self, file: SceneFile, painted: PaintedScene) -> Recording:
-        """The same of a scene, with texts about what that is made of. Raises SmdError."""
+    def of(
+        self, file: SceneFile, painted: PaintedScene, read: Mapping[Path, bytes] | None = None
+    ) -> Recording:
+        """The same of a scene, with texts about what that is made of. Raises SmdError.
+
+        `read`: what is in those of its files that have been read.
+        """
         if not self.tells:
             return self
-        chunks = provenance(file)
+        chunks = provenance(file, read or self.contents)
         if self.contents is not None:
             brushes = [one.brush for one in painted.brushes]
             chunks |= bundle_chunks(file, self.contents, brushes)
