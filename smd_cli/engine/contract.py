@@ -152,6 +152,12 @@ class Backbone(Protocol):
         can fill them up.
         """
 
+    def read_ahead(self, prompts: Sequence[str]) -> None:
+        """Get ready to paint with these prompts, and no others for now.
+
+        A family with large text encoders reads them, and then has its network come.
+        """
+
     def predict(self, rows: Rows) -> Tensor:
         """The network's raw output (R, C, h, w)."""
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from smd_cli.engine.contract import Backbone
     from smd_cli.models.ref import ModelRef
-    from smd_cli.scene.types import SceneFile
+    from smd_cli.scene.types import Scene, SceneFile
 
 
 class ModelHolder:
@@ -55,12 +55,15 @@ class ModelHolder:
         self._captions: dict[tuple[ModelRef, tuple[int, ...], bytes], str] = {}
         self._dtypes: dict[torch.device, torch.dtype] = {}
 
-    def planner(self, model: ModelRef) -> Planner:
-        """The planner of a model, which it is loaded for where it is not the last one's."""
+    def planner(self, model: ModelRef, scene: Scene | None = None) -> Planner:
+        """The planner of a model, which it is loaded for where it is not the last one's.
+
+        It then reads the prompts of `scene`, so that all is here before anything is painted.
+        """
         if self._held is None or self._held[0] != model:
             download(downloads_of(model), self._reporter)
             self._leave()
-            self._held = (model, self._loaded(model))
+            self._held = (model, self._loaded(model, scene))
         return self._held[1]
 
     def captioned(self, file: SceneFile, photo: Photo | None) -> SceneFile:
@@ -97,13 +100,16 @@ class ModelHolder:
             self._held = None
             release(device)
 
-    def _loaded(self, model: ModelRef) -> Planner:
+    def _loaded(self, model: ModelRef, scene: Scene | None) -> Planner:
         on = self._machine
         with self._reporter.loading(model.name):
             backbone = load_backbone(
                 model, on.device, on.dtype, low_memory=on.low_memory, compiled=on.compiled
             )
-        return Planner(backbone, self.soft_masks)
+            planner = Planner(backbone, self.soft_masks)
+            if scene is not None:
+                planner.read_ahead(scene)
+        return planner
 
     def told(self, backbone: Backbone) -> dict[str, str]:
         """The text chunk that tells where pictures are painted, if not as usual: cpu fp32."""
@@ -154,7 +160,7 @@ def _render(
 ) -> None:
     """Render one job; nothing of its model is held when it is done."""
     scene, painted = job.scene_file.scene, job.painted
-    planner = models.planner(scene.model)
+    planner = models.planner(scene.model, scene)
     backbone = planner.backbone
     told = models.told(backbone)
     count = len(order.painted(scene.frames))

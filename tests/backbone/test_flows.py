@@ -39,19 +39,6 @@ PROMPTS = ("a red fox", "an owl in the meadow under a blue sky")
 SIZES = ("64x96", "128x96")
 
 
-@pytest.fixture(scope="module")
-def flows(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The folders of the tiny models, each made when it is first asked for."""
-    folder = tmp_path_factory.mktemp("flows")
-
-    class Made(dict[str, Path]):
-        def __missing__(self, name: str) -> Path:
-            self[name] = FLOWS[name](folder / name)
-            return self[name]
-
-    return Made()
-
-
 @functools.cache
 def loaded(model: ModelRef) -> Backbone:
     return load_backbone(model, "cpu", "fp32")

@@ -116,7 +116,8 @@ class Family:
     tell to be of another kind. `spacing`: how its slots are spaced, None for a diffusion by betas.
     `no_lora`: why models of the family take no LoRA. `guidance_off`: the scale at which its
     pipeline does not guide, as ours does not at 1. `vae_overflows`: its autoencoder may do so in
-    fp16.
+    fp16. `large_encoders`: its text encoders weigh as much as an image model: they leave before the
+    denoiser is loaded, and what they read is kept on the disk.
     """
 
     name: str
@@ -135,6 +136,7 @@ class Family:
     no_lora: str = ""
     guidance_off: float = 1.0
     vae_overflows: bool = False
+    large_encoders: bool = False
 
     @property
     def modules(self) -> tuple[Part, ...]:

@@ -48,4 +48,5 @@ FAMILY = Family(
     refuse=refuse,
     spacing=Spacing("line", length_levels),
     guidance_off=0.0,
+    large_encoders=True,
 )
