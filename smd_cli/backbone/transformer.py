@@ -23,7 +23,7 @@ class TransformerBackbone(LatentBackbone):
     """
 
     embeds_guidance = False
-    blends = False
+    blends = True
     spaced = True
     patch = 2
 

@@ -42,6 +42,13 @@ class Conditioning:
         """What rows of one network call must have in common: names and shapes."""
         return tuple((name, tuple(t.shape[1:])) for name, t in sorted(self.tensors.items()))
 
+    def equals(self, other: Conditioning) -> bool:
+        """Whether another one tells the same, to the last bit."""
+        return self is other or (
+            self.key == other.key
+            and all(torch.equal(one, other[name]) for name, one in self.tensors.items())
+        )
+
     def mix(self, other: Conditioning, share: float) -> Conditioning:
         """Linear interpolation: share 0 is this one, 1 is `other` (prompt strength).
 
