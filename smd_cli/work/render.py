@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from smd_cli.backbone.captioner import caption
-from smd_cli.backbone.loading.load import DTYPES, load_backbone, pick_dtype
+from smd_cli.backbone.loading.load import DTYPES, load_backbone, precision_of
 from smd_cli.backbone.memory import full_as_sentence, gpu_peak_bytes, release
 from smd_cli.engine.layers import SoftMasks
 from smd_cli.engine.plan import Plan
@@ -53,7 +53,7 @@ class ModelHolder:
         self.soft_masks = SoftMasks()
         self._held: tuple[ModelRef, Planner] | None = None
         self._captions: dict[tuple[ModelRef, tuple[int, ...], bytes], str] = {}
-        self._dtypes: dict[torch.device, torch.dtype] = {}
+        self._dtype = torch.float32
 
     def planner(self, model: ModelRef, scene: Scene | None = None) -> Planner:
         """The planner of a model, which it is loaded for where it is not the last one's.
@@ -106,6 +106,7 @@ class ModelHolder:
             backbone = load_backbone(
                 model, on.device, on.dtype, low_memory=on.low_memory, compiled=on.compiled
             )
+            self._dtype = precision_of(model, on.dtype, backbone.device)
             planner = Planner(backbone, self.soft_masks)
             if scene is not None:
                 planner.read_ahead(scene)
@@ -113,10 +114,7 @@ class ModelHolder:
 
     def told(self, backbone: Backbone) -> dict[str, str]:
         """The text chunk that tells where pictures are painted, if not as usual: cpu fp32."""
-        if backbone.device not in self._dtypes:
-            self._dtypes[backbone.device] = pick_dtype(self._machine.dtype, backbone.device)
-        dtype = self._dtypes[backbone.device]
-        name = next(name for name, one in DTYPES.items() if one == dtype)
+        name = next(name for name, one in DTYPES.items() if one == self._dtype)
         where = " ".join((str(backbone.device), name, *self._machine.manners))
         return {} if where == "cpu fp32" else {"smd:machine": where}
 

@@ -26,7 +26,7 @@ from smd_cli.models.cache import INDEX
 from smd_cli.models.configs import read_object
 from smd_cli.models.facts import pipeline_folder, read_defaults
 from smd_cli.models.families import Family
-from smd_cli.models.files import family_in, refuse_unfit
+from smd_cli.models.files import facts_of, family_in, refuse_unfit
 from smd_cli.models.ref import ModelRef
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -46,14 +46,20 @@ def pick_device(name: str = "auto") -> torch.device:
     return device
 
 
-def pick_dtype(name: str, device: torch.device) -> torch.dtype:
+def precision_of(model: ModelRef, name: str, device: torch.device) -> torch.dtype:
+    """The precision by name that a model, which is here, is loaded in. Raises UsageError."""
+    told = facts_of(model)
+    return pick_dtype(name, device, DTYPES[told[0].half if told else "fp16"])
+
+
+def pick_dtype(name: str, device: torch.device, half: torch.dtype = torch.float16) -> torch.dtype:
     """The precision by name. Raises UsageError.
 
-    auto is fp16 on CUDA, bf16 on a CPU that computes in it, fp32 elsewhere.
+    auto is `half` on CUDA, bf16 on a CPU that computes in it, fp32 elsewhere.
     """
     if name == "auto":
         if device.type == "cuda":
-            return torch.float16
+            return half
         halves = device.type == "cpu" and _cpu_computes_in_bf16()
         return torch.bfloat16 if halves else torch.float32
     if name not in DTYPES:
@@ -91,16 +97,16 @@ def load_backbone(
     architecture, or where nothing can be compiled, SmdError where files are missing or broken.
     """
     where = pick_device(device)
-    precision = pick_dtype(dtype, where)
+    pick_dtype(dtype, where)  # told before anything is fetched
     keep_freed()
     with loading(model.name, where):
-        return _load(model, where, precision, low_memory, compiled)
+        model = _here(model)
+        return _load(model, where, precision_of(model, dtype, where), low_memory, compiled)
 
 
 def _load(
     model: ModelRef, device: torch.device, dtype: torch.dtype, low_memory: bool, compiled: bool
 ) -> Backbone:
-    model = _here(model)
     refuse_unfit(model)
     if model.file:
         family, modules = load_file(model, model.file, dtype)

@@ -57,4 +57,5 @@ FAMILY = Family(
     refuse=refuse,
     spacing=Spacing("line", length_levels),
     large_encoders=True,
+    half="bf16",
 )

@@ -78,4 +78,5 @@ FAMILY = Family(
     refuse=refuse,
     spacing=Spacing("line", levels),
     large_encoders=True,
+    half="bf16",
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from smd_cli.errors import UsageError
 from smd_cli.models.checkpoints import Shapes
@@ -117,7 +117,9 @@ class Family:
     `no_lora`: why models of the family take no LoRA. `guidance_off`: the scale at which its
     pipeline does not guide, as ours does not at 1. `vae_overflows`: its autoencoder may do so in
     fp16. `large_encoders`: its text encoders weigh as much as an image model: they leave before the
-    denoiser is loaded, and what they read is kept on the disk.
+    denoiser is loaded, and what they read is kept on the disk. `half`: the half precision that its
+    models bear, bf16 where they were trained in that and their numbers may be too large for fp16.
+    `ragged_prompts`: they have as many rows as tokens, so that those of other lengths do not mix.
     """
 
     name: str
@@ -137,6 +139,8 @@ class Family:
     guidance_off: float = 1.0
     vae_overflows: bool = False
     large_encoders: bool = False
+    half: Literal["fp16", "bf16"] = "fp16"
+    ragged_prompts: bool = False
 
     @property
     def modules(self) -> tuple[Part, ...]:

@@ -61,4 +61,5 @@ FAMILY = Family(
     refuse=refuse,
     spacing=Spacing("circle", levels, ("SCMScheduler",)),
     large_encoders=True,
+    half="bf16",
 )

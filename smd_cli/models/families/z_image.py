@@ -49,4 +49,6 @@ FAMILY = Family(
     spacing=Spacing("line", length_levels),
     guidance_off=0.0,
     large_encoders=True,
+    half="bf16",
+    ragged_prompts=True,
 )
