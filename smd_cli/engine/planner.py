@@ -243,7 +243,7 @@ class Planner:
             if row["tokens"].shape[1] != longest
         }
         return {
-            (text, fade): rows[text].mix(rows[fade.to], fade.share) if fade else rows[text]
+            (text, fade): _faded(rows[text], rows[fade.to], fade.share) if fade else rows[text]
             for text, fade in texts
         }
 
@@ -255,6 +255,13 @@ class Planner:
         row = self.backbone.encode_prompts([text], length) if found is None else found
         self._prompts[key] = row
         return row
+
+
+def _faded(one: Conditioning, other: Conditioning, share: float) -> Conditioning:
+    """A row on its way to another; where their lengths differ, the one that is nearer."""
+    if one.key != other.key:
+        return one if share < 0.5 else other
+    return one.mix(other, share)
 
 
 def _wants_negative(guidance: Guidance) -> bool:
