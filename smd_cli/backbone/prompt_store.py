@@ -62,9 +62,10 @@ class PromptStore:
             return None
         try:
             content = file.read_bytes()
-            os.utime(file)
         except OSError:
             return None
+        with contextlib.suppress(OSError):
+            os.utime(file)
         digest, body = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
         if hashlib.sha256(body).digest() != digest:
             return None

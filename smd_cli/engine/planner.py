@@ -49,11 +49,17 @@ class Planner:
         self._latents: Kept[Tensor] = Kept()
         self._pastes: Kept[Paste] = Kept()
 
-    def read_ahead(self, scene: Scene) -> None:
-        """Have the model read all prompts of a scene's frames before any of them is planned."""
-        scale_is_told = self.backbone.embeds_guidance
-        guidance = Guidance() if scale_is_told else scene.sampler.guidance
-        self.backbone.read_ahead(texts_of(scene, negative=_wants_negative(guidance)))
+    def read_ahead(self, scenes: Sequence[Scene]) -> None:
+        """Have the model read all prompts of these scenes' frames before any of them is planned."""
+        told = self.backbone.embeds_guidance
+        texts = (
+            text
+            for scene in scenes
+            for text in texts_of(
+                scene, negative=not told and _wants_negative(scene.sampler.guidance)
+            )
+        )
+        self.backbone.read_ahead([*dict.fromkeys(texts)])
 
     @torch.inference_mode()
     def plan(

@@ -21,7 +21,7 @@ class FramePlans:
         """Raises SmdError where the first frame cannot be planned."""
         self._planner, self._scene, self._painted = planner, scene, painted
         self._plans: dict[Scene, Plan] = {}
-        planner.read_ahead(scene)
+        planner.read_ahead([scene])
         self.first = self(0)
 
     def __call__(self, frame: int) -> Plan:

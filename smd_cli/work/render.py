@@ -55,15 +55,15 @@ class ModelHolder:
         self._captions: dict[tuple[ModelRef, tuple[int, ...], bytes], str] = {}
         self._dtype = torch.float32
 
-    def planner(self, model: ModelRef, scene: Scene | None = None) -> Planner:
+    def planner(self, model: ModelRef, scenes: Sequence[Scene] = ()) -> Planner:
         """The planner of a model, which it is loaded for where it is not the last one's.
 
-        It then reads the prompts of `scene`, so that all is here before anything is painted.
+        It then reads the prompts of those of the `scenes` that it is to paint, before any is.
         """
         if self._held is None or self._held[0] != model:
             download(downloads_of(model), self._reporter)
             self._leave()
-            self._held = (model, self._loaded(model, scene))
+            self._held = (model, self._loaded(model, scenes))
         return self._held[1]
 
     def captioned(self, file: SceneFile, photo: Photo | None) -> SceneFile:
@@ -100,7 +100,7 @@ class ModelHolder:
             self._held = None
             release(device)
 
-    def _loaded(self, model: ModelRef, scene: Scene | None) -> Planner:
+    def _loaded(self, model: ModelRef, scenes: Sequence[Scene]) -> Planner:
         on = self._machine
         with self._reporter.loading(model.name):
             backbone = load_backbone(
@@ -108,8 +108,9 @@ class ModelHolder:
             )
             self._dtype = precision_of(model, on.dtype, backbone.device)
             planner = Planner(backbone, self.soft_masks)
-            if scene is not None:
-                planner.read_ahead(scene)
+            own = [scene for scene in scenes if scene.model == model]
+            if own:
+                planner.read_ahead(own)
         return planner
 
     def told(self, backbone: Backbone) -> dict[str, str]:
@@ -133,8 +134,11 @@ def render_jobs(
     Raises SmdError (model, memory, files); files that are whole by then stay.
     """
     models = ModelHolder(machine, reporter)
-    for job in [with_caption(job, models, reporter) for job in jobs]:
+    jobs = [with_caption(job, models, reporter) for job in jobs]
+    scenes = [job.scene_file.scene for job in jobs]
+    for job in jobs:
         with memory_sentence(job):
+            models.planner(job.scene_file.scene.model, scenes)
             _render(job, models, order, began, reporter, clobber)
         began = time.perf_counter()
 
@@ -158,7 +162,7 @@ def _render(
 ) -> None:
     """Render one job; nothing of its model is held when it is done."""
     scene, painted = job.scene_file.scene, job.painted
-    planner = models.planner(scene.model, scene)
+    planner = models.planner(scene.model)
     backbone = planner.backbone
     told = models.told(backbone)
     count = len(order.painted(scene.frames))

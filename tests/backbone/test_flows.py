@@ -159,6 +159,7 @@ def test_a_lora_is_diffusers_own(name: str, flows: dict[str, Path], tmp_path: Pa
     assert relative(ours, plain) > 1e-3
 
 
+@pytest.mark.slow
 def test_a_lora_of_kohyas_tools_is_diffusers_own(flows: dict[str, Path], tmp_path: Path) -> None:
     """They call a transformer's layers lora_unet_ too."""
     folder = flows["flux-schnell"]
@@ -183,6 +184,7 @@ def test_a_lora_of_kohyas_tools_is_diffusers_own(flows: dict[str, Path], tmp_pat
     assert relative(ours, plain) > 1e-3
 
 
+@pytest.mark.slow
 def test_a_lora_of_a_text_encoder_is_diffusers_own(flows: dict[str, Path], tmp_path: Path) -> None:
     """Its encoders are loaded with the transformer, and nothing is kept of what they read."""
     folder = flows["flux-schnell"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import weakref
@@ -85,10 +86,7 @@ def painted(smd: Smd, model: Path, *options: str, prompt: str = "a fox", more: s
 
 
 TEXTS = {
-    "z-image": ["text_encoder"],
-    "flux2-klein": ["text_encoder"],
     "flux-schnell": ["text_encoder", "text_encoder_2"],
-    "sd3": ["text_encoder", "text_encoder_2", "text_encoder_3"],
     "sd3 without t5": ["text_encoder", "text_encoder_2"],
     "sana-sprint": ["text_encoder"],
 }
@@ -128,6 +126,7 @@ def test_a_new_prompt_is_read_and_no_other(
     assert len([*cache.iterdir()]) == 3
 
 
+@pytest.mark.slow
 def test_the_prompts_of_all_frames_are_read_before_the_network_comes(
     flows: dict[str, Path], loads: Loads, smd: Smd, cache: Path
 ) -> None:
@@ -137,20 +136,27 @@ def test_the_prompts_of_all_frames_are_read_before_the_network_comes(
     assert len([*cache.iterdir()]) == 3
 
 
-@pytest.mark.parametrize("harm", ["cut", "flipped", "empty", "other"])
+@pytest.mark.slow
+def test_the_prompts_of_all_scenes_are_read_before_the_network_comes(
+    flows: dict[str, Path], loads: Loads, smd: Smd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of those with its model; where nothing is kept on the disk, too."""
+    monkeypatch.chdir(tmp_path)
+    for name, prompt in (("a", "a fox"), ("b", "an owl")):
+        text = SCENE.format(model=flows["z-image"], prompt=prompt, more="")
+        Path(f"{name}.yaml").write_text(text)
+    done = smd(["render", "a.yaml", "b.yaml", "-o", "{scene}.png"])
+    assert (done.code, loads.names) == (0, ["text_encoder", "transformer"]), done.err
+
+
+@pytest.mark.slow
 def test_a_damaged_entry_is_read_anew_and_replaced(
-    harm: str, flows: dict[str, Path], cache: Path, loads: Loads, smd: Smd
+    flows: dict[str, Path], cache: Path, loads: Loads, smd: Smd
 ) -> None:
     whole = painted(smd, flows["z-image"])
     one, other = sorted(cache.iterdir())
     content = one.read_bytes()
-    spoiled = {
-        "cut": content[:-7],
-        "flipped": content[:-1] + bytes([content[-1] ^ 1]),
-        "empty": b"",
-        "other": b"something else, longer than a digest of 32 bytes",
-    }
-    one.write_bytes(spoiled[harm])
+    one.write_bytes(content[:-7])
     again = []
     read = loads.of(lambda: again.append(painted(smd, flows["z-image"])))
     assert (read, again) == (["text_encoder", "transformer"], [whole])
@@ -158,6 +164,7 @@ def test_a_damaged_entry_is_read_anew_and_replaced(
     assert one.read_bytes() == content
 
 
+@pytest.mark.slow
 def test_another_precision_has_entries_of_its_own(
     flows: dict[str, Path], cache: Path, smd: Smd
 ) -> None:
@@ -168,6 +175,7 @@ def test_another_precision_has_entries_of_its_own(
     assert sizes[1] < 0.6 * sizes[2]  # what was in half precision takes half the room
 
 
+@pytest.mark.slow
 def test_weights_that_were_replaced_are_asked_anew(
     flows: dict[str, Path], cache: Path, loads: Loads, smd: Smd, tmp_path: Path
 ) -> None:
@@ -181,6 +189,7 @@ def test_weights_that_were_replaced_are_asked_anew(
     assert len([*cache.iterdir()]) == 4
 
 
+@pytest.mark.slow
 def test_a_folder_that_cannot_be_written_to_changes_nothing(
     flows: dict[str, Path], tmp_path: Path, smd: Smd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -247,6 +256,33 @@ def test_what_was_not_used_for_longest_goes(tmp_path: Path) -> None:
         PromptStore(tmp_path, "m").told(kept, fail)
     with pytest.raises(AssertionError):
         PromptStore(tmp_path, "m").told("1", fail)
+
+
+@pytest.mark.parametrize("harm", ["cut", "flipped", "empty", "other", "no tensors"])
+def test_what_is_damaged_is_replaced(harm: str, tmp_path: Path) -> None:
+    wanted = PromptStore(tmp_path, "m").told("a", lambda: told(1))
+    [file] = tmp_path.iterdir()
+    content = file.read_bytes()
+    other = b"something else, longer than a digest of 32 bytes"
+    spoiled = {
+        "cut": content[:-7],
+        "flipped": content[:-1] + bytes([content[-1] ^ 1]),
+        "empty": b"",
+        "other": other,
+        "no tensors": hashlib.sha256(other).digest() + other,
+    }
+    file.write_bytes(spoiled[harm])
+    read = []
+    again = PromptStore(tmp_path, "m").told("a", lambda: read.append("a") or told(1))  # type: ignore[func-returns-value]
+    assert (read, file.read_bytes()) == (["a"], content)
+    assert torch.equal(again["tokens"], wanted["tokens"])
+
+
+def test_another_model_has_entries_of_its_own(tmp_path: Path) -> None:
+    for number, model in enumerate(("m", "n")):
+        found = PromptStore(tmp_path, model).told("a", lambda n=number: told(n))  # type: ignore[misc]
+        assert torch.equal(found["tokens"], told(number)["tokens"])
+    assert len([*tmp_path.iterdir()]) == 2
 
 
 def test_others_files_stay(tmp_path: Path) -> None:
