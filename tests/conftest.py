@@ -45,6 +45,7 @@ def _no_own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("SMD_")]:
         if name != "SMD_GOLDEN_DIR":
             monkeypatch.delenv(name)
+    monkeypatch.setenv("SMD_PROMPT_CACHE", "off")
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -49,13 +49,14 @@ def put(cache: Path, repo: str, files: Path, commit: str = COMMIT) -> Path:
 def test_an_empty_cache(smd: Smd, cache: Path) -> None:
     result = smd(["models"])
     assert (result.code, result.err) == (0, "")
-    head, *presets, foot = result.out.splitlines()
+    head, *presets, foot, prompts = result.out.splitlines()
     assert [line.split()[0] for line in presets] == list(PRESETS)
     assert all(line.split()[1:3] == ["not", "here"] for line in presets[1:])
     starter = presets[0]
     assert head.split() == ["model", "state", "size", "what"]
     assert starter.split()[:4] == ["starter", "comes", "with", "smd"]
     assert foot.startswith(f"hub cache: {cache} (")
+    assert prompts == "prompt cache: off, by SMD_PROMPT_CACHE"
     assert not cache.exists()
 
 
@@ -67,7 +68,7 @@ def test_whole_and_half_models_of_no_preset(smd: Smd, cache: Path) -> None:
     (cache / "models--e--broken").mkdir()
     (cache / "datasets--f--words").mkdir()
     lines = smd(["models"]).out.splitlines()
-    assert [line.split() for line in lines[1 + len(PRESETS) : -1]] == [
+    assert [line.split() for line in lines[1 + len(PRESETS) : -2]] == [
         ["a/half--model", "in", "part", "4.3", "MB", "StableDiffusionPipeline"],
         ["b/whole", "here", "4.3", "MB", "StableDiffusionPipeline"],
         ["c/vae", "here", "634", "kB", "AutoencoderTiny"],
@@ -207,7 +208,7 @@ def test_the_home_folder_is_a_tilde(
 ) -> None:
     for variable in ("HOME", "USERPROFILE"):
         monkeypatch.setenv(variable, str(tmp_path))
-    foot = smd(["models"]).out.splitlines()[-1]
+    foot = smd(["models"]).out.splitlines()[-2]
     assert foot.startswith(f"hub cache: {Path('~') / cache.name} (")
     shutil.copytree(TINY, tmp_path / "m")
     assert shown(smd, str(tmp_path / "m"))["place"] == str(Path("~/m"))

@@ -15,6 +15,7 @@ import pytest
 import torch
 from conftest import TINY, Smd
 from engine.fake import FakeBackbone
+from engine.test_flights import Ragged
 from PIL import Image
 
 from smd_cli.engine.contract import Backbone
@@ -223,6 +224,19 @@ def test_prompts_between_keys_are_the_rows_between(tiny: Backbone) -> None:
     strength = scene.brushes[0].strength
     assert row
     torch.testing.assert_close(row[1]["tokens"], ends[2] + (wanted - ends[2]) * strength)
+
+
+def test_prompts_of_other_lengths_change_half_way() -> None:
+    """Where a model cannot fill them up; those of one length fade."""
+    fake, file = Ragged(), brush("strength: 1", frames=21)
+    keyed = file.text.replace("prompt: a,", "prompt: {0: fox, 10: owl, 20: a long-eared owl},")
+    file = read(keyed)
+    plans = FramePlans(Planner(fake), file.scene, read_pictures(file))
+    rows = [plans(frame).conditioning[1]["tokens"] for frame in (5, 14, 15)]
+    ends = [fake.encode_prompts([text])["tokens"] for text in ("fox", "owl", "a long-eared owl")]
+    torch.testing.assert_close(rows[0], (ends[0] + ends[1]) / 2)
+    assert torch.equal(rows[1], ends[1])
+    assert torch.equal(rows[2], ends[2])
 
 
 def test_seeds_between_keys_are_noise_between(tiny: Backbone) -> None:

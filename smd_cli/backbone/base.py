@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor
 
 from smd_cli.backbone.autoencoder import Autoencoder
@@ -18,6 +20,9 @@ class LatentBackbone:
         self.device = parts.device
         self.factor = parts.factor
         self.window_px, self.native_px = parts.window_px, parts.native_px
+
+    def read_ahead(self, prompts: Sequence[str]) -> None:
+        """Its text encoders stay: there is nothing to do beforehand."""
 
     def as_taken(self, latents: Tensor) -> Tensor:
         return latents

@@ -45,7 +45,7 @@ def _glibc() -> ctypes.CDLL | None:
     return ctypes.CDLL(None) if version and version.startswith("glibc") else None
 
 
-def place(parts: Sequence[Any], vae: Any, device: torch.device, low_memory: bool) -> None:
+def place(parts: Sequence[Any], vae: Any, device: torch.device, low_memory: bool) -> Places:
     """Put a model's parts, and its autoencoder, on a device.
 
     With `low_memory` each part waits in main memory until it is to work, and goes back there when
@@ -54,15 +54,38 @@ def place(parts: Sequence[Any], vae: Any, device: torch.device, low_memory: bool
     if low_memory and hasattr(vae, "enable_tiling"):
         vae.enable_tiling()
         vae.enable_slicing()
-    waits = low_memory and not _is_main_memory(device)
-    for part in (*parts, vae):
-        part.eval()
-        if _multiplies_in_tiles(device):
-            part.to(memory_format=torch.channels_last)
-        if not waits:
-            part.to(device)
-    if waits:
-        _take_turns((*parts, vae), device)
+    places = Places(device, low_memory)
+    places.put(*parts, vae)
+    return places
+
+
+class Places:
+    """Where the parts of a model lie: all on the device, or there in turns, one at a time."""
+
+    def __init__(self, device: torch.device, low_memory: bool) -> None:
+        self._device = device
+        waits = low_memory and not _is_main_memory(device)
+        self._turns = _Turns(device) if waits else None
+
+    def put(self, *parts: Any) -> None:
+        """Have parts work on the device from now on."""
+        for part in parts:
+            part.eval()
+            if _multiplies_in_tiles(self._device):
+                part.to(memory_format=torch.channels_last)
+            if self._turns is None:
+                part.to(self._device)
+        if self._turns is not None:
+            _take_turns(parts, self._turns)
+
+    def forget(self, *parts: Any) -> None:
+        """Know no more of parts that are to leave for good; `free` once nobody holds them."""
+        if self._turns is not None:
+            self._turns.forget(*parts)
+
+    def free(self) -> None:
+        """Free what parts took that nobody holds any more."""
+        release(self._device)
 
 
 def _multiplies_in_tiles(device: torch.device) -> bool:
@@ -74,11 +97,9 @@ def _is_main_memory(device: torch.device) -> bool:
     return device.type == "cpu"
 
 
-def _take_turns(parts: Sequence[Any], device: torch.device) -> None:
+def _take_turns(parts: Sequence[Any], turns: _Turns) -> None:
     """Have each part ask for the device before it works, by `forward`, `encode` or `decode`."""
     from accelerate.hooks import ModelHook, add_hook_to_module
-
-    turns = _Turns(device)
 
     class Asking(ModelHook):  # type: ignore[misc]
         """What accelerate, and diffusers for an autoencoder's methods, call before a part works."""
@@ -112,6 +133,11 @@ class _Turns:
             part.to(_MAIN_MEMORY)
             raise
         self._holder = part
+
+    def forget(self, *parts: Any) -> None:
+        """Have the place free where one of these parts has it; it need not go back."""
+        if any(part is self._holder for part in parts):
+            self._holder = None
 
 
 def release(device: torch.device) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 
+from smd_cli.backbone.prompt_store import PromptStore
+from smd_cli.backbone.stages import Stages
 from smd_cli.models.flow import Spacing
 
 
@@ -21,6 +23,8 @@ class Parts:
     `scheduler`: the scheduler's config; `consistency`: whether the LCM boundary scalings apply;
     `spacing`: how the family spaces its slots, None for a diffusion by betas;
     `zero_empty`: an empty prompt is all zeros instead of encoded; `device`: where they run.
+    `stages` and `prompts`: network and text encoders of a family whose encoders are large, and what
+    they have read; the parts above are then None and empty.
     """
 
     denoiser: Any
@@ -36,3 +40,5 @@ class Parts:
     clip_skip: int
     device: torch.device
     spacing: Spacing | None = None
+    stages: Stages | None = None
+    prompts: PromptStore | None = None

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from smd_cli.backbone.loading.fetch import lora_file, model_folder
 from smd_cli.backbone.loading.files import named
-from smd_cli.backbone.loading.load import load_backbone, pick_device, pick_dtype
+from smd_cli.backbone.loading.load import load_backbone, pick_device, precision_of
 from smd_cli.backbone.memory import release
 from smd_cli.backbone.quiet import quiet
 from smd_cli.engine.plan import Plan
@@ -80,7 +80,6 @@ def measure(name: str, device: str, dtype: str, reporter: Reporter) -> Agreement
     Gets the model from the hub where it is not here. Raises SmdError where it cannot be loaded.
     """
     where = pick_device(device)
-    precision = pick_dtype("fp32" if _is_left(dtype, where) else dtype, where)
     file = _scene_file(name)
     model = file.scene.model
     if model.file:
@@ -91,6 +90,7 @@ def measure(name: str, device: str, dtype: str, reporter: Reporter) -> Agreement
     download(downloads_of(model), reporter)
     file = _scene_file(name)  # its sampler is the model's, which may just have come
     model = replace(model, folder=model_folder(model))
+    precision = precision_of(model, "fp32" if _is_left(dtype, where) else dtype, where)
     plan, ours, start = _ours(file, model, where, precision)
     release(where)  # one model at a time in memory
     theirs, pipeline = _theirs(plan, start, model, where, precision)

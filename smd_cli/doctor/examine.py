@@ -14,6 +14,7 @@ from typing import Any
 
 from smd_cli import __version__
 from smd_cli.errors import SmdError
+from smd_cli.models import prompt_cache
 from smd_cli.models.cache import cache_folder, offline
 from smd_cli.models.hub import free_bytes
 from smd_cli.report.reporter import Reporter
@@ -90,6 +91,7 @@ def examine(device: str, dtype: str, model: str | None, reporter: Reporter) -> I
     yield _looked("memory", _memory, essential=False)
     yield _looked("device", lambda: _device(device, dtype))
     yield _hub_cache()
+    yield _prompt_cache()
     yield _looked("starter", lambda: _starter(device, dtype))
     if model is not None:
         yield _looked("model", lambda: _agreement(model, device, dtype, reporter))
@@ -218,6 +220,18 @@ def _hub_cache() -> Finding:
         return Finding("hub cache", value)
     fault = "there is little room: a model takes 2 to 14 GB"
     return Finding("hub cache", value, fault, "let HF_HOME name a folder on another disk")
+
+
+def _prompt_cache() -> Finding:
+    """Where prompts that large text encoders have read are kept, and whether they can be."""
+    place, told = prompt_cache.prompt_cache(), prompt_cache.described()
+    if place is None:
+        return Finding("prompt cache", told)
+    above = next(one for one in (place, *place.absolute().parents) if one.exists())
+    if above.is_dir() and os.access(above, os.W_OK):
+        return Finding("prompt cache", told)
+    fault = "it cannot be written to: prompts are read anew in every run"
+    return Finding("prompt cache", told, fault, f"let {prompt_cache.SETTING} name another folder")
 
 
 def _starter(device: str, dtype: str) -> str:

@@ -21,8 +21,12 @@ def blended(parts: Sequence[Conditioning], weights: Tensor) -> Conditioning:
 
     `tokens` become (1, P, L, D) and `mask` (1, P, L), which tells prompts that are shorter than the
     longest from what fills them up; `shares` (1, P, h, w) are the weights. Of all else there can be
-    one alone: the mean by the brushes' areas.
+    one alone: the mean by the brushes' areas. Brushes of equal prompts count as one: where all are
+    equal, the row is that of any of them.
     """
+    parts, weights = _different(parts, weights)
+    if len(parts) == 1:
+        return parts[0]
     areas = weights.mean(dim=(1, 2))
     areas = areas / areas.sum()
     made = {
@@ -42,6 +46,22 @@ def blended(parts: Sequence[Conditioning], weights: Tensor) -> Conditioning:
         made["mask"] = torch.stack(filled, dim=1)
     even = [F.pad(rows, (0, 0, 0, max(lengths) - rows.shape[1])) for rows in tokens]
     return Conditioning({**made, "tokens": torch.stack(even, dim=1), "shares": weights[None]})
+
+
+def _different(
+    parts: Sequence[Conditioning], weights: Tensor
+) -> tuple[Sequence[Conditioning], Tensor]:
+    """The prompts without those that are there already, whose weights are added to theirs."""
+    found: list[Conditioning] = []
+    sums: list[Tensor] = []
+    for part, own in zip(parts, weights, strict=True):
+        number = next((n for n, known in enumerate(found) if known.equals(part)), None)
+        if number is None:
+            found.append(part)
+            sums.append(own)
+        else:
+            sums[number] = sums[number] + own
+    return found, torch.stack(sums)
 
 
 def _mean(rows: Sequence[Tensor], shares: Tensor) -> Tensor:

@@ -42,6 +42,13 @@ class Conditioning:
         """What rows of one network call must have in common: names and shapes."""
         return tuple((name, tuple(t.shape[1:])) for name, t in sorted(self.tensors.items()))
 
+    def equals(self, other: Conditioning) -> bool:
+        """Whether another one tells the same, to the last bit."""
+        return self is other or (
+            self.key == other.key
+            and all(torch.equal(one, other[name]) for name, one in self.tensors.items())
+        )
+
     def mix(self, other: Conditioning, share: float) -> Conditioning:
         """Linear interpolation: share 0 is this one, 1 is `other` (prompt strength).
 
@@ -150,6 +157,12 @@ class Backbone(Protocol):
 
         Rows are as long as the longest prompt needs, and `length` tokens at least where the family
         can fill them up.
+        """
+
+    def read_ahead(self, prompts: Sequence[str]) -> None:
+        """Get ready to paint with these prompts, and no others for now.
+
+        A family with large text encoders reads them, and then has its network come.
         """
 
     def predict(self, rows: Rows) -> Tensor:

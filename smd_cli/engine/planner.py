@@ -27,7 +27,7 @@ from smd_cli.scene.paint.boxes import HALF
 from smd_cli.scene.paint.errors import Size
 from smd_cli.scene.paint.painted import Painted
 from smd_cli.scene.paint.photo import Photo
-from smd_cli.scene.types import Brush, Fade, Guidance, Sampler, Scene, Wrapped
+from smd_cli.scene.types import Background, Brush, Fade, Guidance, Sampler, Scene, Wrapped
 
 WHITE = (255, 255, 255)
 Pixels = npt.NDArray[np.uint8]
@@ -48,6 +48,18 @@ class Planner:
         self._prompts: dict[tuple[str, int], Conditioning] = {}
         self._latents: Kept[Tensor] = Kept()
         self._pastes: Kept[Paste] = Kept()
+
+    def read_ahead(self, scenes: Sequence[Scene]) -> None:
+        """Have the model read all prompts of these scenes' frames before any of them is planned."""
+        told = self.backbone.embeds_guidance
+        texts = (
+            text
+            for scene in scenes
+            for text in texts_of(
+                scene, negative=not told and _wants_negative(scene.sampler.guidance)
+            )
+        )
+        self.backbone.read_ahead([*dict.fromkeys(texts)])
 
     @torch.inference_mode()
     def plan(
@@ -202,7 +214,7 @@ class Planner:
         """
         below, brushes = scene.background, scene.active
         positives = [(brush.prompt, brush.prompt_fade) for brush in brushes]
-        wants_negative = guidance.type in ("full", "initialize")
+        wants_negative = _wants_negative(guidance)
         negatives = [(b.negative, b.negative_fade) for b in brushes if wants_negative]
         above = None if below.prompt is None else (below.prompt, below.prompt_fade)
         beneath = (below.negative, below.negative_fade)
@@ -237,7 +249,7 @@ class Planner:
             if row["tokens"].shape[1] != longest
         }
         return {
-            (text, fade): rows[text].mix(rows[fade.to], fade.share) if fade else rows[text]
+            (text, fade): _faded(rows[text], rows[fade.to], fade.share) if fade else rows[text]
             for text, fade in texts
         }
 
@@ -249,6 +261,28 @@ class Planner:
         row = self.backbone.encode_prompts([text], length) if found is None else found
         self._prompts[key] = row
         return row
+
+
+def _faded(one: Conditioning, other: Conditioning, share: float) -> Conditioning:
+    """A row on its way to another; where their lengths differ, the one that is nearer."""
+    if one.key != other.key:
+        return one if share < 0.5 else other
+    return one.mix(other, share)
+
+
+def _wants_negative(guidance: Guidance) -> bool:
+    return guidance.type in ("full", "initialize")
+
+
+def texts_of(scene: Scene, *, negative: bool) -> list[str]:
+    """All prompts, and with `negative` those too, that any frame of a scene is painted with."""
+    painted: list[Brush | Background] = [b for b in scene.brushes if b.enabled]
+    if scene.background.prompt is not None:
+        painted.append(scene.background)
+    keys = ("prompt", "negative")[: 1 + negative]
+    found = [getattr(one, key) for one in painted for key in keys]
+    moving = (track for one in painted for track in one.tracks if track.key in keys)
+    return [*dict.fromkeys([*found, *(text for track in moving for text in track.values)])]
 
 
 def _strengthened(

@@ -30,12 +30,21 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 # A weight whose name ends like this tells of another architecture.
 _OTHER_WEIGHTS = {
-    "joint_blocks.0.x_block.attn.qkv.weight": "Stable Diffusion 3",
-    "double_blocks.0.img_attn.qkv.weight": "FLUX",
-    "double_blocks.0.img_attn.norm.key_norm.scale": "FLUX",
-    "transformer_blocks.0.attn.norm_added_k.weight": "FLUX or Stable Diffusion 3",
     "control_model.input_blocks.0.0.weight": "a ControlNet",
     "input_hint_block.0.weight": "a ControlNet",
+}
+# The same for transformers, in the original layout and in diffusers' own.
+_TRANSFORMERS = {
+    "joint_blocks.0.x_block.attn.qkv.weight": "Stable Diffusion 3",
+    "double_stream_modulation_img.lin.weight": "FLUX.2",
+    "double_stream_modulation_img.linear.weight": "FLUX.2",
+    "double_blocks.0.img_attn.qkv.weight": "FLUX",
+    "double_blocks.0.img_attn.norm.key_norm.scale": "FLUX",
+    "noise_refiner.0.attention.qkv.weight": "Z-Image",
+    "noise_refiner.0.attention.to_q.weight": "Z-Image",
+    "blocks.0.cross_attn.q_linear.weight": "SANA",
+    "transformer_blocks.0.attn.norm_added_k.weight": "FLUX or Stable Diffusion 3",
+    "transformer_blocks.0.attn.add_k_proj.weight": "FLUX or Stable Diffusion 3",
 }
 UNET_INPUT = "model.diffusion_model.input_blocks.0.0.weight"
 VAE_INPUT = "decoder.conv_in.weight"  # (channels, latent channels, 3, 3)
@@ -131,6 +140,9 @@ def described(shapes: Shapes) -> str:
     for ending, what in _OTHER_WEIGHTS.items():
         if any(name.endswith(ending) for name in shapes):
             return f"{what}, which is another architecture"
+    for ending, what in _TRANSFORMERS.items():
+        if any(name.endswith(ending) for name in shapes):
+            return f"a checkpoint of {what}, which smd reads from a diffusers folder alone"
     if UNET_INPUT in shapes and UNET_TEXT in shapes:
         return "a whole checkpoint, which goes under model:"
     if is_lora(shapes):

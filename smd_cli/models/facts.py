@@ -83,7 +83,8 @@ class ModelDefaults:
     smallest thing that it draws well, `window_px` the least side of a window that it draws well in,
     0 where they are not stated; `text_layers`: of its shortest text encoder, those that
     `clip_skip` may leave out and one more, 0 where that is not known. `spacing`: how its family
-    spaces its slots, None for a diffusion by betas.
+    spaces its slots, None for a diffusion by betas. `ragged_prompts`: they have as many rows as
+    tokens.
     """
 
     native_size: tuple[int, int] = (512, 512)
@@ -104,6 +105,7 @@ class ModelDefaults:
     window_px: int = 0
     text_layers: int = 0
     spacing: Spacing | None = None
+    ragged_prompts: bool = False
 
 
 def resolve_model(
@@ -163,6 +165,9 @@ def resolve_lora(name: str, base: Path, revision: str | None = None) -> LoraRef:
 def _refuse_no_file(name: str, path: Path | None) -> None:
     """Raise UsageError for a name that is meant as a file and cannot be one that is loaded."""
     refuse_pickle(name)
+    if name.lower().endswith(".gguf"):
+        hint = "name the model's diffusers folder, its hub id or a preset"
+        raise UsageError(f"{name} is a GGUF file, which is not supported", hint)
     is_weights = name.lower().endswith(".safetensors")
     if is_weights and path is None:
         raise UsageError(f"there is no file {name}")
@@ -284,6 +289,7 @@ def _stated(model: ModelRef, folder: Path | None, preset: ModelPreset) -> ModelD
         window_px=int(learnt.get("window_px", 0)),
         text_layers=facts.text_layers,
         spacing=family.spacing,
+        ragged_prompts=family.ragged_prompts,
     )
 
 

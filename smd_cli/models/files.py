@@ -124,7 +124,7 @@ def _refuse_pipeline(model: ModelRef) -> None:
             raise SmdError(f"the model {model.name} is not whole: it has no folder {part.name}")
     if not model.vae and (model.folder or (folder / latents / "config.json").is_file()):
         config = json_of(folder / latents / "config.json", model.name)
-        _refuse_autoencoder(config)
+        _refuse_autoencoder(model, config)
         _refuse_unlike(model, config)
 
 
@@ -199,7 +199,7 @@ def _refuse_vae(model: ModelRef, vae: ModelRef) -> None:
     if place is None or not (vae.folder or (place / "config.json").is_file()):
         return
     config = json_of(place / "config.json", vae.name)
-    _refuse_autoencoder(config)
+    _refuse_autoencoder(model, config)
     _refuse_weights(f"the vae {vae.name}", place, must=vae.folder is not None)
     _refuse_unlike(model, config)
     _refuse_other_scale(model, vae.name, config)
@@ -215,12 +215,17 @@ def _refuse_vae_file(model: ModelRef, file: Path) -> None:
     _refuse_unlike(model, {"latent_channels": width_in(inputs[0])})
 
 
-def _refuse_autoencoder(config: Mapping[str, Any]) -> None:
-    """Raise UsageError for an autoencoder of a kind that smd does not know."""
-    kind = config.get("_class_name", "of unknown kind")
-    known = autoencoders()
-    if kind not in known:
-        raise UsageError(f"the autoencoder {kind} is not supported", f"known: {', '.join(known)}")
+def _refuse_autoencoder(model: ModelRef, config: Mapping[str, Any]) -> None:
+    """Raise UsageError for an autoencoder of a kind that smd does not know, or not for a model."""
+    kind, told = config.get("_class_name", "of unknown kind"), facts_of(model)
+    if kind not in autoencoders():
+        hint = f"known: {', '.join(autoencoders())}"
+        raise UsageError(f"the autoencoder {kind} is not supported", hint)
+    if told and kind not in told[0].autoencoder.loaders:
+        raise UsageError(
+            f"the model {model.name} does not fit: its autoencoder is an {kind}",
+            f"models of {told[0].name} take {' or '.join(told[0].autoencoder.loaders)}",
+        )
 
 
 def _refuse_unlike(model: ModelRef, vae: Mapping[str, Any]) -> None:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from smd_cli.models import prompt_cache
 from smd_cli.models.cache import (
     INDEX,
     VAE_FILES,
@@ -55,12 +56,15 @@ class Listed:
 
 @dataclass(frozen=True)
 class Listing:
-    """All that `smd models` tells. `cache` is the folder of the hub cache."""
+    """All that `smd models` tells. `cache` is the folder of the hub cache, `prompts` tells that of
+    read prompts.
+    """
 
     presets: tuple[Listed, ...]
     others: tuple[Listed, ...]
     cache: str
     free_bytes: int
+    prompts: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """For machines: the fields as they are."""
@@ -69,13 +73,14 @@ class Listing:
     def lines(self) -> tuple[str, ...]:
         """As plain text with aligned columns, one string a line, nothing wrapped."""
         rows = [one.row for one in (*self.presets, *self.others)]
-        return (*_aligned([TITLES, *rows]), self.footer)
+        return (*_aligned([TITLES, *rows]), *self.footer)
 
     @property
-    def footer(self) -> str:
-        """Where downloads lie, and how much room there is."""
+    def footer(self) -> tuple[str, ...]:
+        """Where downloads lie, and how much room there is; where read prompts are kept."""
         cache = visible(without_home(self.cache))
-        return f"hub cache: {cache} ({shown_bytes(self.free_bytes)} free)"
+        hub = f"hub cache: {cache} ({shown_bytes(self.free_bytes)} free)"
+        return hub, f"prompt cache: {visible(self.prompts)}"
 
 
 TITLES = ("model", "state", "size", "what")
@@ -90,6 +95,7 @@ def list_models() -> Listing:
         tuple(_other(repo) for repo in cached_repos() if repo not in taken),
         str(cache_folder()),
         free_bytes(),
+        prompt_cache.described(),
     )
 
 
@@ -153,7 +159,8 @@ def show(models: Listing) -> None:
         table.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in one.row))
     console = Console()
     console.print(table)
-    console.print(Text(models.footer), soft_wrap=True)
+    for line in models.footer:
+        console.print(Text(line), soft_wrap=True)
 
 
 _STYLES: Mapping[str, str] = {"here": "green", "comes with smd": "green", "in part": "yellow"}

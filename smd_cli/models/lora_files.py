@@ -23,9 +23,16 @@ _FAMILY_HINT = (
     "a LoRA works with the family that it was trained on, such as Stable Diffusion 1 or XL"
 )
 # How the names of layers begin in LoRAs by the denoiser that they are for, so far as they tell.
+# kohya's tools write lora_unet_ for all of them, and then the blocks of the network.
 _MADE_FOR = {
-    "transformer": ("transformer.", "lora_transformer_", "base_model.model.transformer"),
-    "unet": ("unet.", "lora_unet_"),
+    "transformer": (
+        *("transformer.", "lora_transformer_", "base_model.model.transformer"),
+        *(f"lora_unet_{part}_blocks_" for part in ("double", "single", "joint")),
+    ),
+    "unet": (
+        "unet.",
+        *(f"lora_unet_{part}" for part in ("down_", "mid_", "up_", "input_", "middle_", "output_")),
+    ),
 }
 _FROM_TEXT = re.compile(r"attn2[._](processor\.)?to_[kv]")  # layers that take the prompt
 _DOWN = (".lora_A.weight", ".lora_down.weight", ".lora.down.weight", "_lora.down.weight")

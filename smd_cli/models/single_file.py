@@ -22,7 +22,10 @@ def layout_of(path: Path) -> Path:
             own.refuse(path.name, shapes, {})
             return folder
     refuse_without_layout(path.name, shapes)
-    what = described(shapes) or "no whole Stable Diffusion checkpoint in the original layout"
+    what = described(shapes)
+    if "diffusers folder" in what:
+        raise UsageError(f"{path.name} is {what}", "name its folder, its hub id or a preset")
+    what = what or "no whole Stable Diffusion checkpoint in the original layout"
     raise UsageError(f"{path.name} is {what}", supported())
 
 

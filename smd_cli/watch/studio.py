@@ -30,7 +30,7 @@ class Studio:
         """The plans of a job's frames, and the model that they are for. Raises SmdError."""
         scene, painted = job.scene_file.scene, job.painted
         with memory_sentence(job):
-            planner = self._models.planner(scene.model)
+            planner = self._models.planner(scene.model, [scene])
             plans = FramePlans(planner, scene, painted)
         return plans, planner.backbone
 

@@ -156,8 +156,7 @@ def check_scene(
     defaults = read_defaults(scene.model)
     _refuse_clip_skip(scene_file, defaults)
     sampler = scene.sampler
-    table = planned_table(sampler, defaults, painted.size)
-    _refuse_noise_alone(scene_file, table)
+    table = _table(scene_file, defaults, painted.size)
     _refuse_wrap(scene_file, painted.size, defaults)
     _refuse_refine(scene_file, table)
     soft_masks = SoftMasks() if soft_masks is None else soft_masks
@@ -245,10 +244,17 @@ def _refuse_refine(scene_file: SceneFile, table: StepTable) -> None:
         raise SceneError([Problem(scene_file.place("sampler", "refine"), message, hint)])
 
 
-def _refuse_noise_alone(scene_file: SceneFile, table: StepTable) -> None:
-    """Raise SceneError, where the slots are said, for one whose x0 cannot be told."""
+def _table(scene_file: SceneFile, defaults: ModelDefaults, size: tuple[int, int]) -> StepTable:
+    """The slots of a scene on a canvas (W, H).
+
+    Raises SceneError, where they are said, for those that a model has not, and for one whose x0
+    cannot be told.
+    """
+    scene = scene_file.scene
     try:
-        refuse_noise_alone(scene_file.scene.model.name, table)
+        table = planned_table(scene.sampler, defaults, size)
+        refuse_noise_alone(scene.model.name, table)
+        return table
     except UsageError as wrong:
         path = next((path for path in _SLOTS if path in scene_file.places), ("model",))
         raise SceneError([Problem(scene_file.place(*path), wrong.message, wrong.hint)]) from wrong

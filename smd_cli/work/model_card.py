@@ -67,6 +67,7 @@ class Card:
     objects: tuple[str, ...]
     materials: tuple[str, ...]
     colours: tuple[str, ...]
+    memory: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """For machines: the fields as they are."""
@@ -84,9 +85,10 @@ class Card:
         yield "state", self.state + size
         yield "place", without_home(self.place or "")
         yield "hub", ", ".join(self.repos)
-        yield "revision", self.revision or ""
+        yield "revision", self.revision or ("main: it is not pinned" if self.repos else "")
         yield "missing", ", ".join(self.missing)
         yield "licence", self.licence
+        yield "memory", self.memory
         yield "loras", ", ".join(self.loras)
         yield "vae", self.vae or ""
         if not self.facts_known:
@@ -150,6 +152,7 @@ def card(name: str, revision: str | None = None) -> Card:
     return Card(
         name=model.name,
         about=preset.about if preset else "",
+        memory=preset.memory if preset else "",
         licence=preset.licence if preset else _licence(model),
         revision=None if idle_revision(model) else model.revision,
         loras=tuple(lora.name for lora in model.loras),

@@ -27,6 +27,7 @@ class FramePlans:
         self.planner, self._scene, self._painted = planner, scene, painted
         self._plans: dict[tuple[Scene, tuple[int, ...]], Plan] = {}
         self._ahead = 0 if scene.sampler.similarity == "off" else MOST_SKIPPED
+        planner.read_ahead([scene])
         self.first = self(0)
 
     def __call__(self, frame: int) -> Plan:

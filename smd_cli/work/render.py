@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from smd_cli.backbone.captioner import caption
-from smd_cli.backbone.loading.load import DTYPES, load_backbone, pick_dtype
+from smd_cli.backbone.loading.load import DTYPES, load_backbone, precision_of
 from smd_cli.backbone.memory import full_as_sentence, gpu_peak_bytes, release
 from smd_cli.engine.layers import SoftMasks
 from smd_cli.engine.plan import Plan
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from smd_cli.engine.contract import Backbone
     from smd_cli.models.ref import ModelRef
     from smd_cli.output.stills import Pixels
-    from smd_cli.scene.types import SceneFile
+    from smd_cli.scene.types import Scene, SceneFile
 
     Look = Callable[[Job, Pixels], None]
 
@@ -62,14 +62,17 @@ class ModelHolder:
         self.soft_masks = SoftMasks()
         self._held: tuple[ModelRef, Planner] | None = None
         self._captions: dict[tuple[ModelRef, tuple[int, ...], bytes], str] = {}
-        self._dtypes: dict[torch.device, torch.dtype] = {}
+        self._dtype = torch.float32
 
-    def planner(self, model: ModelRef) -> Planner:
-        """The planner of a model, which it is loaded for where it is not the last one's."""
+    def planner(self, model: ModelRef, scenes: Sequence[Scene] = ()) -> Planner:
+        """The planner of a model, which it is loaded for where it is not the last one's.
+
+        It then reads the prompts of those of the `scenes` that it is to paint, before any is.
+        """
         if self._held is None or self._held[0] != model:
             download(downloads_of(model), self._reporter)
             self._leave()
-            self._held = (model, self._loaded(model))
+            self._held = (model, self._loaded(model, scenes))
         return self._held[1]
 
     def captioned(self, file: SceneFile, photo: Photo | None) -> SceneFile:
@@ -106,20 +109,22 @@ class ModelHolder:
             self._held = None
             release(device)
 
-    def _loaded(self, model: ModelRef) -> Planner:
+    def _loaded(self, model: ModelRef, scenes: Sequence[Scene]) -> Planner:
         on = self._machine
         with self._reporter.loading(model.name):
             backbone = load_backbone(
                 model, on.device, on.dtype, low_memory=on.low_memory, compiled=on.compiled
             )
-        return Planner(backbone, self.soft_masks)
+            self._dtype = precision_of(model, on.dtype, backbone.device)
+            planner = Planner(backbone, self.soft_masks)
+            own = [scene for scene in scenes if scene.model == model]
+            if own:
+                planner.read_ahead(own)
+        return planner
 
     def told(self, backbone: Backbone) -> dict[str, str]:
         """The text chunk that tells where pictures are painted, if not as usual: cpu fp32."""
-        if backbone.device not in self._dtypes:
-            self._dtypes[backbone.device] = pick_dtype(self._machine.dtype, backbone.device)
-        dtype = self._dtypes[backbone.device]
-        name = next(name for name, one in DTYPES.items() if one == dtype)
+        name = next(name for name, one in DTYPES.items() if one == self._dtype)
         where = " ".join((str(backbone.device), name, *self._machine.manners))
         return {} if where == "cpu fp32" else {"smd:machine": where}
 
@@ -143,8 +148,10 @@ def render_jobs(
     models = ModelHolder(machine, reporter)
     tries = Tries(len(jobs), reporter)
     captioned = [tries.of(job, partial(with_caption, job, models, reporter)) for job in jobs]
-    for job in filter(None, captioned):
-        work = partial(render_job, job, models, order, began, reporter, clobber, look)
+    left = [job for job in captioned if job is not None]
+    scenes = [job.scene_file.scene for job in left]
+    for job in left:
+        work = partial(render_job, job, models, order, began, reporter, clobber, look, scenes)
         tries.of(job, work)
         began = time.perf_counter()
     tries.end()
@@ -158,9 +165,14 @@ def render_job(
     reporter: Reporter,
     clobber: bool,
     look: Look | None = None,
+    scenes: Sequence[Scene] = (),
 ) -> None:
-    """Render one job, which has its caption. Raises SmdError."""
+    """Render one job, which has its caption. Raises SmdError.
+
+    A model that is loaded for it reads the prompts of all `scenes` that it is to paint.
+    """
     with memory_sentence(job):
+        models.planner(job.scene_file.scene.model, scenes)
         _render(job, models, order, began, reporter, clobber, look)
 
 

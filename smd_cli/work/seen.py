@@ -54,6 +54,6 @@ def see(scene: Scene, painted: PaintedScene, kept: SoftMasks | None = None) -> S
     rules = rules_of(seen.brushes, seen.size, sampler, defaults.factor, multiple, scene.wraps)
     firsts = first_slots(scene, seen.brushes, table)
     weights = phased_weights(seen.brushes, firsts, rules, table, sampler.mask_type, kept)
-    legal, blends = legal_of(sampler, defaults), defaults.spacing is None
-    rows = frame_rows(scene, weights, firsts, table, legal, kept.windows, blends=blends)
+    legal = legal_of(sampler, defaults)
+    rows = frame_rows(scene, weights, firsts, table, legal, kept.windows, blends=True)
     return Seen(scene, part, seen, table, rules, weights, rows.windows, rows.apart)

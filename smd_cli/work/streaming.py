@@ -154,7 +154,7 @@ def _job(file: SceneFile, request: Request) -> Job:
 
 def _painted(job: Job, models: ModelHolder, order: Order) -> Iterator[Rendered]:
     scene = job.scene_file.scene
-    planner = models.planner(scene.model)
+    planner = models.planner(scene.model, [scene])
     backbone, told = planner.backbone, models.told(planner.backbone)
     plans = FramePlans(planner, scene, job.painted)
     schedule = schedule_of(plans.first, backbone, order, scene.frames)

@@ -39,6 +39,12 @@ SIDES = (5, 7)  # of the rows of a single layer, in cells
 SIZE = (192, 64)  # of canvases, in pixels
 
 
+@pytest.fixture(autouse=True)
+def _equal_prompts_are_blended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if they were different ones: otherwise they count as one, and nothing is left to blend."""
+    monkeypatch.setattr(Conditioning, "equals", lambda *_: False)
+
+
 def drawn(*shape: int, seed: int = 1) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 

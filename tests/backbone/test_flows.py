@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import Smd
+from conftest import Result, Smd
 from engine.scenes import relative
 from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
 from PIL import Image
 from safetensors.torch import save_file
 
-from smd_cli.backbone.loading.load import load_backbone
+from smd_cli.backbone.loading.load import load_backbone, precision_of
 from smd_cli.backbone.quiet import quiet
 from smd_cli.doctor.agreement import measure
 from smd_cli.engine.contract import Backbone
@@ -37,19 +37,6 @@ from .tiny_flows import FLOWS
 
 PROMPTS = ("a red fox", "an owl in the meadow under a blue sky")
 SIZES = ("64x96", "128x96")
-
-
-@pytest.fixture(scope="module")
-def flows(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The folders of the tiny models, each made when it is first asked for."""
-    folder = tmp_path_factory.mktemp("flows")
-
-    class Made(dict[str, Path]):
-        def __missing__(self, name: str) -> Path:
-            self[name] = FLOWS[name](folder / name)
-            return self[name]
-
-    return Made()
 
 
 @functools.cache
@@ -172,6 +159,65 @@ def test_a_lora_is_diffusers_own(name: str, flows: dict[str, Path], tmp_path: Pa
     assert relative(ours, plain) > 1e-3
 
 
+@pytest.mark.slow
+def test_a_lora_of_kohyas_tools_is_diffusers_own(flows: dict[str, Path], tmp_path: Path) -> None:
+    """They call a transformer's layers lora_unet_ too."""
+    folder = flows["flux-schnell"]
+    layer = "lora_unet_double_blocks_0_img_attn_proj"
+    draw = torch.Generator().manual_seed(3)
+    file = tmp_path / "l.safetensors"
+    save_file(
+        {
+            f"{layer}.lora_down.weight": torch.randn(2, 32, generator=draw),
+            f"{layer}.lora_up.weight": torch.randn(32, 2, generator=draw),
+            f"{layer}.alpha": torch.tensor(1.0),
+        },
+        file,
+    )
+    with quiet():
+        pipe = pipeline.__wrapped__(folder)
+        pipe.load_lora_weights(tmp_path, weight_name=file.name)
+    plan, ours, backbone = painted_by_us(f"{{name: {folder}, lora: {file}}}", tmp_path)
+    wanted = painted_by_them(pipe, folder, plan, backbone)
+    assert relative(backbone.as_given(ours[None])[0], wanted) <= 1e-4
+    _, plain, _ = painted_by_us(str(folder), tmp_path)
+    assert relative(ours, plain) > 1e-3
+
+
+@pytest.mark.slow
+def test_a_lora_of_a_text_encoder_is_diffusers_own(flows: dict[str, Path], tmp_path: Path) -> None:
+    """Its encoders are loaded with the transformer, and nothing is kept of what they read."""
+    folder = flows["flux-schnell"]
+    with torch.random.fork_rng(), quiet():
+        torch.manual_seed(8)
+        pipe = pipeline.__wrapped__(folder)
+        layers = LoraConfig(r=2, target_modules=["q_proj"], init_lora_weights=False)
+        pipe.text_encoder.add_adapter(layers)
+        state = get_peft_model_state_dict(pipe.text_encoder, adapter_name="default")
+        type(pipe).save_lora_weights(tmp_path / "lora", text_encoder_lora_layers=state)
+        pipe = pipeline.__wrapped__(folder)
+        pipe.load_lora_weights(tmp_path / "lora", adapter_name="lora")
+    model = f"{{name: {folder}, lora: {tmp_path / 'lora'}}}"
+    plan, ours, backbone = painted_by_us(model, tmp_path)
+    wanted = painted_by_them(pipe, folder, plan, backbone)
+    assert relative(backbone.as_given(ours[None])[0], wanted) <= 1e-4
+    _, plain, _ = painted_by_us(str(folder), tmp_path)
+    assert relative(ours, plain) > 1e-4
+
+
+@pytest.mark.parametrize(
+    ("name", "half"), [("z-image", torch.bfloat16), ("sd3", torch.float16)], ids=str
+)
+def test_the_half_precision_of_a_family(
+    name: str, half: torch.dtype, flows: dict[str, Path]
+) -> None:
+    """What was trained in bf16 does not fit into fp16; a CPU and an option say otherwise."""
+    model = ModelRef("m", flows[name])
+    assert precision_of(model, "auto", torch.device("cuda")) == half
+    assert precision_of(model, "auto", torch.device("cpu")) == torch.float32
+    assert precision_of(model, "fp16", torch.device("cpu")) == torch.float16
+
+
 def test_a_unets_lora_is_refused(flows: dict[str, Path], tmp_path: Path, smd: Smd) -> None:
     save_file({"unet.down.lora_A.weight": torch.zeros(2, 4)}, tmp_path / "l.safetensors")
     model = f"{{name: {flows['z-image']}, lora: [{{path: l.safetensors}}]}}"
@@ -232,6 +278,79 @@ def test_what_does_not_fit_is_told_before_anything_is_loaded(
     (tmp_path / "s.yaml").write_text("model: ./m\nsize: 64x64\nbackground: sea\n")
     told = smd(["check", str(tmp_path / "s.yaml")])
     assert (told.code, said in told.err) == (2, True), told.err
+
+
+IDLE = {
+    "clip_skip": (
+        "z-image",
+        "clip_skip: 1",
+        "",
+        "",
+        "s.yaml:2:31: warning: clip_skip has no effect",
+    ),
+    "strength": (
+        "z-image",
+        "",
+        "strength: 0.5, ",
+        "",
+        "s.yaml:5:31: warning: strength may have no effect",
+    ),
+    "a kind": (
+        *("flux-dev", "", "", "guidance: {type: self, scale: 3}"),
+        "warning: guidance.type: self has no effect: the model ./m takes guidance itself",
+    ),
+    "delta": (
+        *("sana-sprint", "", "", "guidance: {type: full, scale: 3, delta: 0.5}"),
+        "warning: guidance.delta has no effect: the model ./m takes guidance itself",
+    ),
+    "timesteps": (
+        *("sana-sprint", "", "", "timesteps: [900, 500]"),
+        "s.yaml:7:22: error: timesteps cannot be chosen with this model",
+    ),
+    "vae": (
+        *("flux2-klein", "vae: ./vae", "", ""),
+        "the model ./m does not fit: its autoencoder is an AutoencoderKL\n",
+    ),
+}
+ACTING = {
+    "clip_skip": ("z-image", "clip_skip: 0", "", ""),
+    "strength": ("z-image", "", "strength: 1, ", ""),
+    "no strength": ("sd3", "", "strength: 0.5, ", ""),
+    "a kind": ("sd3", "", "", "guidance: {type: self, scale: 3, delta: 0.5}"),
+    "a scale": ("flux-dev", "", "", "guidance: {type: full, scale: 3}"),
+}
+
+
+def checked(
+    flows: dict[str, Path], smd: Smd, name: str, model: str, brush: str, sampler: str
+) -> Result:
+    Path("m").symlink_to(flows[name])
+    Path("vae").symlink_to(flows["z-image"] / "vae")
+    mask = "mask: {rect: [0, 0, 50%, 100%]}"
+    Path("s.yaml").write_text(
+        f"# a scene\nmodel: {{name: ./m{model and f', {model}'}}}\nsize: 512x512\nbrushes:\n"
+        f"  - {{prompt: a fox, {brush}{mask}}}\nbackground: a meadow\nsampler: {{{sampler}}}\n"
+    )
+    return smd(["check", "s.yaml"])
+
+
+@pytest.mark.parametrize("case", IDLE)
+def test_what_cannot_act_is_told(
+    case: str, flows: dict[str, Path], tmp_path: Path, smd: Smd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    *scene, said = IDLE[case]
+    told = checked(flows, smd, *scene)
+    assert said in told.out + told.err
+
+
+@pytest.mark.parametrize("case", ACTING)
+def test_what_acts_is_not(
+    case: str, flows: dict[str, Path], tmp_path: Path, smd: Smd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    told = checked(flows, smd, *ACTING[case])
+    assert (told.code, "effect" in told.out + told.err) == (0, False), told.out + told.err
 
 
 def test_a_missing_encoder_is_told(flows: dict[str, Path], tmp_path: Path, smd: Smd) -> None:

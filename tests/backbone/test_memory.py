@@ -215,7 +215,7 @@ def test_a_part_that_does_not_fit_leaves_nothing_behind() -> None:
             return self
 
     small, large = Part(1, 1), Part(1, 1)
-    memory._take_turns([small, large], DEVICE)
+    memory._take_turns([small, large], memory._Turns(DEVICE))
     small(torch.zeros(1))
     large.full = True
     for _ in range(2):

@@ -185,11 +185,24 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     ),
     "FLUX": (
         header({"double_blocks.0.img_attn.qkv.weight": [4, 4]}),
-        "is FLUX, which is another architecture",
+        "is a checkpoint of FLUX, which smd reads from a diffusers folder alone",
     ),
     "SD 3": (
         header({"model.diffusion_model.joint_blocks.0.x_block.attn.qkv.weight": [4, 4]}),
-        "is Stable Diffusion 3, which is another architecture",
+        "is a checkpoint of Stable Diffusion 3, which smd reads from a diffusers folder alone",
+    ),
+    "FLUX.2": (
+        header(
+            {
+                "double_stream_modulation_img.lin.weight": [4, 4],
+                "double_blocks.0.img_attn.qkv.weight": [4, 4],
+            }
+        ),
+        "is a checkpoint of FLUX.2, which smd reads from",
+    ),
+    "Z-Image": (
+        header({"model.diffusion_model.noise_refiner.0.attention.qkv.weight": [4, 4]}),
+        "is a checkpoint of Z-Image, which smd reads from",
     ),
     "LoRA": (header({"lora_unet_mid.lora_up.weight": [4, 4]}), "is a LoRA, which goes under lora:"),
     "VAE": (header({"decoder.conv_in.weight": [4, 4]}), "is an autoencoder, which goes under vae:"),
@@ -198,6 +211,15 @@ REFUSED: dict[str, tuple[bytes, str]] = {
         "is no whole Stable Diffusion checkpoint in the original lay",
     ),
 }
+
+
+def test_gguf_is_refused(tmp_path: Path, smd: Smd, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("some.gguf").write_bytes(b"GGUF")
+    Path("s.yaml").write_text("background: sea\nmodel: some.gguf\n")
+    done = smd(["check", "s.yaml"])
+    assert done.code == 2
+    assert "s.yaml:2:8: error: some.gguf is a GGUF file, which is not supported" in done.err
 
 
 @pytest.mark.parametrize(("content", "sentence"), REFUSED.values(), ids=REFUSED)

@@ -60,6 +60,9 @@ class FakeBackbone:
         tokens = torch.tensor(rows, dtype=torch.float32)
         return Conditioning({"tokens": tokens, "pooled": tokens.sum(dim=1)})
 
+    def read_ahead(self, prompts: Sequence[str]) -> None:
+        pass
+
     def predict(self, rows: Rows) -> Tensor:
         x, told = rows.x, rows.conditioning
         assert len(x) == len(rows.timesteps) == len(told) == len(told["pooled"])

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from diffusers import SanaSprintPipeline
 from torch import Tensor
 
-from smd_cli.backbone.parts import Parts
+from smd_cli.backbone.joint import Texts
+from smd_cli.backbone.prompt_store import Told
 from smd_cli.backbone.transformer import TransformerBackbone
-from smd_cli.engine.contract import Conditioning, Rows
+from smd_cli.engine.contract import Rows
 
 
 class SanaSprint(TransformerBackbone):
@@ -20,20 +22,17 @@ class SanaSprint(TransformerBackbone):
     embeds_guidance = True
     patch = 1
 
-    def __init__(self, parts: Parts) -> None:
-        super().__init__(parts)
-        [tokenizer], [encoder] = parts.tokenizers, parts.text_encoders
-        self._pipeline = SanaSprintPipeline(tokenizer, encoder, None, None, None)
+    def read(self, encoders: Sequence[Any], tokenizers: Sequence[Any], prompt: str) -> Told:
+        [encoder], [tokenizer] = encoders, tokenizers
+        pipeline = SanaSprintPipeline(tokenizer, encoder, None, None, None)
         known = inspect.signature(SanaSprintPipeline.__call__).parameters
-        self._instruction = known["complex_human_instruction"].default
-
-    def encode_prompts(self, prompts: Sequence[str], length: int = 0) -> Conditioning:  # noqa: ARG002
-        tokens, mask = self._pipeline.encode_prompt(
-            list(prompts), device=self.device, complex_human_instruction=self._instruction
+        instruction = known["complex_human_instruction"].default
+        tokens, mask = pipeline.encode_prompt(
+            [prompt], device=self.device, complex_human_instruction=instruction
         )
-        return Conditioning({"tokens": tokens.float(), "mask": mask.bool()})
+        return {"tokens": tokens.float(), "mask": mask.bool()}
 
-    def predict(self, rows: Rows) -> Tensor:
+    def velocity(self, rows: Rows, tokens: Tensor, texts: Texts | None) -> Tensor:
         """The velocity on the circle, by what the network tells of the line."""
         dtype, told = self._transformer.dtype, rows.conditioning
         down, across = torch.sin(rows.timesteps), torch.cos(rows.timesteps)
@@ -43,9 +42,11 @@ class SanaSprint(TransformerBackbone):
         x = rows.x * length
         [output] = self._transformer(
             x.to(dtype),
-            encoder_hidden_states=told["tokens"].to(dtype),
-            encoder_attention_mask=told["mask"],
-            guidance=told["guidance"].to(dtype) * self._transformer.config.guidance_embeds_scale,
+            encoder_hidden_states=tokens.to(dtype),
+            encoder_attention_mask=told["mask"]
+            if texts is None
+            else texts.by_cells[None].to(dtype),
+            guidance=told["guidance"].to(dtype) * self._config["guidance_embeds_scale"],
             timestep=t,
             return_dict=False,
         )

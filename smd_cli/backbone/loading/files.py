@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -92,13 +93,26 @@ def load_folder(model: ModelRef, folder: Path, dtype: torch.dtype) -> tuple[Fami
     """A model folder's family, and its modules and tokenizers by the names of their parts."""
     family = family_in(model, folder)
     import_classes(family)
-    vae = load_vae(model, family, folder, dtype)
     loaded = {
+        family.autoencoder.name: load_vae(model, family, folder, dtype),
+        family.denoiser.name: load_part(family.denoiser, folder, dtype),
+    }
+    read = {**load_encoders(family, folder, dtype), **load_tokenizers(folder, family)}
+    return family, {**loaded, **read}
+
+
+def load_encoders(family: Family, folder: Path, dtype: torch.dtype) -> dict[str, Any]:
+    """The text encoders of a model folder, by their names."""
+    return {
         part.name: load_part(part, folder, dtype)
-        for part in (family.denoiser, *family.encoders)
+        for part in family.encoders
         if not _left_out(part, folder)
     }
-    return family, {family.autoencoder.name: vae, **loaded, **load_tokenizers(folder, family)}
+
+
+def library_versions() -> tuple[str, ...]:
+    """The versions of what loads and runs a model's parts."""
+    return tuple(map(metadata.version, ("diffusers", "transformers")))
 
 
 def _complete(spec: str, place: Path, dtype: torch.dtype) -> Any:

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, cast
 
 import torch
 
 from smd_cli.backbone.compiling import compile_blocks
 from smd_cli.backbone.loading import files
+from smd_cli.backbone.loading.failures import loading
 from smd_cli.backbone.loading.fetch import model_folder, vae_folder
-from smd_cli.backbone.loading.lora import fuse_loras
+from smd_cli.backbone.loading.lora import fuse_loras, touch_encoders
 from smd_cli.backbone.loading.single_file import load_file
-from smd_cli.backbone.memory import is_full, keep_freed, look_for_garbage, place
+from smd_cli.backbone.loading.staged import Coming, network_config, readers_in
+from smd_cli.backbone.memory import keep_freed, place
 from smd_cli.backbone.parts import Parts
-from smd_cli.backbone.quiet import quiet
+from smd_cli.backbone.prompt_store import PromptStore
+from smd_cli.backbone.stages import Stages
 from smd_cli.engine.contract import Backbone
-from smd_cli.errors import SmdError, UsageError
+from smd_cli.errors import UsageError
 from smd_cli.models.cache import INDEX
 from smd_cli.models.configs import read_object
 from smd_cli.models.facts import pipeline_folder, read_defaults
 from smd_cli.models.families import Family
-from smd_cli.models.files import refuse_unfit
+from smd_cli.models.files import facts_of, family_in, refuse_unfit
 from smd_cli.models.ref import ModelRef
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -42,14 +46,20 @@ def pick_device(name: str = "auto") -> torch.device:
     return device
 
 
-def pick_dtype(name: str, device: torch.device) -> torch.dtype:
+def precision_of(model: ModelRef, name: str, device: torch.device) -> torch.dtype:
+    """The precision by name that a model, which is here, is loaded in. Raises UsageError."""
+    told = facts_of(model)
+    return pick_dtype(name, device, DTYPES[told[0].half if told else "fp16"])
+
+
+def pick_dtype(name: str, device: torch.device, half: torch.dtype = torch.float16) -> torch.dtype:
     """The precision by name. Raises UsageError.
 
-    auto is fp16 on CUDA, bf16 on a CPU that computes in it, fp32 elsewhere.
+    auto is `half` on CUDA, bf16 on a CPU that computes in it, fp32 elsewhere.
     """
     if name == "auto":
         if device.type == "cuda":
-            return torch.float16
+            return half
         halves = device.type == "cpu" and _cpu_computes_in_bf16()
         return torch.bfloat16 if halves else torch.float32
     if name not in DTYPES:
@@ -87,40 +97,66 @@ def load_backbone(
     architecture, or where nothing can be compiled, SmdError where files are missing or broken.
     """
     where = pick_device(device)
-    precision = pick_dtype(dtype, where)
+    pick_dtype(dtype, where)  # told before anything is fetched
     keep_freed()
-    with quiet():
-        try:
-            return _load(model, where, precision, low_memory, compiled)
-        except SmdError:
-            raise
-        except Exception as broken:  # the loaders raise all kinds for a broken folder
-            if is_full(broken):
-                raise SmdError(
-                    f"the model {model.name} does not fit into the memory of {where}",
-                    "try --dtype fp16, a smaller model or --device cpu",
-                ) from broken
-            reason = " ".join(str(broken).split()).split(". ")[0]
-            raise SmdError(f"cannot load the model {model.name}: {reason}") from broken
-        finally:
-            look_for_garbage()
+    with loading(model.name, where):
+        model = _here(model)
+        return _load(model, where, precision_of(model, dtype, where), low_memory, compiled)
 
 
 def _load(
     model: ModelRef, device: torch.device, dtype: torch.dtype, low_memory: bool, compiled: bool
 ) -> Backbone:
-    model = _here(model)
     refuse_unfit(model)
     if model.file:
         family, modules = load_file(model, model.file, dtype)
     else:
         assert model.folder is not None
+        family = family_in(model, model.folder)
+        if family.large_encoders and not touch_encoders(model.loras):
+            return _staged(model, family, model.folder, device, dtype, low_memory, compiled)
         family, modules = files.load_folder(model, model.folder, dtype)
     _settle(model, family, modules, dtype, device, low_memory)
     if compiled:
         compile_blocks(modules[family.denoiser.name], device, stays=not low_memory)
-    adapter = files.named(family.adapter)
-    return cast(Backbone, adapter(parts_of(model, family, modules, device)))
+    parts = parts_of(model, family, modules, device)
+    if family.large_encoders:
+        parts = replace(parts, stages=_all_at_once(model, family, modules), prompts=_unkept())
+    return _adapted(family, parts)
+
+
+def _staged(
+    model: ModelRef,
+    family: Family,
+    folder: Path,
+    device: torch.device,
+    dtype: torch.dtype,
+    low_memory: bool,
+    compiled: bool,
+) -> Backbone:
+    """A model of which the autoencoder is loaded, and all else when it is to work."""
+    files.import_classes(family)
+    vae = files.load_vae(model, family, folder, dtype)
+    places = place((), vae.to(_vae_dtype(family, vae, dtype)), device, low_memory)
+    coming = Coming(model, folder, family, vae, dtype, device, places, low_memory, compiled)
+    parts = parts_of(model, family, {family.autoencoder.name: vae}, device)
+    return _adapted(family, replace(parts, stages=coming.stages(), prompts=coming.prompts()))
+
+
+def _all_at_once(model: ModelRef, family: Family, modules: Mapping[str, Any]) -> Stages:
+    """Large text encoders that LoRAs were added to: they stay beside the network."""
+    folder = pipeline_folder(model)
+    assert folder is not None
+    readers, network = readers_in(family, modules), modules[family.denoiser.name]
+    return Stages(network_config(family, folder), lambda: readers, lambda: network, None)
+
+
+def _unkept() -> PromptStore:
+    return PromptStore(None, "")
+
+
+def _adapted(family: Family, parts: Parts) -> Backbone:
+    return cast(Backbone, files.named(family.adapter)(parts))
 
 
 def _settle(
@@ -149,7 +185,7 @@ def parts_of(
     defaults = read_defaults(model)
     native_px = max(defaults.native_size)
     return Parts(
-        denoiser=modules[family.denoiser.name],
+        denoiser=modules.get(family.denoiser.name),
         tokenizers=tuple(modules.get(part.name) for part in family.tokenizers),
         text_encoders=tuple(modules.get(part.name) for part in family.encoders),
         vae=modules[family.autoencoder.name],

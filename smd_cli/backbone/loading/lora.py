@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,13 @@ from smd_cli.models.lora_files import misfit, refuse_relatives
 from smd_cli.models.ref import LoraRef, ModelRef
 
 _NOT_NEEDED = ("safety_checker", "feature_extractor")
+_OF_ENCODERS = ("text_encoder", "lora_te", "base_model.model.text_encoder")
+
+
+def touch_encoders(loras: Iterable[LoraRef]) -> bool:
+    """Whether any LoRA changes a text encoder, by the names of its layers."""
+    files = map(lora_file, loras)
+    return any(name.startswith(_OF_ENCODERS) for file in files for name in read_shapes(file))
 
 
 def fuse_loras(model: ModelRef, family: Family, modules: Mapping[str, Any]) -> None:

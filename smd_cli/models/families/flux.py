@@ -56,4 +56,6 @@ FAMILY = Family(
     facts=facts,
     refuse=refuse,
     spacing=Spacing("line", length_levels),
+    large_encoders=True,
+    half="bf16",
 )

@@ -77,4 +77,6 @@ FAMILY = Family(
     facts=facts,
     refuse=refuse,
     spacing=Spacing("line", levels),
+    large_encoders=True,
+    half="bf16",
 )

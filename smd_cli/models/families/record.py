@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from smd_cli.errors import UsageError
 from smd_cli.models.checkpoints import Shapes
@@ -116,7 +116,10 @@ class Family:
     tell to be of another kind. `spacing`: how its slots are spaced, None for a diffusion by betas.
     `no_lora`: why models of the family take no LoRA. `guidance_off`: the scale at which its
     pipeline does not guide, as ours does not at 1. `vae_overflows`: its autoencoder may do so in
-    fp16.
+    fp16. `large_encoders`: its text encoders weigh as much as an image model: they leave before the
+    denoiser is loaded, and what they read is kept on the disk. `half`: the half precision that its
+    models bear, bf16 where they were trained in that and their numbers may be too large for fp16.
+    `ragged_prompts`: they have as many rows as tokens, so that those of other lengths do not mix.
     """
 
     name: str
@@ -135,6 +138,9 @@ class Family:
     no_lora: str = ""
     guidance_off: float = 1.0
     vae_overflows: bool = False
+    large_encoders: bool = False
+    half: Literal["fp16", "bf16"] = "fp16"
+    ragged_prompts: bool = False
 
     @property
     def modules(self) -> tuple[Part, ...]:

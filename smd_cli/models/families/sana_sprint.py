@@ -60,4 +60,6 @@ FAMILY = Family(
     facts=facts,
     refuse=refuse,
     spacing=Spacing("circle", levels, ("SCMScheduler",)),
+    large_encoders=True,
+    half="bf16",
 )

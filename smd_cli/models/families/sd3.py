@@ -74,4 +74,5 @@ FAMILY = Family(
     facts=facts,
     refuse=refuse,
     spacing=Spacing("line", levels),
+    large_encoders=True,
 )

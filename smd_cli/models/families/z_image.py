@@ -48,4 +48,7 @@ FAMILY = Family(
     refuse=refuse,
     spacing=Spacing("line", length_levels),
     guidance_off=0.0,
+    large_encoders=True,
+    half="bf16",
+    ragged_prompts=True,
 )

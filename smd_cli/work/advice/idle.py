@@ -14,6 +14,7 @@ from smd_cli.scene.paint.moving import TRAVELS
 from smd_cli.scene.paint.photo import Photo
 from smd_cli.scene.paint.pictures import quote
 from smd_cli.scene.types import Output, Scene, SceneFile
+from smd_cli.work.advice.idle_model import idle_with_model
 from smd_cli.work.advice.idle_repaint import idle_repaint
 from smd_cli.work.advice.idle_sampler import idle_sampler
 from smd_cli.work.advice.layers import Layer
@@ -43,6 +44,7 @@ def idle_keys(
     yield from _idle_seeds(scene_file, layers)
     yield from _idle_model(scene_file)
     yield from _idle_motion(scene_file, shows)
+    yield from idle_with_model(scene_file, defaults)
     yield from idle_sampler(scene_file, defaults, table, layers)
     yield from idle_repaint(scene_file, table, layers)
 
