@@ -12,10 +12,13 @@ from clips import EXACT, TONE, Pixels, decoded, ffmpeg, noise_frames, write_film
 from conftest import ROOT, TINY, Smd
 from PIL import Image
 
+from smd_cli.output.targets import plan_targets
 from smd_cli.scene.paint.moving import painted_at, picture_at
 from smd_cli.scene.paint.painted import paint_scene
 from smd_cli.scene.parse import load_scene
 from smd_cli.scene.text.source import Source
+from smd_cli.work.request import Order
+from smd_cli.work.sound import sound_notes, sound_of
 
 COUNT = 4
 FRAMES = noise_frames(COUNT, 64, 64)
@@ -232,21 +235,25 @@ def test_options_say_auto_too(smd: Smd) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("old", "new", "span", "told"),
     [
-        (["--frames", "0:1"], "it has 4 frames, and this has 2"),
-        (["--fps", "24"], "it has 12 frames a second, and this has 24 (fps: auto keeps it)"),
-        (["--set", "output.audio=drop"], ""),
+        ("", "", "0:1", "it has 4 frames, and this has 2"),
+        ("frames: auto", "frames: 3", None, "it has 4 frames, and this has 3"),
+        ("fps: auto", "fps: 24", None, "it has 12 frames a second, and this has 24 (fps: auto kee"),
+        ("fps: auto", "fps: 12, audio: drop", None, ""),
     ],
 )
-def test_sound_that_cannot_go_with_it_is_told(smd: Smd, options: list[str], told: str) -> None:
+def test_sound_that_cannot_go_with_it_is_told(
+    old: str, new: str, span: str | None, told: str
+) -> None:
     film()
-    scene(FILM)
-    done = smd(["render", "s.yaml", "--schedule", "single", "-o", "out.mp4", *options])
-    assert done.code == 0, done.err
-    note = f"out.mp4: the sound of 'clip.mp4' is left out: {told}\n"
-    assert (note in done.err) if told else ("sound" not in done.err)
-    assert "Audio" not in ffmpeg("-i", "out.mp4", "-f", "null", "-")
+    scene_file = load_scene(Source("s.yaml", "s", Path(), FILM.replace(old, new)))
+    painted, order = paint_scene(scene_file), Order.of("auto", None, span)
+    targets = plan_targets(["out.mp4", "out.gif"], scene_name="s", seed=0, frames=2)
+    notes = sound_notes(scene_file.scene, painted, order, targets)
+    assert sound_of(scene_file.scene, painted, order) is None
+    assert len(notes) == bool(told)
+    assert all(f"out.mp4: the sound of 'clip.mp4' is left out: {told}" in note for note in notes)
 
 
 def test_keys_that_cannot_act_are_told(smd: Smd) -> None:
