@@ -79,6 +79,7 @@ sampler:
   blend_after: bootstrap
   noise_between: fresh
   refine: 1
+  similarity: 0.98
 output: {fps: 12, loop: true, quality: 90}
 """
 SCENES = (EVERY_KEY, *(path.read_text("utf-8") for path in sorted(FOLDER.glob("*.yaml"))))
