@@ -65,6 +65,7 @@ brushes:
       - {ellipse: [5%, 40%, 40%, 50%]}
       - polygon: [[0, 0], [50%, 10], [20, 90%], [-5, 1e2]]
       - {image: masks/owl.png, at: [10, 5%], color: red, tolerance: 255}
+      - {image: masks/town.kra, layer: owl, repeat: hold}
 sampler:
   method: stream
   preset: auto
@@ -80,7 +81,7 @@ sampler:
   noise_between: fresh
   refine: 1
   similarity: 0.98
-output: {fps: 12, loop: true, quality: 90}
+output: {fps: 12, loop: true, quality: 90, audio: drop}
 """
 SCENES = (EVERY_KEY, *(path.read_text("utf-8") for path in sorted(FOLDER.glob("*.yaml"))))
 
