@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
@@ -40,6 +41,16 @@ class Result:
 Smd = Callable[[Sequence[str]], Result]
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _little_garbage() -> None:
+    """Where garbage is looked for, as whenever a model leaves, it is among what is new since.
+
+    To go through all modules, classes and tests to come takes a quarter of a second each time.
+    """
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def _no_own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("SMD_")]:
@@ -60,6 +71,33 @@ def _single_precision() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(torch.cpu, "get_capabilities", capabilities, raising=False)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _lent_models() -> Iterator[None]:
+    """Commands that paint with one of the two small models are lent one that is loaded already.
+
+    That takes longer than a small picture does. All others, and whatever is loaded without a
+    command, are loaded as ever.
+    """
+    from smd_cli.backbone.loading.load import load_backbone
+    from smd_cli.models.facts import STARTER
+    from smd_cli.work import render
+
+    held: dict[tuple[Path, str, str], Backbone] = {}
+
+    def lend(model: ModelRef, device: str = "auto", dtype: str = "auto", **how: bool) -> Backbone:
+        folder = model.folder.resolve() if model.folder else Path()
+        alone = model == ModelRef(model.name, model.folder)
+        if folder not in (TINY, STARTER) or not alone or any(how.values()):
+            return load_backbone(model, device, dtype, **how)
+        if (folder, device, dtype) not in held:
+            held[folder, device, dtype] = load_backbone(model, device, dtype)
+        return held[folder, device, dtype]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(render, "load_backbone", lend)
         yield
 
 

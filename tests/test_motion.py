@@ -418,7 +418,7 @@ def keyed_scene(number: int) -> str:
 
 
 @pytest.mark.parametrize("schedule", ["single", "stream"])
-@pytest.mark.parametrize("number", range(3))
+@pytest.mark.parametrize("number", range(2))  # together they change every key
 def test_a_frame_alone_is_that_of_the_film(number: int, schedule: str, smd: Smd) -> None:
     Path("s.yaml").write_text(keyed_scene(number), encoding="utf-8")
     film = smd(["render", "s.yaml", "-o", "film-%04d.png", "--schedule", schedule])

@@ -47,7 +47,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     gc.collect()
     gc.disable()
     yield tmp_path
-    gc.unfreeze()
     gc.enable()
 
 

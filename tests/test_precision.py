@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,8 @@ from PIL import Image
 from smd_cli.bench.subject import Subject
 from smd_cli.doctor.agreement import measure
 from smd_cli.report.reporter import Reporter
+from smd_cli.scene.types import MULTIDIFFUSION
+from smd_cli.work import compare
 from smd_cli.work.request import Machine
 
 SCENE = """\
@@ -67,7 +70,9 @@ def test_both_are_painted_again_as_they_were(dtype: str, smd: Smd) -> None:
 
 
 @pytest.mark.slow
-def test_a_comparison_says_so_too(smd: Smd) -> None:
+def test_a_comparison_says_so_too(smd: Smd, monkeypatch: pytest.MonkeyPatch) -> None:
+    few = replace(MULTIDIFFUSION, steps=5)  # of 50
+    monkeypatch.setattr(compare, "MULTIDIFFUSION", few)
     slow = ["--set", "sampler.steps=1", "-o", "sheet.png"]
     assert smd(["compare", "s.yaml", *slow]).code == 0
     assert machine("sheet.png") == "cpu bf16"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,9 @@ from PIL import Image
 
 from smd_cli.scene.paint.painted import paint_scene
 from smd_cli.scene.parse import load_scene
+from smd_cli.scene.types import MULTIDIFFUSION
 from smd_cli.starter.vocabulary import OBJECTS
+from smd_cli.work import compare
 
 PAGES = (ROOT / "README.md", *sorted((ROOT / "smd_cli").glob("**/README.md")))
 
@@ -104,6 +107,8 @@ def run_in_copy(smd: Smd, command: str, folder: Path, monkeypatch: pytest.Monkey
     """Run a command of the README in a fresh copy of the scenes."""
     shutil.copytree(ROOT / "scenes", folder / "scenes")
     monkeypatch.chdir(folder)
+    few = replace(MULTIDIFFUSION, steps=5)  # of 50, which are seen in tests of their own
+    monkeypatch.setattr(compare, "MULTIDIFFUSION", few)
     program, *arguments = shlex.split(command)
     result = smd(arguments)
     assert (program, result.code) == ("smd", 0), result.err

@@ -34,6 +34,10 @@ DISTURBED = 0.35
 """The largest standard deviation of the noise from which the decoder learns to tell pictures."""
 
 
+SEEN_WINDOWS = 1500
+"""How many windows of the painter's pictures the components are those of."""
+
+
 def train_codec(painter: Painter, seed: int, steps: int, batch: int = 8) -> PatchAutoencoder:
     """A codec fitted to the painter's windows; the encoder is what its components make it.
 
@@ -53,7 +57,7 @@ def train_codec(painter: Painter, seed: int, steps: int, batch: int = 8) -> Patc
 
     torch.manual_seed(seed)
     codec: PatchAutoencoder = PatchAutoencoder()
-    codec.set_components(*patch_components(windows(1500), codec.config.latent_channels))
+    codec.set_components(*patch_components(windows(SEEN_WINDOWS), codec.config.latent_channels))
     teach_decoder(codec, draw, steps)
     return codec
 

@@ -112,7 +112,10 @@ def test_shares_of_every_level_by_hand() -> None:
 # Whole networks
 
 
-@pytest.fixture(params=["sd1", pytest.param("lcm", marks=pytest.mark.slow), "sdxl", "starter"])
+@pytest.fixture(
+    scope="module",
+    params=["sd1", pytest.param("lcm", marks=pytest.mark.slow), "sdxl", "starter"],
+)
 def model(request: pytest.FixtureRequest, families: dict[str, Path]) -> Backbone:
     folder = STARTER if request.param == "starter" else families[request.param]
     return load_backbone(ModelRef("m", folder), "cpu", "fp32")
@@ -155,10 +158,12 @@ def apart(model: Backbone, prompts: tuple[str, ...], **sampler: Any) -> float:
     [{"windows": "off"}, {"windows": 64}, {"windows": 64, "guidance": Guidance("full", 2.0)}],
     ids=["whole", "windows", "guided"],
 )
-def test_equal_prompts_are_those_of_separate_rows(model: Backbone, sampler: Any) -> None:
+def test_equal_prompts_are_those_of_separate_rows(
+    model: Backbone, sampler: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """On whole canvases, and through the same windows: what a row sees depends on its window."""
     if sampler["windows"] == 64:
-        model.native_px = 64
+        monkeypatch.setattr(model, "native_px", 64)
         shared, alone = (
             planned(model, ("a fox",) * 3, blend_after=after, **sampler)
             for after in ("bootstrap", "never")

@@ -27,9 +27,11 @@ brushes:
 """
 LOCAL = ("smd:folder", "smd:weights")  # a picture tells of local models alone where they are
 CANVAS = (48, 32)  # that of SD 1.5 is 512x512
-_QUICK = ("sd-turbo", "sdxl-lcm")
+# Painted, that is; all are checked.
 NAMES = [
-    name if name in _QUICK else pytest.param(name, marks=pytest.mark.slow) for name in FAMILY_NAMES
+    "sd-turbo",
+    "sdxl-lcm",
+    *(pytest.param(name, marks=pytest.mark.slow) for name in ("sd1", "sdxl-turbo")),
 ]
 
 

@@ -308,8 +308,9 @@ def test_garbage_is_looked_for_once_a_model_is_loaded() -> None:
 
 
 def test_nothing_is_left_out_where_garbage_was_looked_for_all_along() -> None:
+    frozen = gc.get_freeze_count()
     load_backbone(ModelRef("tiny-sd", TINY), "cpu", "fp32")
-    assert not gc.get_freeze_count()
+    assert gc.get_freeze_count() <= frozen
 
 
 def test_garbage_is_looked_for_after_a_model_that_cannot_be_loaded(tmp_path: Path) -> None:

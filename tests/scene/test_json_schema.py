@@ -36,6 +36,7 @@ BASE: dict[str, Any] = {
     "sampler": {"bootstrap": {}, "guidance": {}},
     "output": {},
 }
+OF_BRUSHES = {"background", "brushes", "defaults", "prompt"}
 
 
 @cache
@@ -59,10 +60,11 @@ def load(scene: object) -> Scene:
 
 
 def changed(path: tuple[str | int, ...], value: object) -> dict[str, Any]:
-    """MINIMAL with what BASE has there, and a value at a path."""
+    """MINIMAL with what BASE has there, brushes where they matter, and a value at a path."""
     there = {key: BASE[key] for key in path[:1] if key in BASE}
     last = int(path[1]) if path[0] == "brushes" and len(path) > 1 else 0
-    there["brushes"] = BASE["brushes"][: last + 1]
+    if path[0] in OF_BRUSHES:
+        there["brushes"] = BASE["brushes"][: last + 1]
     scene: dict[str, Any] = json.loads(json.dumps({**MINIMAL, **there}))
     at: Any = scene
     for key in path[:-1]:

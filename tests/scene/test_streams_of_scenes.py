@@ -126,8 +126,9 @@ def test_a_shell_s_own_pipe_and_standard_input_are_read() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("command", ["render", "compare"])
+@pytest.mark.parametrize(
+    ("command", "way"), [*(("render", way) for way in WAYS), ("compare", WAYS[0])]
+)
 def test_so_does_what_paints(
     command: str, way: str, smd: Smd, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -60,7 +60,7 @@ def borders_of(plan: Plan) -> set[int]:
 
 def test_borders_of_windows_are_not_seen(model: Backbone, tmp_path: Path) -> None:
     found = {}
-    for material in MATERIALS:
+    for material in ("sea", "brick wall"):
         plan = panorama(model, tmp_path, material, "none")
         assert len(plan.windows[0][0]) == 5
         found[material] = excess(steps(model, plan), borders_of(plan))

@@ -56,12 +56,12 @@ def test_a_training_is_saved_and_goes_on(
     painter: Painter, codec: PatchAutoencoder, tmp_path: Path
 ) -> None:
     codec.save_pretrained(tmp_path / "codec")
-    training = Training(tmp_path, Settings(minutes=0.05, word_steps=2), painter)
+    training = Training(tmp_path, Settings(minutes=0.02, word_steps=2), painter)
     training.begin()
     training.run()
     assert training.step > 0
     assert (tmp_path / "weights" / "smd.json").is_file()
-    again = Training(tmp_path, Settings(minutes=0.05, word_steps=2), painter)
+    again = Training(tmp_path, Settings(minutes=0.02, word_steps=2), painter)
     again.resume()
     assert again.step == training.step
     assert again.progress >= 1
@@ -81,7 +81,8 @@ def test_a_training_is_saved_and_goes_on(
 
 
 @pytest.mark.slow
-def test_the_codec_learns(painter: Painter) -> None:
+def test_the_codec_learns(painter: Painter, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("smd_cli.starter.train_codec.SEEN_WINDOWS", 150)
     codec = train_codec(painter, seed=0, steps=3)
     latents = codec.encode(torch.ones(1, 3, 16, 16)).latents
     assert latents.shape == (1, 16, 2, 2)

@@ -29,7 +29,7 @@ defaults: {{blur: 0}}
 sampler: {{steps: 2}}
 """
 ALLOWED_BYTES = 30e6
-EDITS = int(os.environ.get("SOAK_EDITS", "50"))
+EDITS = int(os.environ.get("SOAK_EDITS", "30"))
 WARM = min(EDITS // 2, 100)
 
 

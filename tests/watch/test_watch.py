@@ -14,6 +14,8 @@ import pytest
 from conftest import TINY, Smd
 from PIL import Image
 
+from smd_cli.watch import follower
+
 from .follow import disc, save
 
 SCENE = f"""\
@@ -175,17 +177,21 @@ def test_a_brush_is_added_renamed_and_removed(watched: Watched) -> None:
 
 
 @pytest.mark.slow
-def test_what_is_broken_is_told_once_and_mended_quietly(watched: Watched) -> None:
+def test_what_is_broken_is_told_once_and_mended_quietly(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follower, "PATIENCE_S", 0.3)
+
     def edits(script: Script) -> None:
         script.until(changes(b""))
         first = Path("live.png").read_bytes()
         Path("s.yaml").write_text(SCENE.replace("prompt: a fox", "promt: a fox"))
-        time.sleep(2.5)
+        time.sleep(1.5)
         assert Path("live.png").read_bytes() == first
         Path("s.yaml").write_text(SCENE)
         time.sleep(0.8)
         Path("fox.png").unlink()
-        time.sleep(2.5)
+        time.sleep(1.5)
         save(disc(44), Path("fox.png"))
         script.until(changes(first))
         settled()
