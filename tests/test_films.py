@@ -88,8 +88,8 @@ def test_the_film_is_kept_where_nothing_is_painted_and_a_frame_stands_for_itself
         made = pixels(f"f/s-{number:04d}.png")
         np.testing.assert_array_equal(made[:, :36], frame[:, :36])
         assert np.abs(made[44:56, 44:56].astype(int) - frame[44:56, 44:56]).mean() > 5
-    rendered(smd, "--frame", "2", "-o", "one.png", "-q")
-    assert Path("one.png").read_bytes() == Path("f/s-0002.png").read_bytes()
+    rendered(smd, "--frame", "2", "-o", "f/one.png", "-q")
+    assert Path("f/one.png").read_bytes() == Path("f/s-0002.png").read_bytes()
 
 
 def test_masks_and_pictures_of_a_film_are_those_of_its_single_pictures(smd: Smd) -> None:

@@ -14,7 +14,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "smd render scene.yaml",
         "smd render scene.yaml -n 24 -o fox.mp4 -o frames/",
         "smd render scene.yaml --set brushes.fox.prompt='a wolf' --seed 7 -o wolf.png",
-        "smd render a.yaml b.yaml --seed random -o '{scene}-{seed}.png'",
+        "smd render scene.yaml --seeds 1-8 --sheet seeds.png",
     ),
     "check": (
         "smd check scene.yaml",
@@ -26,6 +26,8 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "smd watch scene.yaml --serve --open",
         "smd watch scene.yaml -n 1 -o live.png",
     ),
+    "rerun": ("smd rerun picture.png -o again.png",),
+    "info": ("smd info picture.png", "smd info picture.png --json"),
     "unpack": ("smd unpack picture.png -o scene",),
     "compare": ("smd compare scene.yaml -o compared.png",),
     "models": (

@@ -117,11 +117,7 @@ def render(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Render scenes to pictures, GIF, APNG, WebP, MP4 or WebM.
-
-    Examples: smd render scene.yaml -n 12 -o film.mp4; smd render scene.yaml --seeds 1-8 --sheet
-    seeds.png
-    """
+    """Render scenes to pictures, GIF, APNG, WebP, MP4 or WebM."""
     from smd_cli.work.batch import batch
     from smd_cli.work.job import prepare
     from smd_cli.work.request import Keeping, Machine, Order, Request

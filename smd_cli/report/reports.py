@@ -62,6 +62,7 @@ class Listed(Report):
         "others": "the same of what else is in the cache",
         "cache": "the folder of the hub's downloads",
         "free_bytes": "how much room there is",
+        "prompts": "the folder of what large text encoders read, or off",
     }
 
 
@@ -79,6 +80,7 @@ class Card(Report):
         "bytes": "on the disk",
         "licence": "of its weights",
         "revision": "of the hub",
+        "memory": "that it needs, by the count of its numbers; empty where that is not known",
         "repos": "of the hub that it is made of",
         "missing": "files that are not here",
         "loras": "that belong to it",

@@ -94,8 +94,8 @@ def _brush(written: Mapping[str, Any], brush: Brush) -> Data:
 
 def _mask(written: str | Mapping[str, Any], part: MaskPart) -> Data:
     own = {"image": written} if isinstance(written, str) else written
-    shapes = dict.fromkeys(("rect", "ellipse", "polygon", "image"))
-    return _filled("mask", {**shapes, **own}, part)
+    unsaid = ["rect", "ellipse", "polygon", "image", *([] if "color" in own else ["tolerance"])]
+    return _filled("mask", {**dict.fromkeys(unsaid), **own}, part)
 
 
 def _plain(node: Node, folder: Path) -> Any:

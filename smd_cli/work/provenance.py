@@ -24,6 +24,7 @@ from smd_cli.work.changes import without_folder
 from smd_cli.work.inputs import model_files
 
 VERSIONS, MODEL, FILES = "smd:versions", "smd:model", "smd:files"
+MADE_OF = ("Software", VERSIONS, MODEL, FILES)
 UNKNOWN = "-"
 """What stands for the digest of a model that has no files here."""
 
@@ -47,10 +48,9 @@ def provenance(file: SceneFile, read: Contents | None = None) -> dict[str, str]:
 
     `read`: what is in those of its files that have been read; these are not read again.
     """
-    name = without_folder(file.scene.model.name)
     return {
         VERSIONS: ", ".join(f"{library} {number}" for library, number in _versions().items()),
-        MODEL: f"{model_digest(file.scene.model)} {' '.join(name.split())}",
+        MODEL: model_told(file),
         FILES: json.dumps(named_digests(file, read or {})),
     }
 
@@ -103,12 +103,22 @@ def _digest_of(file: BinaryIO, size: int) -> str:
     return made.hexdigest()[:_DIGITS]
 
 
+def model_told(file: SceneFile) -> str:
+    """A digest of the files of a scene's model, and what the scene calls it."""
+    name = without_folder(file.scene.model.name)
+    return f"{model_digest(file.scene.model)} {' '.join(name.split())}"
+
+
 def model_digest(model: ModelRef) -> str:
-    """A digest of a model's files by their names below its folders; UNKNOWN where none is here."""
-    files = model_files(model)
-    found = sorted((name, digest(path)) for name, path in files if path.suffix in _WEIGHTS)
-    whole = hashlib.sha256(json.dumps(found).encode()).hexdigest()[:_DIGITS]
-    return whole if found else UNKNOWN
+    """A digest of a model's files by their names below its folders.
+
+    UNKNOWN where no weights are here, as before a download.
+    """
+    files = [(name, path) for name, path in model_files(model) if path.suffix in _WEIGHTS]
+    if not any(path.suffix == _WEIGHTS[0] for _, path in files):
+        return UNKNOWN
+    found = sorted((name, digest(path)) for name, path in files)
+    return hashlib.sha256(json.dumps(found).encode()).hexdigest()[:_DIGITS]
 
 
 @lru_cache(maxsize=1)
@@ -150,7 +160,8 @@ def differences(
         for library in [library for library in was if was[library] != now.get(library)]:
             there = now.get(library, "none")
             yield f"{library} was {was[library]}, and is {there}"
-    if MODEL in texts and texts[MODEL].split(" ", 1)[0] != today[MODEL].split(" ", 1)[0]:
+    models = {one.get(MODEL, UNKNOWN).split(" ", 1)[0] for one in (texts, today)}
+    if len(models) == 2 and UNKNOWN not in models:
         yield f"the files of the model {today[MODEL].split(' ', 1)[1]} are others than then"
     for (name, was_digest), now_digest in zip(named_in(texts), files, strict=False):
         if was_digest and was_digest != now_digest:

@@ -9,10 +9,12 @@ import hashlib
 import json
 from collections.abc import Mapping
 
+from smd_cli.output.origin import FROM, HERE
 from smd_cli.work.provenance import MODEL, UNKNOWN, named_in
 
 CHUNK = "smd:job"
-_HOW = {"smd:schedule", "smd:frame", "smd:machine", CHUNK}  # not of what, or told apart
+_WHERE = {FROM, HERE, "smd:folder", "smd:weights"}  # and not what: the model's files have a digest
+_HOW = {"smd:schedule", "smd:frame", "smd:machine", CHUNK}  # not what, or told apart
 
 
 def record_of(text: Mapping[str, str]) -> dict[str, str]:
@@ -23,5 +25,5 @@ def record_of(text: Mapping[str, str]) -> dict[str, str]:
     model = text.get(MODEL, UNKNOWN).split(" ", 1)[0]
     if model == UNKNOWN or not all(digest for _, digest in named_in(text)):
         return {}
-    told = sorted((key, value) for key, value in text.items() if key not in _HOW)
+    told = sorted((key, value) for key, value in text.items() if key not in _HOW | _WHERE)
     return {CHUNK: hashlib.sha256(json.dumps(told).encode()).hexdigest()}

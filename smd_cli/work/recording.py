@@ -15,7 +15,8 @@ from smd_cli.scene.paint.painted import PaintedScene
 from smd_cli.scene.paint.reels import stays_on_disk
 from smd_cli.scene.types import SceneFile
 from smd_cli.work.bundle import bundle_chunks
-from smd_cli.work.provenance import provenance
+from smd_cli.work.provenance import MADE_OF, MODEL, UNKNOWN, model_told, provenance
+from smd_cli.work.record import CHUNK, record_of
 
 # What a picture that is painted again tells as it did: the recipe, whatever is different today.
 _RECIPE = (
@@ -60,15 +61,24 @@ class Recording:
             chunks |= bundle_chunks(file, self.contents, brushes)
         return replace(self, chunks=chunks)
 
+    def of_loaded(self, file: SceneFile) -> Recording:
+        """The same, of a model that was not here and has been downloaded since."""
+        if not self.chunks.get(MODEL, "").startswith(f"{UNKNOWN} "):
+            return self
+        return replace(self, chunks={**self.chunks, MODEL: model_told(file)})
+
     def text(self, made: Mapping[str, str]) -> dict[str, str]:
         """All that a picture tells, of which `made` is known of its frame."""
         if not self.tells:
             return {}
-        if not self.recalled:
-            return {**made, **self.chunks}
         today = {**made, **self.chunks}
+        if not self.recalled:
+            return today | record_of(today)
         recipe = {key: self.recalled[key] for key in _RECIPE if key in self.recalled}
         whole = {key: text for key, text in today.items() if key not in _RECIPE} | recipe
+        same = all(self.recalled.get(key) == today.get(key) for key in MADE_OF)
+        record = {key: self.recalled[key] for key in (CHUNK,) if key in self.recalled}
+        whole |= record if same else record_of(whole)
         return {key: whole[key] for key in (*self.recalled, *whole) if key in whole}
 
 

@@ -6,6 +6,7 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,6 @@ from smd_cli.scene.paint.photo import Photo
 from smd_cli.work.captions import captioned, keep_caption, with_kept_caption
 from smd_cli.work.job import Job, announce, picture_text, seed_note, with_scene
 from smd_cli.work.motion import FramePlans
-from smd_cli.work.record import record_of
 from smd_cli.work.request import ALL, AUTO, Machine, Order
 from smd_cli.work.similar import Decoding, begin_of, skips_of, standing
 from smd_cli.work.sound import sound_of
@@ -173,7 +173,8 @@ def render_job(
     """
     with memory_sentence(job):
         models.planner(job.scene_file.scene.model, scenes)
-        _render(job, models, order, began, reporter, clobber, look)
+        told = job.recording.of_loaded(job.scene_file)
+        _render(replace(job, recording=told), models, order, began, reporter, clobber, look)
 
 
 def with_caption(job: Job, models: ModelHolder, reporter: Reporter) -> Job:
@@ -198,7 +199,7 @@ def _render(
     scene, painted = job.scene_file.scene, job.painted
     planner = models.planner(scene.model)
     backbone = planner.backbone
-    told = models.told(backbone) | record_of(picture_text(job, 0, ""))
+    told = models.told(backbone)
     count = len(order.painted(scene.frames))
     began = time.perf_counter()
     with (

@@ -14,7 +14,7 @@ from smd_cli.output.targets import Target
 from smd_cli.report.reporter import Reporter
 from smd_cli.units import counted
 from smd_cli.work.job import Job, picture_text
-from smd_cli.work.record import CHUNK, record_of
+from smd_cli.work.record import CHUNK
 from smd_cli.work.request import Machine, Order
 
 _RECORDING = ("PNG", "APNG")
@@ -26,7 +26,7 @@ def is_done(job: Job, order: Order, machine: Machine) -> bool:
     What `machine` and the order's schedule say, other than auto, must be as recorded, too.
     """
     scene = job.scene_file.scene
-    wanted = record_of(picture_text(job, 0, "")).get(CHUNK)
+    wanted = picture_text(job, 0, "").get(CHUNK)
     if wanted is None or not job.targets:
         return False
     frames = order.painted(scene.frames)

@@ -16,7 +16,7 @@ TURBO = ["turbo", "--arch", "tiny", "--pairs", "1", "-n", "1"]
 
 def test_alone_it_lists_the_workloads(smd: Smd) -> None:
     listed = smd(["bench"]).out.partition("Commands:\n")[2]
-    names = [line.split()[0] for line in listed.splitlines()]
+    names = [line.split()[0] for line in listed.partition("\n\n")[0].splitlines()]
     assert names == [*WORKLOADS, "all", "watch"]
     assert "..." not in listed
 
