@@ -101,6 +101,50 @@ def test_changes_are_those_of_the_command_line() -> None:
         smd.load_scene("s.yaml", {"seed": {1}})
 
 
+@pytest.mark.parametrize(
+    ("scene", "told"),
+    [
+        (None, "a scene is a file's path, its text or a mapping, not NoneType"),
+        (b"background: sea", "a scene is a file's path, its text or a mapping, not bytes"),
+        ({"background": {"color": object()}}, "a scene: object is no value of a scene"),
+    ],
+)
+def test_what_is_no_scene_is_told(scene: Any, told: str) -> None:
+    with pytest.raises(smd.SmdError, match=told):
+        smd.load_scene(scene)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ([("seed", 1)], "changes are a mapping of keys to values, not list"),
+        ({5: 1}, "unknown key '5'"),
+        ({"brushes.fox.prompt": None}, "changes of brushes.fox.prompt: None is no value"),
+    ],
+)
+def test_what_is_no_change_is_told(changes: Any, told: str) -> None:
+    with pytest.raises(smd.SmdError, match=told):
+        smd.load_scene(MAPPING, changes)
+
+
+def test_numbers_may_be_those_of_numpy() -> None:
+    file = smd.load_scene({**MAPPING, "seed": np.int64(7)}, {"brushes.fox.alpha": np.float32(0.5)})
+    assert (file.scene.seed, file.scene.brushes[0].alpha) == (7, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("how", "told"),
+    [
+        ({"frame": -1}, "frame must be a whole number, 0 or more, not -1"),
+        ({"frame": "1"}, "frame must be a whole number, 0 or more, not '1'"),
+        ({"model": "starter"}, "model is what open_model gives, not str"),
+    ],
+)
+def test_render_refuses_what_it_cannot_do(how: Any, told: str) -> None:
+    with pytest.raises(smd.SmdError, match=told):
+        smd.render("s.yaml", **how)
+
+
 def test_a_drawn_seed_stays() -> None:
     file = smd.load_scene("s.yaml", {"seed": "random"})
     assert smd.load_scene(file, {"background": "a sea"}).scene.seed == file.scene.seed
@@ -199,7 +243,7 @@ def test_a_wrong_update_leaves_all_as_it_was() -> None:
 
 @pytest.mark.parametrize("frames", [0, -1])
 def test_a_stream_of_nothing_is_refused(frames: int) -> None:
-    with pytest.raises(smd.SmdError, match="frames must be 1 or more"):
+    with pytest.raises(smd.SmdError, match="frames must be a whole number, 1 or more"):
         smd.stream("s.yaml", frames=frames)
 
 

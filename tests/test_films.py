@@ -179,7 +179,7 @@ WRONG = [
     ("image: clip.mp4", "repeat: loop", "5:14", "repeat needs pictures that it goes on with"),
     ("rect: [40, 40, 20, 20]", "image: g-%d.png", "7:41", "'g-2.png' is missing: 'g-%d.png' goes "),
     ("rect: [40, 40, 20, 20]", "image: m", "7:41", "'m' has 3 frames, and the scene has 4"),
-    ("rect: [40, 40, 20, 20]", "image: m, layer: fox", "7:41", "'m' has no layers"),
+    ("rect: [40, 40, 20, 20]", "image: m, layer: fox", "7:65", "'m' has no layers"),
     ("rect: [40, 40, 20, 20]", "image: u", "7:41", "'u/4.png' measures 32x64, and the first of "),
     ("fps: auto", "audio: loud", "4:17", "audio must be one of keep, drop"),
     ("clip.mp4", "broken.mp4", "5:21", "'broken.mp4' is damaged, or no film"),

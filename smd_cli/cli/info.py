@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -31,9 +30,13 @@ def info(
     debug: Debug = False,
 ) -> None:
     """Tell how a picture was made: scene, seed, model, masks, machine; and what differs today."""
+    from smd_cli.report.reports import Known
     from smd_cli.work.info import info as read
 
-    with edge(Reporter(), debug):
+    reporter = Reporter(as_json=as_json)
+    with edge(reporter, debug):
         found = read(picture, folder)
-        told = json.dumps(found.as_json(), ensure_ascii=False) if as_json else found.lines()
-        print(told if isinstance(told, str) else "\n".join(told))
+        if as_json:
+            reporter.report(Known(found.as_json()))
+        else:
+            print("\n".join(found.lines()))

@@ -21,6 +21,7 @@ is for people goes to standard error, as ever. Exit codes are the same as withou
 - `v` is the version of this page, now {version}. It goes up where a field leaves, or changes what
   it means. New types and new fields come without that: pass over what you do not know.
 - `event` is the old name of `type`. Version {next} will leave it out.
+- `check --resolved --json` prints a scene instead, whose keys are those of a scene and no others.
 
 ```text
 {example}

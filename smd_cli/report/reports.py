@@ -52,6 +52,31 @@ class Checked(Report):
 
 
 @dataclass(frozen=True)
+class Known(Report):
+    """What is recorded of a picture, and what differs today."""
+
+    type = "info"
+    told_by = "info"
+    keys: ClassVar[Mapping[str, str]] = {
+        "picture": "the file that was asked about",
+        "told_by": "the file that tells: the picture itself, or its sidecar",
+        "pictures": "how many frames it shows",
+        "command": "render or compare",
+        "frame": "the number of its first frame, from 0",
+        "frames": "how many its scene has",
+        "seed": "of all noise",
+        "schedule": "in which order frames were painted",
+        "machine": "device, dtype and options",
+        "changes": "what options changed: key=value",
+        "files": "masks and other pictures, each with name and digest",
+        "embeds": "whether these are inside",
+        "differs": "sentences about what is another today",
+        "unknown": "why that cannot be told; null where it was",
+        "texts": "what stands in the file, without what is packed",
+    }
+
+
+@dataclass(frozen=True)
 class Listed(Report):
     """The models that are known."""
 

@@ -63,10 +63,10 @@ class Override:
     @property
     def place(self) -> Place:
         """The option as a place."""
-        return _place(self.option)
+        return option_place(self.option)
 
 
-def _place(option: str) -> Place:
+def option_place(option: str) -> Place:
     """An option as a place, on one line that is not endless."""
     return Place(shortened(visible(option), _MAX_OPTION))
 
@@ -174,7 +174,7 @@ def _named(root: Node, word: str, option: str) -> int:
         raise SceneError(())
     best = list({index: label for label, index in labels.items()}.values())
     hint = name_hint(word, best, "the brushes are") or "the scene has no brushes"
-    raise SceneError([Problem(_place(option), f"there is no brush {shown(word)}", hint)])
+    raise SceneError([Problem(option_place(option), f"there is no brush {shown(word)}", hint)])
 
 
 def _readable(root: Node) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -38,7 +39,7 @@ def load_scene(
     paths start from the scene's file, of a mapping or a text from `folder`, in changes from the
     current folder. A random seed stays as it was drawn. Raises SceneError with all problems.
     """
-    made = [_change(key, value) for key, value in (changes or {}).items()]
+    made = _changes(changes)
     if isinstance(scene, SceneFile):
         if not made:
             return scene
@@ -91,9 +92,12 @@ def render(
     """
     from smd_cli.work.streaming import Model, rendered
 
+    if frame is not None:
+        _refuse_number("frame", frame, 0)
+    _refuse_model(model)
+    order = Order.of(schedule, frame)
     file = with_facts(load_scene(scene, changes))
     model = Model(file.scene.model) if model is None else model
-    order = Order.of(schedule, frame)
     return rendered(file, model, [str(out) for out in outs], order, clobber=clobber)
 
 
@@ -113,8 +117,9 @@ def stream(
     """
     from smd_cli.work.streaming import Model, Stream
 
-    if frames is not None and frames < 1:
-        raise UsageError(f"frames must be 1 or more, not {frames}")
+    if frames is not None:
+        _refuse_number("frames", frames, 1)
+    _refuse_model(model)
     file = with_facts(load_scene(scene, changes))
     model = Model(file.scene.model) if model is None else model
     return Stream(file, model, frames=frames, blend=blend)
@@ -125,29 +130,67 @@ def with_facts(file: SceneFile) -> SceneFile:
     return informed(file, Request((), (), file.changes))
 
 
+def _refuse_number(what: str, number: object, least: int) -> None:
+    if not isinstance(number, Integral) or int(number) < least:
+        raise UsageError(f"{what} must be a whole number, {least} or more, not {number!r}")
+
+
+def _refuse_model(model: object) -> None:
+    from smd_cli.work.streaming import Model
+
+    if not isinstance(model, Model | None):
+        message = f"model is what open_model gives, not {type(model).__name__}"
+        raise UsageError(message, 'model=smd.open_model("starter")')
+
+
 def _source(scene: str | Path | Mapping[str, Any], folder: Path) -> str | Source:
     """A scene's file, or its text as a source."""
     if isinstance(scene, Mapping):
-        return Source(str(folder / _TEXT), _TEXT, folder, as_yaml(_written(scene)))
+        return Source(str(folder / _TEXT), _TEXT, folder, as_yaml(_plain(scene, "a scene")))
     if isinstance(scene, str) and ("\n" in scene or ": " in scene):
         return Source(str(folder / _TEXT), _TEXT, folder, scene)
+    if not isinstance(scene, str | Path):
+        message = f"a scene is a file's path, its text or a mapping, not {type(scene).__name__}"
+        raise UsageError(message)
     return str(scene)
 
 
 def _written(value: Any) -> Any:
-    """Plain data: paths as texts, tuples as lists."""
+    """Plain data: paths as texts, tuples as lists, numbers of any library. Raises TypeError."""
     if isinstance(value, Mapping):
         return {str(key): _written(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
         return [_written(one) for one in value]
-    return str(value) if isinstance(value, Path) else value
+    if value is None or isinstance(value, str | bool):
+        return value
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, Integral):
+        return int(value)
+    if isinstance(value, Real):
+        return float(value)
+    raise TypeError(type(value).__name__)
+
+
+def _plain(value: Any, what: str) -> Any:
+    """The same of what is `what`. Raises UsageError for what no scene can say."""
+    try:
+        return _written(value)
+    except TypeError as wrong:
+        message = f"{what}: {wrong} is no value of a scene"
+        raise UsageError(message, "texts, numbers, true or false, lists and mappings are") from None
+
+
+def _changes(changes: Changes | None) -> list[Override]:
+    if changes is not None and not isinstance(changes, Mapping):
+        message = f"changes are a mapping of keys to values, not {type(changes).__name__}"
+        raise UsageError(message, 'changes={"brushes.fox.prompt": "a wolf"}')
+    return [_change(str(key), value) for key, value in (changes or {}).items()]
 
 
 def _change(key: str, value: Any) -> Override:
     """A change as ``--set`` makes it; every sign of a text counts."""
-    try:
-        written = json.dumps(_written(value), ensure_ascii=False)
-    except (TypeError, ValueError):
-        message = f"changes of {key}: {type(value).__name__} is no value of a scene"
-        raise UsageError(message, "texts, numbers, true or false, lists and mappings are") from None
+    if value is None:
+        raise UsageError(f"changes of {key}: None is no value of a scene")
+    written = json.dumps(_plain(value, f"changes of {key}"), ensure_ascii=False)
     return Override(key, written, f"changes {key}", Path())

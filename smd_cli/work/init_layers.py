@@ -30,7 +30,7 @@ brushes:                  # painter's order: later brushes lie on top
 
 _BRUSH = """\
   - name: {name}
-    prompt: {name}
+    prompt: {prompt}
 {muted}    mask:
       image: {image}
       layer: {layer}
@@ -94,6 +94,7 @@ def _head(document: Document, painting: Path, ground: _Found | None) -> str:
 def _brush(one: _Found, name: str, image: str) -> str:
     return _BRUSH.format(
         name=yaml_text(name),
+        prompt=yaml_text(Names().free(one.spot.layer.name)),
         muted="" if one.spot.visible else _MUTED,
         image=image,
         layer=yaml_text(one.reference),

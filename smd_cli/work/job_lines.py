@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 from smd_cli.errors import Place, Problem, SceneError
 from smd_cli.scene.keys.fields import integer, one_line
 from smd_cli.scene.keys.sections import Section, reject
-from smd_cli.scene.overrides import Override
+from smd_cli.scene.overrides import Override, option_place
 from smd_cli.scene.text.nodes import Lines, Node, parse_yaml
 from smd_cli.scene.text.source import MAX_BYTES, STDIN, Source
 from smd_cli.scene.text.streams import folder_of
@@ -116,6 +116,7 @@ class _JobReader:
         self._line, self._text, self._base = line, text, base
         self._inline: Source | None = None
         self._start = 0
+        self._own: dict[Place, Place] = {}  # where in the line what would be an option stands
 
     def job(self, root: Node) -> JobLine:
         """The job, with every problem of its keys raised at once."""
@@ -124,24 +125,25 @@ class _JobReader:
             own_id = keys.get("id", _plain, None)
             scene = keys.need("scene", self._scene, "")
             outs = keys.get("out", _words, base.outs)
-            changes = keys.get("set", _changes, [])
+            changes = keys.get("set", self._changes, [])
             told = {key: keys.get(key, typed, None) for key in _SUGAR}
             frame = keys.get("frame", integer(0, 999_999_999), None)
             schedule = keys.get("schedule", one_line, base.order.schedule)
-            only = keys.get("only", _words, base.only)
-            without = keys.get("without", _words, base.without)
+            only = keys.get("only", self._muting, base.only)
+            without = keys.get("without", self._muting, base.without)
         span = told.pop("frames") if told["frames"] and ":" in told["frames"] else None
         asks = frame is not None or span is not None or "schedule" in root.children
-        sugar = [
-            Override(_SUGAR[key], value, f"--{key} {value}", Path())
+        sugar = {
+            key: Override(_SUGAR[key], value, f"--{key} {value}", Path())
             for key, value in told.items()
             if value is not None
-        ]
+        }
+        self._own |= {one.place: root.children[key].place for key, one in sugar.items()}
         request = replace(
             base,
             scenes=[scene],
             outs=outs,
-            overrides=[*base.overrides, *changes, *sugar],
+            overrides=[*base.overrides, *changes, *sugar.values()],
             only=only,
             without=without,
             order=Order.of(schedule, frame, span) if asks else base.order,
@@ -172,10 +174,33 @@ class _JobReader:
         return begin, self._text[begin:end]
 
     def _shifted(self, place: Place) -> Place:
-        """The place in the line of a place in the object that is the scene."""
+        """The place in the line of an option, or of a place in the object that is the scene."""
+        if place in self._own:
+            return self._own[place]
         if place.file != self._line.file or place.line != 1 or not self._inline:
             return place
         return self._line.place(place.column + self._start)
+
+    def _changes(self, node: Node) -> list[Override]:
+        """The changes of ``set``, a mapping of keys as --set names them."""
+        if not isinstance(node.value, Mapping):
+            hint = '"set": {"brushes.fox.prompt": "a blue fox"}'
+            reject(node, "an object of keys and values", hint)
+        made = []
+        for key, child in node.value.items():
+            if child.value is None:
+                reject(child, "a value")
+            value = typed(child)
+            made.append(Override(key, value, f"--set {key}={value}", Path()))
+            self._own[made[-1].place] = child.place
+        return made
+
+    def _muting(self, node: Node) -> list[str]:
+        """The brushes that ``only`` or ``without`` names."""
+        words = _words(node)
+        for item, word in zip(node.items or (node,), words, strict=True):
+            self._own[option_place(f"--{node.label} {word}")] = item.place
+        return words
 
 
 def _plain(node: Node) -> str | int | float | bool | None:
@@ -191,12 +216,3 @@ def _words(node: Node) -> list[str]:
     if not items or not all(isinstance(item.value, str) for item in items):
         reject(node, "a text, or a list of texts")
     return [str(item.value) for item in items]
-
-
-def _changes(node: Node) -> list[Override]:
-    """The changes of ``set``, a mapping of keys as --set names them."""
-    if not isinstance(node.value, Mapping):
-        hint = '"set": {"brushes.fox.prompt": "a blue fox"}'
-        reject(node, "an object of keys and values", hint)
-    pairs = [(key, typed(child)) for key, child in node.value.items()]
-    return [Override(key, value, f"--set {key}={value}", Path()) for key, value in pairs]

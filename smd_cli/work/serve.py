@@ -65,8 +65,10 @@ class JobServer:
             raise _shifted(wrong, read) from wrong
         if any(target.kind == "stdout" for target in job.targets):
             raise UsageError("standard output carries the answers", "write the picture to a file")
-        moved = (replace(one, place=read.shifted(one.place)) for one in job.warnings)
-        return replace(job, warnings=tuple(moved))
+        moved = tuple(replace(one, place=read.shifted(one.place)) for one in job.warnings)
+        lies = str(read.inline.folder / read.inline.name) if read.inline else None
+        targets = (replace(one, scene_file=lies or one.scene_file) for one in job.targets)
+        return replace(job, warnings=moved, targets=tuple(targets))
 
     def _render(self, job: Job, read: JobLine, began: float) -> None:
         announce(job, self._reporter)

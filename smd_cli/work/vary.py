@@ -99,6 +99,8 @@ def axes_of(each: Sequence[str], seeds: str | None, seed: str | None = None) -> 
     if seeds is not None:
         axes.append(Axis("seed", tuple(_seed(seed) for seed in _seeds(seeds))))
     keys = [axis.key for axis in axes]
+    if seed is not None and "seed" in keys:
+        raise UsageError(f"--seed {seed} and --each seed exclude each other")
     for key in keys:
         if keys.count(key) > 1:
             raise UsageError(f"{shown(key)} is varied twice", "put all of its values in one list")

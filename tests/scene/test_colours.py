@@ -115,12 +115,21 @@ def test_what_is_transparent_is_no_colour_and_soft_edges_stay() -> None:
     assert np.array_equal(found, alpha)
 
 
+def test_a_colour_that_an_option_names_is_told_at_the_option(smd: Smd) -> None:
+    file = scene("{image: map.png, color: red}")
+    result = smd(["check", file, "--set", "brushes.1.mask.color=pink"])
+    assert (result.code, result.err.split(" 'map.png'")[0]) == (
+        2,
+        "--set brushes.1.mask.color=pink: error:",
+    )
+
+
 def test_a_colour_that_is_nowhere_lists_those_that_there_are(smd: Smd) -> None:
     result = smd(["check", scene('{image: map.png, color: "#00ff10"}')])
     assert result.code == 2
     share = (32 * 96) / (96 * 96)
     assert result.err.splitlines()[0] == (
-        "s.yaml:3:31: error: 'map.png' has no pixel of the colour #00ff10"
+        "s.yaml:3:61: error: 'map.png' has no pixel of the colour #00ff10"
     )
     assert f"hint: its colours are #008000 ({share:.1%}), #ff0000 ({share:.1%}), #0000ff (" in (
         result.err

@@ -58,7 +58,7 @@ def test_every_layer_is_a_brush_whose_mask_stays_in_the_document(smd: Smd, kind:
         ("layer 2", "layer 2", True),
         ("a house", "a house", True),
         ("a fox", "a fox", True),
-        ("a house-2", "a house-2", False),
+        ("a house-2", "a house", False),
     ]
     parts = [brush.mask[0] for brush in scene.brushes]
     masks = [part for part in parts if isinstance(part, ImageMask)]

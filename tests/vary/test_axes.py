@@ -104,6 +104,8 @@ def test_a_key_varies_once() -> None:
         axes_of(["seed=[1, 2]"], "3-4")
     with pytest.raises(UsageError, match="exclude each other"):
         axes_of([], "3-4", "5")
+    with pytest.raises(UsageError, match="--seed 5 and --each seed exclude each other"):
+        axes_of(["seed=[1, 2]"], None, "5")
 
 
 def test_a_grid_is_not_endless() -> None:

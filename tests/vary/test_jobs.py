@@ -99,8 +99,11 @@ BAD: list[tuple[Any, list[str]]] = [
     ({"scene": 3, "out": 4}, ["jobs.jsonl:2:11 scene must be a", "jobs.jsonl:2:21 out must be a"]),
     ({"scene": "-"}, ["jobs.jsonl:2:11 scene must be a scene: the name of its file, an object"]),
     ({"scene": "gone.yaml"}, ["gone.yaml:0:0 there is no such file"]),
-    ({"scene": "s.yaml", "seed": "x"}, ["--seed x:0:0 seed must be a whole number"]),
-    ({"scene": "s.yaml", "set": {"brushes.fox.alpha": "1"}}, ['--set brushes.fox.alpha="1":0:0 a']),
+    ({"scene": "s.yaml", "seed": "x"}, ["jobs.jsonl:2:29 seed must be a whole number"]),
+    ({"scene": "s.yaml", "set": {"brushes.fox.alpha": "1"}}, ["jobs.jsonl:2:50 alpha must be"]),
+    ({"scene": "s.yaml", "set": {"brushes.fox.prompt": None}}, ["jobs.jsonl:2:51 brushes.fox.p"]),
+    ({"scene": "s.yaml", "only": ["fox", "owl"]}, ["jobs.jsonl:2:37 there is no brush 'owl'"]),
+    ({"scene": "s.yaml", "without": "owl"}, ["jobs.jsonl:2:32 there is no brush 'owl'"]),
     ({"scene": "s.yaml", "set": "a=1"}, ["jobs.jsonl:2:28 set must be an object of keys"]),
     ({"scene": "s.yaml", "frame": -1}, ["jobs.jsonl:2:30 frame must be a whole number from 0"]),
     ({"scene": "s.yaml", "frames": "5:1"}, ["None:None:None --frames takes a number"]),
@@ -163,6 +166,14 @@ def test_warnings_stand_in_the_line(smd: Smd) -> None:
     [told] = answer["warnings"]
     assert line[told["column"] - 1 :].startswith('"fog"')
     assert (told["file"], told["line"]) == ("jobs.jsonl", 1)
+
+
+@pytest.mark.usefixtures("loads")
+def test_a_scene_in_a_line_is_no_file_that_has_changed_since(smd: Smd) -> None:
+    _, [answer] = answered(smd, [{"scene": INLINE, "out": "a.png"}])
+    assert answer["ok"]
+    told = json.loads(smd(["info", "a.png", "--json"]).out)
+    assert (told["type"], told["differs"], told["texts"]["smd:from"]) == ("info", [], "job-1")
 
 
 @pytest.mark.usefixtures("loads")

@@ -61,13 +61,13 @@ class ColourMap:
         packed = self.colours.astype(np.int64) @ np.array([65536, 256, 1])
         packed = packed.ravel() if self.alpha is None else packed[self.alpha >= HALF]
         if not len(packed):
-            return PictureError(message, "it is transparent everywhere")
+            return PictureError(message, "it is transparent everywhere", "color")
         values, counts = np.unique(packed, return_counts=True)
         order = np.argsort(-counts, kind="stable")[:_SHOWN]
         shares = [f"{_unpacked(values[n])} ({counts[n] / len(packed):.1%})" for n in order]
         more = len(values) - len(shares)
         hint = f"its colours are {', '.join(shares)}{f' and {more} more' if more > 0 else ''}"
-        return PictureError(message, f"{hint}; {_nearest(values, colour)}")
+        return PictureError(message, f"{hint}; {_nearest(values, colour)}", "color")
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,14 @@ MAX_PIXELS = 2 * 8192 * 8192  # twice the largest canvas; Pillow's own refusal l
 
 
 class PictureError(UsageError):
-    """A picture cannot serve: a sentence without an address."""
+    """A picture cannot serve: a sentence without an address.
+
+    `key`: which key beside the picture's name is wrong; empty where the picture itself is.
+    """
+
+    def __init__(self, message: str, hint: str = "", key: str = "") -> None:
+        super().__init__(message, hint)
+        self.key = key
 
 
 @dataclass(frozen=True)

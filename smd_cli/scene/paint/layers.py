@@ -197,21 +197,21 @@ def _several(document: Document, name: str, found: Sequence[Spot]) -> PictureErr
     if len(paths) == len(found):
         hint = f"name it with its groups: {_listed(paths)}"
     message = f"{quote(document.written)} has {len(found)} layers named {quote(name)}"
-    return PictureError(message, hint)
+    return PictureError(message, hint, "layer")
 
 
 def _none(document: Document, name: str, known: Sequence[Spot]) -> PictureError:
     """The error of a name that no layer has, with those that there are, the closest first."""
     message = f"{quote(document.written)} has no layer {quote(name)}"
     if not known:
-        return PictureError(message, "it has no layers at all")
+        return PictureError(message, "it has no layers at all", "layer")
 
     def far(spot: Spot) -> float:
         words = (spot.layer.name.lower()[:60], spot.path.lower()[:60])
         return -max(difflib.SequenceMatcher(None, name.lower()[:60], w).ratio() for w in words)
 
     names = [quote(spot.path) for spot in sorted(known, key=far)]
-    return PictureError(message, f"its layers are {_listed(names)}")
+    return PictureError(message, f"its layers are {_listed(names)}", "layer")
 
 
 def _listed(names: Sequence[str]) -> str:

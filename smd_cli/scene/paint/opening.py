@@ -161,7 +161,7 @@ def _layered(file: BinaryIO, written: str, head: bytes, layer: str | None) -> So
 def no_layers(written: str) -> PictureError:
     """The error of a layer that is asked of a file of another kind."""
     hint = "layer: is for files of OpenRaster, Krita and Photoshop"
-    return PictureError(f"{quote(written)} has no layers", hint)
+    return PictureError(f"{quote(written)} has no layers", hint, "layer")
 
 
 def _document(file: BinaryIO, written: str, head: bytes) -> Document | None:

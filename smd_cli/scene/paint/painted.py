@@ -138,11 +138,18 @@ def _brushes(scene_file: SceneFile, canvas: Canvas, source: PaintSource) -> tupl
             try:
                 layer.add(part, at)
             except PictureError as wrong:
-                problems.append(Problem(scene_file.place(*at), wrong.message, wrong.hint))
+                place = scene_file.place(*_key_of(scene_file, at, wrong.key))
+                problems.append(Problem(place, wrong.message, wrong.hint))
         painted.append(layer.painted(brush))
     if problems:
         raise SceneError(problems)
     return tuple(painted)
+
+
+def _key_of(scene_file: SceneFile, at: KeyPath, key: str) -> KeyPath:
+    """The path of a key of a mask's part, where that is written; else of the part."""
+    paths = ((*path, key) for path in (at, at[:-1]))  # a mask that is no list has no number
+    return next((path for path in paths if path in scene_file.places), at)
 
 
 class _Layer:
