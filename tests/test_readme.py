@@ -14,6 +14,7 @@ from conftest import ROOT, Smd
 from dense import dense
 from PIL import Image
 
+from smd_cli.scene.json_schema import scene_schema
 from smd_cli.scene.paint.painted import paint_scene
 from smd_cli.scene.parse import load_scene
 from smd_cli.scene.types import MULTIDIFFUSION
@@ -33,6 +34,42 @@ def test_the_readmes_links_lead_somewhere() -> None:
     for page in PAGES:
         for link in re.findall(r"\]\((?!http)([^)#]+)\)", page.read_text(encoding="utf-8")):
             assert (page.parent / link).exists(), (page, link)
+
+
+def headings(page: Path) -> set[str]:
+    """The anchors that GitHub gives the headings of a page."""
+    titles = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_the_readmes_anchors_are_headings() -> None:
+    found = 0
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for link, anchor in re.findall(r"\]\((?!http)([^)#]*)#([^)]+)\)", text):
+            assert anchor in headings(page.parent / link if link else page), (page, link, anchor)
+            found += 1
+    assert found >= 8
+
+
+def keys_of(schema: object) -> set[str]:
+    """All keys that a JSON schema allows, at any depth."""
+    if isinstance(schema, list):
+        return set[str]().union(*map(keys_of, schema))
+    if not isinstance(schema, dict):
+        return set()
+    return {*schema.get("properties", {})}.union(*map(keys_of, schema.values()))
+
+
+@pytest.mark.parametrize(("page", "model"), [("scene", False), ("backbone", True)])
+def test_every_key_of_a_scene_stands_in_its_page(page: str, model: bool) -> None:
+    text = (ROOT / "smd_cli" / page / "README.md").read_text(encoding="utf-8")
+    properties = scene_schema()["properties"]
+    sections = {name: part for name, part in properties.items() if (name == "model") == model}
+    keys = keys_of({"properties": sections})
+    assert len(keys) >= 7
+    code = "\n".join(re.findall(r"```.*?```|``.*?``|`[^`]+`", text, re.DOTALL))
+    assert [key for key in sorted(keys) if not re.search(rf"\b{key}\b", code)] == []
 
 
 COMMANDS = [line for block in blocks("sh") for line in block.splitlines()]
