@@ -114,3 +114,13 @@ def test_a_sidecar_is_no_picture_without_a_record(smd: Smd) -> None:
     told = done(smd, *command).err
     assert "note: a.gif holds no record of what it shows" in told
     assert "a.gif.json holds" not in told
+    told = done(smd, "rerun", "a.gif.json", "-o", "b.gif").err
+    assert "note: b.gif: the same bytes as a.gif\n" in told
+
+
+def test_a_film_is_not_replaced_by_what_is_painted_into_it(smd: Smd) -> None:
+    done(smd, "render", "proj/s.yaml", "-o", "a.apng", "--embed", "--frames", "0:1")
+    for name in ("clip.mp4", "m/%02d.png"):
+        told = smd(["rerun", "a.apng", "-o", name])
+        assert told.code == 2
+        assert "which the scene is made of" in told.err

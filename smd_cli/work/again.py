@@ -129,9 +129,10 @@ def _opened(recorded: Recorded, recipe: Recipe) -> Opened:
 class Again:
     """A picture that can be painted again: the job, by which command, in what order and where.
 
-    `notes` tell what differs today.
+    `picture` is itself, never its sidecar; `notes` tell what differs today.
     """
 
+    picture: Path
     job: Job
     kind: str
     order: Order
@@ -167,7 +168,7 @@ def again(
         own = found.machine
         machine = replace(own, device=device or own.device, dtype=dtype or own.dtype)
         notes = (*found.differences(today), *_moved(own, machine), *_unlike(recorded))
-        yield Again(job, found.recipe.kind, request.order, machine, notes)
+        yield Again(recorded.picture, job, found.recipe.kind, request.order, machine, notes)
 
 
 def _moved(then: Machine, now: Machine) -> Iterator[str]:
