@@ -124,3 +124,15 @@ def test_a_film_is_not_replaced_by_what_is_painted_into_it(smd: Smd) -> None:
         told = smd(["rerun", "a.apng", "-o", name])
         assert told.code == 2
         assert "which the scene is made of" in told.err
+
+
+def test_a_large_picture_whose_part_is_scaled_is_painted_again_so(smd: Smd) -> None:
+    Image.linear_gradient("L").resize((600, 400)).save("proj/large.png")
+    mask = "mask: {rect: [20, 20, 60, 60], move: {0: [0, 0], 2: [400, 200]}}"
+    mask += "}\n  - {prompt: an owl, mask: {rect: [500, 300, 60, 60]}}\n"
+    text = f"model: {TINY}\nframes: 3\nbackground: {{image: large.png}}\nsampler: {{steps: 1}}\n"
+    Path("proj/l.yaml").write_text(f"{text}brushes:\n  - {{prompt: a fox, {mask}", encoding="utf-8")
+    done(smd, "render", "proj/l.yaml", "-o", "f-%d.png")
+    for number in (0, 2):
+        told = done(smd, "rerun", f"f-{number}.png", "-o", "a.png").err
+        assert "same bytes" in told

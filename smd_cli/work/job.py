@@ -8,8 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from smd_cli import __version__
+from smd_cli.engine.crop import may_crop
 from smd_cli.engine.layers import SoftMasks
 from smd_cli.errors import Problem, UsageError
+from smd_cli.models.facts import read_defaults
 from smd_cli.output.conflicts import leftovers, refuse_existing, refuse_inputs, refuse_same_file
 from smd_cli.output.ping_pong import LOOP
 from smd_cli.output.sidecars import refuse_textless, sidecar_notes, with_sidecars
@@ -216,9 +218,15 @@ def _job_to(
         targets,
         checked.warnings,
         sentences,
-        window_px=checked.effort.least_px,
+        window_px=None if _scales(file, painted) else checked.effort.least_px,
         recording=recording.of(file, painted, read),
     )
+
+
+def _scales(file: SceneFile, painted: PaintedScene) -> bool:
+    """Whether a side of windows, where it is written, keeps what is generated from being scaled."""
+    native_px = max(read_defaults(file.scene.model).native_size)
+    return painted.picture is not None and may_crop(painted.size, native_px)
 
 
 def with_scene(job: Job, file: SceneFile) -> Job:
