@@ -169,3 +169,28 @@ def test_figures_as_json(smd: Smd) -> None:
     assert list(found.values()) == [200, 4, 4, 4, 4]
     assert events[-1]["type"] == "result"
     assert (events[-1]["scene"], events[-1]["path"]) == ("s", "s-compared.png")
+
+
+@pytest.mark.usefixtures("scene")
+def test_the_first_frame_of_a_film_is_compared_without_ado(
+    smd: Smd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is said of the frames after it, of which none is asked for."""
+    from smd_cli.work import compare
+
+    few = replace(MULTIDIFFUSION, steps=1, bootstrap=Bootstrap(0))
+    monkeypatch.setattr(compare, "MULTIDIFFUSION", few)
+    for number in range(3):
+        Image.new("L", (64, 64), 80 * number + 80).save(f"m-{number}.png")
+    text = SCENE.replace("rect: [8, 8, 40, 40]", "image: m-%d.png").replace(
+        "alpha: 0.99", "strength: {0: 1, 2: 0.5}"
+    )
+    Path("s.yaml").write_text(f"{text}frames: 3\n", encoding="utf-8")
+    told = smd(["compare", "s.yaml", "-o", "c.png", "--json"])
+    assert told.code == 0, told.err
+    events = [json.loads(line) for line in told.out.splitlines()]
+    said = [str(e) for e in events if e["event"] not in ("shot", "result", "file", "start", "done")]
+    assert not [one for one in said if "m-%d.png" in one or "key at frame" in one], said
+    assert "is used" not in told.err + told.out
+    with Image.open("c.png") as sheet:
+        assert sheet.info["smd:frame"] == "0 of 3"

@@ -58,7 +58,7 @@ def compare(
 ) -> None:
     """Show what each stabiliser does, beside slow MultiDiffusion: one labelled sheet."""
     from smd_cli.work.job import announce, prepare
-    from smd_cli.work.request import Machine, Request
+    from smd_cli.work.request import Machine, Order, Request
 
     reporter = Reporter(quiet=quiet, verbose=verbose, as_json=as_json)
     with edge(reporter, debug):
@@ -66,8 +66,10 @@ def compare(
         keep_off_the_network(offline)
         refuse_two_on_stdout(as_json, out == "-")
         sugar = {"seed": seed, "size": size, "model": model}
-        overrides = overrides_of(change, {**sugar, "frames": "1"})
-        request = Request([scene], [out], overrides, only or (), without or (), not no_clobber)
+        overrides = overrides_of(change, sugar)
+        order = Order.of("single", 0)
+        chosen = (only or (), without or ())
+        request = Request([scene], [out], overrides, *chosen, not no_clobber, order=order)
         [job] = prepare(request)
         announce(job, reporter)
         from smd_cli.backbone.quiet import quiet as hushed

@@ -81,5 +81,5 @@ def rerun(
                 from smd_cli.work.repaint import paint_again
             with hushed():
                 paint_again(found, reporter, began, clobber=not no_clobber)
-        for verdict in verdicts(picture, found.job.targets):
+        for verdict in verdicts(found.picture, found.job.targets):
             reporter.note(verdict)

@@ -55,6 +55,11 @@ class Crop:
         return math.sqrt(math.prod(self.size) / math.prod(self.extent))
 
 
+def may_crop(size: Size, native_px: int) -> bool:
+    """Whether a picture of (width, height) is so large that a part of it may be generated."""
+    return max(size) > STRETCH * native_px
+
+
 def scene_crop(scene: Scene, painted: Sequence[Painted], size: Size, native_px: int) -> Crop:
     """The crop of a scene's canvas; all of one that wraps, whose ends have to meet."""
     if any(scene.wraps):
@@ -68,7 +73,7 @@ def crop_of(painted: Sequence[Painted], size: Size, native_px: int, sampler: Sam
     The whole canvas where the model can do with it. The box is not scaled where the sampler's
     windows say how large the parts are in which it is painted.
     """
-    if max(size) <= STRETCH * native_px:
+    if not may_crop(size, native_px):
         return Crop.whole(size)
     low, high = _reach(painted, size)
     paint = (high[0] - low[0], high[1] - low[1])

@@ -11,6 +11,15 @@ import numpy as np
 
 from smd_cli.output.stills import Pixels
 
+LOOP = "smd:loop"
+"""A text chunk: ``ping-pong`` where a movie goes there and back."""
+
+
+def way_there(pictures: int, text: Mapping[str, str]) -> int:
+    """How many frames were painted for a movie of so many pictures, by what its text tells."""
+    back_too = pictures > 1 and text.get(LOOP) == "ping-pong"
+    return pictures // 2 + 1 if back_too else pictures
+
 
 class Movie(Protocol):
     """An encoder of one moving picture."""

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from smd_cli.errors import UsageError
 from smd_cli.output.conflicts import refuse_inputs
 from smd_cli.output.origin import FROM, HERE
+from smd_cli.scene.keys.fields import resolved
 from smd_cli.scene.overrides import Override, parse_override
 from smd_cli.scene.text.source import Source
 from smd_cli.scene.types import SceneFile
@@ -20,7 +21,7 @@ from smd_cli.work.bundle import scene_name
 from smd_cli.work.changes import FOLDER
 from smd_cli.work.job import Job, prepared
 from smd_cli.work.provenance import FILES, MODEL, differences, digest, named_in, provenance
-from smd_cli.work.recipe import Recipe
+from smd_cli.work.recipe import Recipe, is_there
 from smd_cli.work.recorded import Recorded, read_recorded, shown_path
 from smd_cli.work.request import Machine, Order, Request, informed, load
 from smd_cli.work.unpack import put, recipe_in
@@ -73,7 +74,7 @@ class Opened:
         folder, texts = self.recorded.origin, self.recorded.texts
         if folder is None:
             return
-        for name, then in named_in(texts) if self.recorded.embeds else ():
+        for name, then in self.recipe.inside if self.recorded.embeds else ():
             if digest(folder / name) not in ("", then):
                 changed = f"{shown(name, quote=False)} has changed since"
                 yield f"{changed}: it is painted as it is inside the picture"
@@ -86,7 +87,8 @@ class Opened:
 def opened(recorded: Recorded, folder: Path | None = None) -> Iterator[Opened]:
     """What is recorded, as a scene that can be loaded within this block.
 
-    What is inside the picture lies in a folder of its own for so long. All else is looked for from
+    What is inside the picture lies in a folder of its own for so long, and its scene there names
+    films and sequences, which are never inside, where they are. All else is looked for from
     `folder`, where the scene lay; None: from where that was, seen from the picture or from the
     current folder. Raises UsageError where none of it is there, SmdError for a broken record.
     """
@@ -98,7 +100,16 @@ def opened(recorded: Recorded, folder: Path | None = None) -> Iterator[Opened]:
     with TemporaryDirectory(prefix="smd-rerun-") as made:
         recipe, files = recipe_in(recorded, Path(made))
         put(Path(made), files)
-        yield _opened(recorded, recipe)
+        yield _opened(recorded, _with_outside(recorded, recipe, folder))
+
+
+def _with_outside(recorded: Recorded, recipe: Recipe, folder: Path | None) -> Recipe:
+    """The recipe of what is inside a picture, naming what is not where that is today."""
+    names = [*recipe.own_outside]
+    if not names:
+        return recipe
+    hint = "--in FOLDER says where they lie; films and sequences are never inside a picture"
+    return recipe.found_in(_found(recorded, names, folder, hint))
 
 
 def _opened(recorded: Recorded, recipe: Recipe) -> Opened:
@@ -118,9 +129,10 @@ def _opened(recorded: Recorded, recipe: Recipe) -> Opened:
 class Again:
     """A picture that can be painted again: the job, by which command, in what order and where.
 
-    `notes` tell what differs today.
+    `picture` is itself, never its sidecar; `notes` tell what differs today.
     """
 
+    picture: Path
     job: Job
     kind: str
     order: Order
@@ -156,7 +168,7 @@ def again(
         own = found.machine
         machine = replace(own, device=device or own.device, dtype=dtype or own.dtype)
         notes = (*found.differences(today), *_moved(own, machine), *_unlike(recorded))
-        yield Again(job, found.recipe.kind, request.order, machine, notes)
+        yield Again(recorded.picture, job, found.recipe.kind, request.order, machine, notes)
 
 
 def _moved(then: Machine, now: Machine) -> Iterator[str]:
@@ -193,34 +205,35 @@ def _place(recorded: Recorded, folder: Path | None) -> tuple[Path, str]:
     way = Path(recorded.texts.get(FROM, ""))
     name = way.name or scene_name(recorded.picture.stem)
     names = [name for name, then in named_in(recorded.texts) if then]
-    places = [folder] if folder else [*_places(recorded, way)]
-    for place in places:
-        if _is_file(place / name) or all(_is_file(place / one) for one in names):
-            return place, name
+    hint = "--in FOLDER says where the scene lies; render --embed keeps them inside"
+    return _found(recorded, names, folder, hint, scene=name), name
+
+
+def _found(
+    recorded: Recorded, names: Sequence[str], folder: Path | None, hint: str, scene: str = ""
+) -> Path:
+    """The first folder in which all files of some names are, or the scene's own.
+
+    Raises UsageError where there is none.
+    """
+    for place in [folder] if folder else _places(recorded):
+        if (scene and is_there(place / scene)) or all(is_there(resolved(n, place)) for n in names):
+            return place
     if folder and not folder.is_dir():
         raise UsageError(f"there is no folder {shown_path(folder)}")
     listed = ", ".join(shown(name, quote=False) for name in names)
-    message = (
-        f"the files that the scene of {shown_path(recorded.picture)} names are not to be found"
-    )
-    hint = "--in FOLDER says where the scene lies; render --embed keeps them inside"
-    raise UsageError(f"{message}: {listed}", hint)
+    whose = f"that the scene of {shown_path(recorded.picture)} names"
+    raise UsageError(f"the files {whose} are not to be found: {listed}", hint)
 
 
-def _places(recorded: Recorded, way: Path) -> Iterator[Path]:
+def _places(recorded: Recorded) -> Iterator[Path]:
     """Where a scene may lie: as seen from its picture, or from here."""
+    way = Path(recorded.texts.get(FROM, ""))
     if recorded.origin is not None:
         yield recorded.origin
         yield way.parent
     yield Path(recorded.texts.get(FOLDER, ""))
     yield recorded.folder
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):
-        return False
 
 
 def _holds(scene: Path, texts: Mapping[str, str]) -> bool:

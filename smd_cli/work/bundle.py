@@ -33,21 +33,22 @@ def bundle_chunks(
     `painted` are its brushes as they were painted, for the channels of their masks.
 
     A picture beside or below the scene keeps its place; one from elsewhere, or by a name that not
-    every system takes, comes into ``elsewhere/``, and the scene's text names it there. Raises
-    SmdError where they are more than can be unpacked.
+    every system takes, comes into ``elsewhere/``, and the scene's text names it there. What is not
+    in `contents`, such as a film, stays where it is, by its name. Raises SmdError where they are
+    more than can be unpacked.
     """
-    names = _names(file)
+    names = {path: name for path, name in _names(file).items() if path in contents}
 
     def name(one: NamedFile) -> str:
-        if one.kind != "picture" or names[one.path] == PurePosixPath(one.written).as_posix():
+        inside = one.kind == "picture" and one.path in names
+        if not inside or names[one.path] == PurePosixPath(one.written).as_posix():
             return one.written
         return names[one.path] if names[one.path][0] != "~" else f"./{names[one.path]}"
 
-    held = {names[path]: contents[path] for path in names if path in contents}
+    held = {name: contents[path] for path, name in names.items()}
     members = {scene_name(file.name): renamed(file.text, file.named, name).encode(), **held}
     chunks = {CHUNK: base64.b64encode(_packed(file, members)).decode("ascii")}
-    inside = {path: names[path] for path in names if path in contents}
-    changes = changes_of(file, inside, painted)
+    changes = changes_of(file, names, painted)
     if changes:
         chunks |= {CHANGES: to_json(changes), "smd:overrides": one_a_line(changes)}
     return chunks

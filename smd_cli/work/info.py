@@ -65,9 +65,10 @@ class Info:
         yield from _if("model", f"{name} {number}".strip())
         for change in self.recipe.changes:
             yield "change", change.written()
-        inside = ", inside" if self.recorded.embeds else ""
+        held = self.recipe.inside if self.recorded.embeds else ()
         for name, digest in named_in(self.recorded.texts):
-            yield "file", f"{name} {digest or '(not read)'}{inside if digest else ''}"
+            inside = ", inside" if digest and (name, digest) in held else ""
+            yield "file", f"{name} {digest or '(not read)'}{inside}"
         lines = self.recorded.texts.get("smd:scene", self.recipe.text).count("\n")
         yield "text", f"{counted(max(lines, 1), 'line')}: smd unpack writes the scene"
 

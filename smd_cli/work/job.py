@@ -8,9 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from smd_cli import __version__
+from smd_cli.engine.crop import may_crop
 from smd_cli.engine.layers import SoftMasks
 from smd_cli.errors import Problem, UsageError
+from smd_cli.models.facts import read_defaults
 from smd_cli.output.conflicts import leftovers, refuse_existing, refuse_inputs, refuse_same_file
+from smd_cli.output.ping_pong import LOOP
 from smd_cli.output.sidecars import refuse_textless, sidecar_notes, with_sidecars
 from smd_cli.output.targets import Target, plan_targets
 from smd_cli.output.writers import notes, refuse_terminal
@@ -25,7 +28,7 @@ from smd_cli.work.captions import caption_notes
 from smd_cli.work.changes import changes_of, exact, one_a_line, weights_of
 from smd_cli.work.check import check_scene
 from smd_cli.work.inputs import inputs_of
-from smd_cli.work.recording import USUAL, Recording, contents_of
+from smd_cli.work.recording import USUAL, Recording, contents_of, outside_notes
 from smd_cli.work.request import Request, each, informed, load, refuse_stdin_twice
 from smd_cli.work.sound import sound_notes
 from smd_cli.work.vary import PLAIN, Variation, refuse_many, telling_apart, variations
@@ -176,7 +179,8 @@ def _job(
     job = _job_to(file, painted, targets, recording=recording)
     older = [] if alone is not None else filter(None, map(leftovers, job.targets))
     mute = sound_notes(scene, painted, request.order, job.targets)
-    return replace(job, notes=(*job.notes, *told, *mute, *older), variation=state)
+    outside = outside_notes(file) if request.keeping.embed else ()
+    return replace(job, notes=(*job.notes, *told, *outside, *mute, *older), variation=state)
 
 
 def job_of(
@@ -214,9 +218,15 @@ def _job_to(
         targets,
         checked.warnings,
         sentences,
-        window_px=checked.effort.least_px,
+        window_px=None if _scales(file, painted) else checked.effort.least_px,
         recording=recording.of(file, painted, read),
     )
+
+
+def _scales(file: SceneFile, painted: PaintedScene) -> bool:
+    """Whether a side of windows, where it is written, keeps what is generated from being scaled."""
+    native_px = max(read_defaults(file.scene.model).native_size)
+    return painted.picture is not None and may_crop(painted.size, native_px)
 
 
 def with_scene(job: Job, file: SceneFile) -> Job:
@@ -265,6 +275,8 @@ def picture_text(
         "smd:size": f"{job.painted.size[0]}x{job.painted.size[1]}",
         "smd:schedule": schedule,
     }
+    if file.scene.output.loop == "ping-pong":
+        text[LOOP] = "ping-pong"
     if job.window_px is not None:
         text["smd:windows"] = str(job.window_px)
     return job.recording.text(text | weights_of(file) | exact(changes) | dict(machine or {}))

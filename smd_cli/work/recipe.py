@@ -8,18 +8,19 @@ import re
 import shlex
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from smd_cli.errors import Place, SceneError, UsageError
 from smd_cli.output.targets import FORMATS
+from smd_cli.scene.keys.fields import resolved
 from smd_cli.scene.named import NamedFile, named_files, renamed
 from smd_cli.scene.overrides import apply_overrides, parse_override
 from smd_cli.scene.paint.reels import files_of
 from smd_cli.scene.text.nodes import parse_yaml
 from smd_cli.units import shown
 from smd_cli.work import provenance
-from smd_cli.work.changes import CHUNK, FOLDER, WEIGHTS, Change, Piece, from_json
+from smd_cli.work.changes import CHUNK, FOLDER, WEIGHTS, Change, Piece, from_json, without_folder
 from smd_cli.work.portable import flaw
 
 _FORMS = {
@@ -38,8 +39,8 @@ _OURS = {"seed", "frames"}  # changes that the command tells by options of their
 class Recipe:
     """A scene's file by its name in `folder`, its text, and how it was painted.
 
-    `outside` are the pictures that it names and that are not inside, with the places where they
-    have to be, `missing` the models' files that are not here; `suffix` is the picture's own.
+    `named_outside` are the names of pictures that are not inside, `missing` the models' files that
+    are not here; `suffix` is the picture's own.
     """
 
     folder: Path
@@ -48,7 +49,7 @@ class Recipe:
     recorded: Mapping[str, str]
     pictures: int
     changes: tuple[Change, ...]
-    outside: Mapping[str, Path]
+    named_outside: tuple[NamedFile, ...]
     missing: tuple[str, ...]
     suffix: str = ".png"
 
@@ -81,12 +82,42 @@ class Recipe:
         weights = _Weights.of(recorded, origin)
         text = renamed(text, named, weights.name)
         inside = {os.path.normpath(folder / name) for name in others}
-        paths = {one.written: os.path.normpath(one.path) for one in named if one.kind == "picture"}
-        outside = {name: Path(path) for name, path in paths.items() if path not in inside}
+        pictures_named = (one for one in named if one.kind == "picture")
+        outside = tuple(one for one in pictures_named if os.path.normpath(one.path) not in inside)
         lost = (n.written for n in named if n.kind == "weights" and weights.lacks(n, changes))
         missing = dict.fromkeys(lost)
         found = (pictures, tuple(changes), outside, tuple(missing))
         return cls(folder, scene, text, recorded, *found, suffix)
+
+    @property
+    def outside(self) -> dict[str, Path]:
+        """The pictures that are not inside, by their names, and where they have to be."""
+        return {one.written: Path(os.path.normpath(one.path)) for one in self.named_outside}
+
+    @property
+    def own_outside(self) -> dict[str, Path]:
+        """Those of them that the scene's text names, not an option."""
+        own = {one.written for one in self.named_outside if not one.option}
+        return {name: path for name, path in self.outside.items() if name in own}
+
+    @property
+    def inside(self) -> tuple[provenance.Named, ...]:
+        """The files that the picture tells and that are inside, with their digests."""
+        outside = {without_folder(name) for name in self.outside}
+        return tuple(n for n in provenance.named_in(self.recorded) if n[0] not in outside)
+
+    def found_in(self, place: Path) -> Recipe:
+        """The recipe whose scene names what is not inside as it is seen from another folder."""
+        own = self.own_outside
+
+        def name(one: NamedFile) -> str:
+            is_outside = one.kind == "picture" and one.written in own
+            path = resolved(one.written, place)
+            return str(path.absolute()) if is_outside else one.written
+
+        settings = [_set(change, self.folder) for change in self.changes]
+        named = _named(self.text, settings, self.folder / self.scene)
+        return replace(self, text=renamed(self.text, named, name))
 
     def notes(self) -> tuple[str, ...]:
         """Sentences: the command, and what has to be known about it."""
@@ -112,7 +143,7 @@ class Recipe:
     @property
     def _copies(self) -> list[str]:
         """Which of the files that are not inside go where, of those that are not there yet."""
-        lacking = {name: path for name, path in self.outside.items() if not _is_there(path)}
+        lacking = {name: path for name, path in self.outside.items() if not is_there(path)}
         return [
             f"{_listed([name])} to {'its place' if path.is_absolute() else _listed([str(path)])}"
             for name, path in lacking.items()
@@ -237,10 +268,10 @@ class _Weights:
     def _found(self, one: NamedFile) -> Path | None:
         """Where the file is, seen from a folder that it may have been named from."""
         places = (folder / one.written for folder in self.folders)
-        return next(filter(_is_there, places), None)
+        return next(filter(is_there, places), None)
 
 
-def _is_there(path: Path) -> bool:
+def is_there(path: Path) -> bool:
     """Whether there is a file, or one of a sequence."""
     try:
         return path.exists() or any(one.exists() for one in files_of(path))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from smd_cli.errors import SmdError, UsageError
 from smd_cli.output.origin import FROM, SCENE
+from smd_cli.output.ping_pong import way_there
 from smd_cli.output.png_text import DamagedError, read_text
 from smd_cli.output.sidecars import read_sidecar, sidecar_of
 from smd_cli.units import visible
@@ -20,7 +21,7 @@ _PNG_ONLY = "smd writes the scene into PNG and APNG pictures alone, beside other
 
 @dataclass(frozen=True)
 class Recorded:
-    """The texts that tell of a picture by their names, and how many frames it shows.
+    """The texts that tell of a picture by their names, and how many frames were painted for it.
 
     `picture` is the file that was asked about, `file` the one that tells: itself or its sidecar.
     """
@@ -88,9 +89,10 @@ def _texts(picture: Path) -> tuple[dict[str, str] | None, int]:
     if sidecar_of(picture) == picture:
         return read_sidecar(picture)
     try:
-        return read_text(picture)
+        texts, count = read_text(picture)
     except ValueError:
         return None, 1
+    return texts, way_there(count, texts)
 
 
 def _unreadable(picture: Path) -> UsageError:

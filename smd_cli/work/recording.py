@@ -14,6 +14,7 @@ from smd_cli.scene.paint.files import FileContent
 from smd_cli.scene.paint.painted import PaintedScene
 from smd_cli.scene.paint.reels import stays_on_disk
 from smd_cli.scene.types import SceneFile
+from smd_cli.units import shown
 from smd_cli.work.bundle import bundle_chunks
 from smd_cli.work.provenance import MADE_OF, MODEL, UNKNOWN, model_told, provenance
 from smd_cli.work.record import CHUNK, record_of
@@ -84,6 +85,18 @@ class Recording:
 
 USUAL = Recording()
 """Pictures tell all but what is in files."""
+
+
+def outside_notes(file: SceneFile) -> tuple[str, ...]:
+    """A sentence about what does not come along where a scene's pictures do."""
+    names = dict.fromkeys(
+        shown(name, quote=False)
+        for path, name in file.scene.pictures.items()
+        if stays_on_disk(path)
+    )
+    if not names:
+        return ()
+    return (f"--embed: films and sequences stay where they are, not inside: {', '.join(names)}",)
 
 
 def contents_of(

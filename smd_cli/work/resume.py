@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from smd_cli.errors import SmdError
+from smd_cli.output.ping_pong import way_there
 from smd_cli.output.png_text import read_text
 from smd_cli.output.targets import Target
 from smd_cli.report.reporter import Reporter
@@ -53,7 +54,8 @@ def tell_done(jobs: Sequence[Job], of: int, order: Order, reporter: Reporter) ->
 
 def unrecorded(jobs: Sequence[Job]) -> list[str]:
     """Sentences: which results hold no record, so that --resume cannot know them again."""
-    lacking = {target.written for job in jobs for target in job.targets if not _records(target)}
+    pictures = [one for job in jobs for one in job.targets if one.format != "JSON"]
+    lacking = {target.written for target in pictures if not _records(target)}
     return [
         f"{written} holds no record of what it shows: --resume paints it again"
         for written in sorted(lacking)
@@ -65,7 +67,7 @@ def _records(target: Target) -> bool:
 
 
 def _files(target: Target, frames: range) -> Iterator[tuple[Path, int, int]]:
-    """The files of a target, the first frame in each and how many pictures it shows."""
+    """The files of a target, the first frame in each and how many were painted for it."""
     if target.kind == "sequence":
         yield from ((target.path(frame), frame, 1) for frame in frames)
     else:
@@ -73,11 +75,12 @@ def _files(target: Target, frames: range) -> Iterator[tuple[Path, int, int]]:
 
 
 def _recorded(target: Target, path: Path) -> tuple[dict[str, str], int]:
-    """The texts of a picture, and how many it shows; nothing of one that tells none."""
+    """The texts of a picture, and how many were painted for it; nothing of one that tells none."""
     try:
-        return read_text(path) if _records(target) else ({}, 0)
+        found, count = read_text(path) if _records(target) else ({}, 0)
     except (OSError, ValueError, SmdError):
         return {}, 0
+    return found, way_there(count, found)
 
 
 def _as_asked(found: dict[str, str], order: Order, machine: Machine) -> bool:

@@ -188,3 +188,25 @@ def test_hard_masks_are_told_of_the_soft_ones(tmp_path: Path) -> None:
     stroke(tmp_path, 0.4)
     [told] = said(tmp_path, brushes("m.png", more="sampler: {mask_type: discrete}\n"))
     assert told.endswith("; mask_type: continuous lets faint paint act earlier")
+
+
+# Masks that come in later
+
+
+def test_a_mask_that_comes_in_later_is_not_empty(tmp_path: Path) -> None:
+    there = "{rect: [0, 0, 40, 40], move: {0: [-60, 0], 9: [20, 0]}}"
+    across = "{rect: [0, 60, 40, 40], move: {0: [-60, 0], 9: [160, 0]}}"
+    never = "{rect: [0, 0, 40, 40], move: {0: [-60, 0], 9: [-90, 0]}}"
+    told = said(tmp_path, brushes(there, across, never, more="frames: 10\n"))
+    assert told == ["8:31 the mask of 'n3' is empty | invert: true swaps painted and unpainted"]
+
+
+def test_a_sequence_that_begins_empty_is_told_of_its_first_frame(tmp_path: Path) -> None:
+    for number, ink in enumerate((0, 0, 255)):
+        drawing(tmp_path, (20, 20, 90, 90), paper=0, ink=ink)
+        (tmp_path / "m.png").rename(tmp_path / f"m-{number}.png")
+    told = said(tmp_path, brushes("m-%d.png", more="frames: 3\n"))
+    assert told == [
+        "6:37 the mask of 'n1' is empty in the first frame | later ones are not looked at; "
+        "invert: true swaps painted and unpainted"
+    ]

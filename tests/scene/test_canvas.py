@@ -78,7 +78,7 @@ def test_wholly_beyond_the_canvas_is_an_error(at: str) -> None:
         ("{image: fox.png, at: [1, 2], fit: cover}", "a mask takes only one of at and fit"),
         ("{image: fox.png, at: [1]}", "at must be a point [x, y], not a list of 1"),
         ("{image: fox.png, at: middle}", "at must be a point [x, y], not the text 'middle'"),
-        ("{rect: [0, 0, 9, 9], at: [1, 2]}", "unknown key 'at'"),
+        ("{rect: [0, 0, 9, 9], at: [1, 2]}", "a mask of a rect takes no at"),
     ],
 )
 def test_at_is_read_strictly(mask: str, message: str) -> None:

@@ -173,7 +173,12 @@ def test_a_map_that_is_transparent_says_so(smd: Smd) -> None:
             "",
         ),
         ("{image: map.png, layer: fox}", "'map.png' has no layers", "layer: is for files of"),
-        ("{rect: [0, 0, 9, 9], color: red}", "unknown key 'color'", ""),
+        (
+            "{rect: [0, 0, 9, 9], color: red}",
+            "a mask of a rect takes no color",
+            "it is for a mask of",
+        ),
+        ("{ellipse: [0, 0, 9, 9], repeat: loop}", "a mask of an ellipse takes no repeat", ""),
     ],
 )
 def test_what_is_wrong_has_a_place_and_a_hint(smd: Smd, mask: str, error: str, hint: str) -> None:

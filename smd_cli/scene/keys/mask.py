@@ -46,6 +46,7 @@ MAX_TURN = 36_000
 _SCALE, _TURN = number(*SCALES), number(-MAX_TURN, MAX_TURN)
 _Placed = tuple[Point | None, float, float]
 _AT_REST: _Placed = (None, 1.0, 0.0)
+_IMAGE_ONLY = ("at", "channel", "repeat", "layer", "color", "tolerance")
 _KINDS = ("image", "rect", "ellipse", "polygon")
 
 
@@ -97,7 +98,10 @@ class MaskReader:
     def _shape(self, keys: Section, kind: str, tracks: TrackReader, free: MaskReader) -> MaskPart:
         """A shape of a kind; its keyframes are read by `free`."""
         invert = keys.get("invert", flag, False)
-        keys.refuse("fit", f"a mask of a {kind} takes no fit", "it is drawn at its place")
+        who = f"a mask of {'an' if kind == 'ellipse' else 'a'} {kind}"
+        keys.refuse("fit", f"{who} takes no fit", "it is drawn at its place")
+        for key in _IMAGE_ONLY:
+            keys.refuse(key, f"{who} takes no {key}", "it is for a mask of an image")
         if kind == "polygon":
             polygon = tracks.keyed(kind, self._polygon, free._polygon)
             return PolygonMask(keys.get(kind, polygon, ()), invert)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from smd_cli.engine.schedule import StepTable
 from smd_cli.errors import KeyPath, Problem
+from smd_cli.scene.paint.moving import painted_at
 from smd_cli.scene.paint.painted import Painted, PaintedScene
 from smd_cli.scene.paint.pictures import quote
 from smd_cli.scene.types import ImageMask, SceneFile
@@ -14,6 +15,7 @@ from smd_cli.units import counted
 from smd_cli.work.advice.layers import SMALL_CELLS, Cause, Layer
 
 _NAMED = 3  # brushes that one sentence names
+_LOOKS = 8  # frames in which a mask is looked for that is not there at first
 _KEYS: dict[Cause, str] = {"alpha": "alpha", "blur": "blur"}  # else it is the mask
 _LATE = "a brush acts where its mask is stronger than the slot's noise; one that comes late hardly "
 _LATE += "shows its thing:"
@@ -66,10 +68,21 @@ def _empty(scene_file: SceneFile, painted: Painted) -> Iterator[Problem]:
     brush = painted.brush
     parts = zip(brush.mask, painted.channels, strict=True)
     chosen = [isinstance(p, ImageMask) and p.channel is None and c == "alpha" for p, c in parts]
-    if not (painted.warnings and all(chosen)):
+    if not (painted.warnings and all(chosen)) and not _comes_in(painted, scene_file.scene.frames):
         place = scene_file.place("brushes", brush.number - 1, "mask")
+        message = f"the mask of {quote(brush.label)} is empty"
         hint = "invert: true swaps painted and unpainted"
-        yield Problem(place, f"the mask of {quote(brush.label)} is empty", hint)
+        if any(painted.shown):
+            message, hint = f"{message} in the first frame", f"later ones are not looked at; {hint}"
+        yield Problem(place, message, hint)
+
+
+def _comes_in(painted: Painted, frames: int) -> bool:
+    """Whether a mask that moves paints something on its way, in one of some frames of so many."""
+    if not any(part.tracks for part in painted.brush.mask):
+        return False
+    looked_at = {round(step * (frames - 1) / _LOOKS) for step in range(1, _LOOKS + 1)}
+    return any(painted_at(painted, frame).paint.sum for frame in sorted(looked_at))
 
 
 def _inverted(scene_file: SceneFile, painted: Painted, share: float) -> Iterator[Problem]:
