@@ -75,6 +75,13 @@ def test_it_replaces_nothing(smd: Smd, folder: Path, name: str) -> None:
     assert path.read_bytes() == b"mine"
 
 
+def test_a_file_is_no_folder(smd: Smd, folder: Path) -> None:
+    (folder / "first.yaml").write_text("background: sea\n")
+    told = smd(["init", "first.yaml"])
+    assert (told.code, told.out) == (2, "")
+    assert told.err.startswith("error: first.yaml is no folder\nhint: ")
+
+
 def test_a_link_that_leads_nowhere_is_there(smd: Smd, folder: Path) -> None:
     (folder / "scene.yaml").symlink_to(folder / "elsewhere.yaml")
     assert smd(["init"]).code == 2

@@ -69,8 +69,11 @@ def init_scene(folder: Path, source: Path | None, reporter: Reporter) -> None:
 
     Their paths are told, the scene's last. With a `source` the scene has a brush for each of its
     flat colours, layers or palettes, which are told. Raises UsageError where one of the files is
-    there already, before any is written.
+    there already, or the folder is none, before any is written.
     """
+    if folder.exists() and not folder.is_dir():
+        hint = "init writes a folder: smd init my-scene makes one"
+        raise UsageError(f"{folder} is no folder", hint)
     start = Start(_first()) if source is None else _start(source, folder)
     _refuse_existing([folder / name for name in dict.fromkeys([SCENE, SCHEMA, *start.files])])
     schema = json.dumps(scene_schema(), indent=2, ensure_ascii=False) + "\n"
