@@ -127,7 +127,7 @@ def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
         monkeypatch.setattr(owner, name, counted)
 
-    count(files, "opened", lambda path, *_: f"decode {path}")
+    count(files, "read_mask", lambda path, *_: f"decode {path}")
     count(files, "draw_shape", lambda *_: "draw")
     count(layers, "soften", lambda *_: "soften")
     count(layers, "bare_peak", lambda *_: "try")

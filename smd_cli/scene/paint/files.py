@@ -13,9 +13,9 @@ from smd_cli.scene.kept import Kept
 from smd_cli.scene.paint.boxes import Paint
 from smd_cli.scene.paint.colours import ColourMap, map_of, read_map
 from smd_cli.scene.paint.errors import Note, Size
-from smd_cli.scene.paint.opening import no_layers, opened
+from smd_cli.scene.paint.opening import no_layers
 from smd_cli.scene.paint.photo import Photo, photo_of, read_photo
-from smd_cli.scene.paint.pictures import MaskImage, mask_of, picture_size
+from smd_cli.scene.paint.pictures import MaskImage, mask_of, picture_size, read_mask
 from smd_cli.scene.paint.pixels import Source
 from smd_cli.scene.paint.reel import Reel
 from smd_cli.scene.paint.reels import fingerprint, reel_of, stays_on_disk
@@ -109,8 +109,18 @@ class PaintSource:
             colours = self._maps.of(kind, lambda: read_map(path, written, content, part.layer))
             painted = colours.of(part.color, part.tolerance)
             return _mask_of(part, painted, canvas, slack_px, "luma")
-        with opened(path, written, content, layer=part.layer) as source:
-            return _mask_of(part, source, canvas, slack_px, part.channel)
+        return read_mask(
+            path,
+            written,
+            canvas,
+            channel=part.channel,
+            invert=part.invert,
+            fit=part.fit,
+            at=part.at,
+            slack_px=slack_px,
+            content=content,
+            layer=part.layer,
+        )
 
     def shape(self, shape: RectMask | EllipseMask | PolygonMask, canvas: Size) -> Paint:
         """The paint of a shape on the canvas."""
