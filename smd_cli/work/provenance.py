@@ -109,6 +109,11 @@ def model_told(file: SceneFile) -> str:
     return f"{model_digest(file.scene.model)} {' '.join(name.split())}"
 
 
+def model_in(texts: Mapping[str, str]) -> str:
+    """The digest of the model's files that a picture tells; UNKNOWN where it tells none."""
+    return texts.get(MODEL, UNKNOWN).split(" ", 1)[0]
+
+
 def model_digest(model: ModelRef) -> str:
     """A digest of a model's files by their names below its folders.
 
@@ -160,7 +165,7 @@ def differences(
         for library in [library for library in was if was[library] != now.get(library)]:
             there = now.get(library, "none")
             yield f"{library} was {was[library]}, and is {there}"
-    models = {one.get(MODEL, UNKNOWN).split(" ", 1)[0] for one in (texts, today)}
+    models = {model_in(texts), model_in(today)}
     if len(models) == 2 and UNKNOWN not in models:
         yield f"the files of the model {today[MODEL].split(' ', 1)[1]} are others than then"
     for (name, was_digest), now_digest in zip(named_in(texts), files, strict=False):

@@ -10,10 +10,11 @@ import json
 from collections.abc import Mapping
 
 from smd_cli.output.origin import FROM, HERE
-from smd_cli.work.provenance import MODEL, UNKNOWN, named_in
+from smd_cli.work.changes import FOLDER, WEIGHTS
+from smd_cli.work.provenance import UNKNOWN, model_in, named_in
 
 CHUNK = "smd:job"
-_WHERE = {FROM, HERE, "smd:folder", "smd:weights"}  # and not what: the model's files have a digest
+_WHERE = {FROM, HERE, FOLDER, WEIGHTS}  # and not what: the model's files have a digest
 _HOW = {"smd:schedule", "smd:frame", "smd:machine", CHUNK}  # not what, or told apart
 
 
@@ -22,8 +23,7 @@ def record_of(text: Mapping[str, str]) -> dict[str, str]:
 
     Nothing where that does not tell of its model's files and of all pictures what they hold.
     """
-    model = text.get(MODEL, UNKNOWN).split(" ", 1)[0]
-    if model == UNKNOWN or not all(digest for _, digest in named_in(text)):
+    if model_in(text) == UNKNOWN or not all(digest for _, digest in named_in(text)):
         return {}
     told = sorted((key, value) for key, value in text.items() if key not in _HOW | _WHERE)
     return {CHUNK: hashlib.sha256(json.dumps(told).encode()).hexdigest()}

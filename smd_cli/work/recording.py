@@ -9,28 +9,32 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from smd_cli.errors import UsageError
+from smd_cli.output.origin import FROM, HERE
 from smd_cli.output.places import is_stream, status_of
 from smd_cli.scene.paint.files import FileContent
 from smd_cli.scene.paint.painted import PaintedScene
 from smd_cli.scene.paint.reels import stays_on_disk
 from smd_cli.scene.types import SceneFile
 from smd_cli.units import shown
+from smd_cli.work.bundle import CHUNK as BUNDLE
 from smd_cli.work.bundle import bundle_chunks
-from smd_cli.work.provenance import MADE_OF, MODEL, UNKNOWN, model_told, provenance
+from smd_cli.work.changes import CHUNK as CHANGES
+from smd_cli.work.changes import FOLDER, WEIGHTS
+from smd_cli.work.provenance import MADE_OF, MODEL, UNKNOWN, model_in, model_told, provenance
 from smd_cli.work.record import CHUNK, record_of
 
 # What a picture that is painted again tells as it did: the recipe, whatever is different today.
 _RECIPE = (
     "smd:scene",
     "smd:overrides",
-    "smd:changes",
-    "smd:weights",
-    "smd:folder",
+    CHANGES,
+    WEIGHTS,
+    FOLDER,
     "smd:windows",
     "smd:schedule",
-    "smd:bundle",
-    "smd:from",
-    "smd:here",
+    BUNDLE,
+    FROM,
+    HERE,
 )
 
 
@@ -64,7 +68,7 @@ class Recording:
 
     def of_loaded(self, file: SceneFile) -> Recording:
         """The same, of a model that was not here and has been downloaded since."""
-        if not self.chunks.get(MODEL, "").startswith(f"{UNKNOWN} "):
+        if not self.tells or model_in(self.chunks) != UNKNOWN:
             return self
         return replace(self, chunks={**self.chunks, MODEL: model_told(file)})
 
