@@ -29,6 +29,7 @@ _SHORT = {"background": "prompt", "model": "name", "mask": "image"}
 _TEXTS = {"name", "prompt", "negative", "prefix", "suffix", "revision", "image", "color"}
 _WEIGHTS = {"model", "name", "vae", "config", "lora", "path", "caption_model"}
 _FILES = {"mask", "image", "file", *_WEIGHTS}
+_BESIDE_IMAGE = ("prompt", "image", "repaint", "profile")
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z_./-]*(?: [A-Za-z_./-]+)*")
 
 
@@ -79,9 +80,10 @@ def _background(written: str | Mapping[str, Any], scene: Scene) -> Data:
         own.pop("caption_model", None)
         word = below.caption
         own["prompt"] = f"{word} " if word == "auto" else word
-    whole = _filled("background", {"prompt": None, "image": None, "repaint": None, **own}, below)
+    whole = _filled("background", {**dict.fromkeys(_BESIDE_IMAGE), **own}, below)
     if below.image is not None:
         whole.setdefault("repaint", below.repaint)
+        whole.setdefault("profile", below.profile)
     return _in_order("background", whole)
 
 

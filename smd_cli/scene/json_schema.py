@@ -34,6 +34,7 @@ from smd_cli.scene.types import (
     NoiseBetween,
     NoiseKind,
     Output,
+    Profile,
     Repeat,
     Sampler,
     SamplerPreset,
@@ -208,6 +209,10 @@ _BACKGROUND = _mapping(
         "repeat": _REPEAT,
         "fit": _about(
             _FITS, "How a picture of another aspect ratio meets the canvas. Default: an error."
+        ),
+        "profile": _about(
+            _words(get_args(Profile)),
+            "The colours that the picture is written in. Default: own, but srgb beside a size.",
         ),
         "color": _about(
             image_schema.COLOR, 'A CSS name, "#rrggbb" or [red, green, blue].', default="white"

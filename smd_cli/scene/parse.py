@@ -41,6 +41,7 @@ from smd_cli.scene.types import (
     Background,
     Brush,
     Output,
+    Profile,
     Sampler,
     Scene,
     SceneFile,
@@ -58,6 +59,7 @@ AUTO = "auto"  # a prompt of this one word beside a picture
 _SHARE = number(0, 1)
 _WRAPS: tuple[Wrap, ...] = get_args(Wrap)
 _AUDIO: tuple[Audio, ...] = get_args(Audio)
+_PROFILES: tuple[Profile, ...] = get_args(Profile)
 _BLUR = number(0, MAX_BLUR_PX)
 _PING_PONG: Literal["ping-pong"] = "ping-pong"
 
@@ -178,7 +180,9 @@ def _scene(root: Node, folder: Path) -> Scene:
         drawn = keys.get("seed", seed_or_random, 0)
         background = keys.get(
             "background",
-            lambda node: _background(node, start.negative, wording, folder, frames),
+            lambda node: _background(
+                node, start.negative, wording, folder, frames, canvas is not None
+            ),
             Background(negative=start.negative),
         )
         return Scene(
@@ -231,7 +235,7 @@ def _defaults(node: Node, start: _Defaults) -> _Defaults:
 
 
 def _background(
-    node: Node, negative: str, wording: _Wording, folder: Path, frames: int
+    node: Node, negative: str, wording: _Wording, folder: Path, frames: int, sized: bool
 ) -> Background:
     if short_form(node, "background") is not None:
         return Background(wording.prompt(node), negative)
@@ -239,6 +243,7 @@ def _background(
         image, written = keys.get("image", lambda node: file_path(node, folder), (None, ""))
         tracks = TrackReader(frames)
         repaint = keys.get("repaint", tracks.keyed("repaint", _SHARE), 0.0)
+        own: Profile = "srgb" if sized and image is not None else "own"
         captioner = keys.get("caption_model", ModelReader(folder).captioner, DEFAULT_CAPTIONER)
         _refuse_repaint(keys, node, max([repaint, *(v for t in tracks.found for v in t.values)]))
         if "image" not in node.children:
@@ -250,6 +255,7 @@ def _background(
             image=image,
             image_written=written,
             fit=keys.get("fit", one_of(*FITS), None),
+            profile=keys.get("profile", one_of(*_PROFILES), own),
             color=keys.get("color", color, (255, 255, 255)),
             repaint=repaint,
             captioner=captioner if _is_auto(node) else None,

@@ -46,6 +46,7 @@ Similarity = float | Literal["off"]
 SamplerPreset = Literal["auto", "paper"]
 Wrap = Literal["none", "x", "y", "both"]
 Audio = Literal["keep", "drop"]
+Profile = Literal["own", "srgb"]
 
 Wrapped = tuple[bool, bool]
 """Whether rows, from the top to the bottom, and columns of a canvas go on at their other end."""
@@ -106,6 +107,7 @@ class Background:
     how much of the picture the prompt paints anew, 0 (none) to 1 (all). `captioner`: the model that
     is asked for the prompt, None where it is written; `caption`: what it says, None until it is
     asked. `tracks` and what fades: as of a brush. `repeat`: as of an image that is a mask.
+    `profile`: whether the picture is written in the colours of its own profile, or in sRGB.
     """
 
     prompt: str | None = None
@@ -121,6 +123,7 @@ class Background:
     prompt_fade: Fade[str] | None = None
     negative_fade: Fade[str] | None = None
     repeat: Repeat | None = None
+    profile: Profile = "own"
 
     @property
     def wants_caption(self) -> bool:

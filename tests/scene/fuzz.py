@@ -42,6 +42,7 @@ background:
   prompt: a meadow under a blue sky
   negative: dark
   color: [255, 128, 0]      # or image: photo.jpg
+  profile: srgb
   caption_model: owner/blip
 brushes:
   - &fox

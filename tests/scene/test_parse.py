@@ -126,6 +126,7 @@ def test_the_example_of_the_format_gives_exactly_this_scene() -> None:
             negative="blurry, cropped",
             image=Path("photo.jpg"),
             image_written="photo.jpg",
+            profile="srgb",
         ),
         brushes=(
             Brush(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,10 @@ from picture_files import png_chunk
 from PIL import Image, ImageCms, ImageOps, features
 from test_srgb import wide
 
+from smd_cli.scene.paint.painted import background_picture
 from smd_cli.scene.paint.photo import Photo, read_photo
 from smd_cli.scene.paint.pictures import PictureError
+from smd_cli.scene.parse import load_scene
 from smd_cli.scene.types import Fit
 
 Values = npt.NDArray[Any]
@@ -37,9 +41,6 @@ def smooth(channels: int, size: tuple[int, int] = SIZE) -> Values:
 
 def deep_file(path: Path, samples: Values, *chunks: bytes) -> Path:
     """A PNG of 16 bits, written by hand."""
-    import struct
-    import zlib
-
     height, width, channels = samples.shape
     kind = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in samples)
@@ -162,6 +163,43 @@ def test_a_colour_profile_stays_with_its_colours(tmp_path: Path, name: str) -> N
     assert notes == []
 
 
+@needs_cms
+def test_on_a_canvas_of_srgb_it_looks_the_same(tmp_path: Path) -> None:
+    Image.new("RGB", SIZE, (189, 44, 44)).save(tmp_path / "b.png", icc_profile=wide())
+    found = photo(tmp_path / "b.png", profile="srgb")
+    assert found.profile == b""
+    assert np.abs(found.levels.astype(int) - photo(tmp_path / "b.png").seen).max() <= 1
+
+
+@needs_cms
+def test_16_bits_keep_their_profile_and_say_so(tmp_path: Path) -> None:
+    deep = np.random.default_rng(5).integers(0, 65536, (SIZE[1], SIZE[0], 3)).astype(np.uint16)
+    deep_file(tmp_path / "b.png", deep, png_chunk(b"iCCP", b"p\0\0" + zlib.compress(wide())))
+    notes: list[str] = []
+    found = photo(tmp_path / "b.png", profile="srgb", tell=lambda note: notes.append(note.message))
+    assert found.profile == wide()
+    assert np.array_equal(found.levels, deep)
+    assert notes == ["has 16 bits: it is written by its own colour profile, not in sRGB"]
+
+
+@needs_cms
+@pytest.mark.parametrize(
+    ("said", "profile"),
+    [("", "own"), ("size: 101x67", "srgb"), ("size: 101x67", "own"), ("", "srgb")],
+)
+def test_a_scene_with_a_size_has_a_canvas_of_srgb(tmp_path: Path, said: str, profile: str) -> None:
+    Image.new("RGB", SIZE, (189, 44, 44)).save(tmp_path / "b.png", icc_profile=wide())
+    default = "srgb" if said else "own"
+    key = "" if profile == default else f", profile: {profile}"
+    below = f"background: {{image: b.png{key}}}"
+    mask = "brushes: [{prompt: a fox, mask: {rect: [0, 0, 9, 9]}}]"
+    (tmp_path / "s.yaml").write_text("\n".join([said, below, mask]) + "\n")
+    found = background_picture(load_scene(str(tmp_path / "s.yaml")), SIZE)
+    assert found is not None
+    assert (found.profile == wide()) == (profile == "own")
+    assert (tuple(found.levels[0, 0]) == (189, 44, 44)) == (profile == "own")
+
+
 def test_a_damaged_profile_is_left_out_and_told(tmp_path: Path) -> None:
     Image.fromarray(noise(3)).save(tmp_path / "b.png", icc_profile=b"no profile at all")
     notes: list[str] = []
@@ -187,3 +225,5 @@ def test_srgb_itself_changes_nothing(tmp_path: Path) -> None:
     found = photo(tmp_path / "b.png")
     assert found.profile == own
     assert np.array_equal(found.seen, found.levels)
+    same = photo(tmp_path / "b.png", profile="srgb")
+    assert (same.profile, np.array_equal(same.levels, found.levels)) == (own, True)

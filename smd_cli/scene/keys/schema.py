@@ -25,7 +25,7 @@ _SECTIONS: tuple[tuple[str, str, str], ...] = (
     (
         "background",
         "under background:",
-        "prompt negative image repeat fit color repaint caption_model",
+        "prompt negative image repeat fit profile color repaint caption_model",
     ),
     ("brush", "in a brush", "name prompt mask negative alpha blur strength repaint seed enabled"),
     ("defaults", "under defaults:", "negative alpha blur strength repaint"),

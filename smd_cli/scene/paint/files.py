@@ -149,13 +149,14 @@ class PaintSource:
                 canvas,
                 under=below.color,
                 fit=below.fit,
+                profile=below.profile,
                 slack_px=slack_px,
                 tell=notes.append,
                 content=self._data(path),
             )
             return found, tuple(notes)
 
-        made_of = (path, below.image_written, below.color, below.fit, moving)
+        made_of = (path, below.image_written, below.color, below.fit, below.profile, moving)
         return self._photos.of((*made_of, self._digest(path), canvas, slack_px), read)
 
     def _first_of(self, path: Path, written: str, *, moving: bool) -> Reel | None:
@@ -214,4 +215,6 @@ def shown_photo(
 ) -> tuple[Photo, tuple[Note, ...]]:
     """A picture of the background's reel on the canvas, with what is hardly meant."""
     written, under, fit = below.image_written, below.color, below.fit
-    return photo_of(source, written, canvas, under=under, fit=fit, slack_px=slack_px)
+    return photo_of(
+        source, written, canvas, under=under, fit=fit, profile=below.profile, slack_px=slack_px
+    )

@@ -20,8 +20,8 @@ from smd_cli.scene.paint.pictures import several
 from smd_cli.scene.paint.pixels import Pixels, Source, eight_bit, plain
 from smd_cli.scene.paint.placing import middle, refuse_other_shape, scaled, upright
 from smd_cli.scene.paint.raster import PillowSource
-from smd_cli.scene.paint.srgb import from_srgb, serves, to_srgb
-from smd_cli.scene.types import Fit
+from smd_cli.scene.paint.srgb import from_srgb, is_srgb, serves, to_srgb
+from smd_cli.scene.types import Fit, Profile
 
 Rgb = tuple[int, int, int]
 Levels = npt.NDArray[Any]
@@ -99,6 +99,7 @@ def read_photo(
     *,
     under: Rgb = _WHITE,
     fit: Fit | None = None,
+    profile: Profile = "own",
     slack_px: int = 8,
     tell: Callable[[Note], object] = lambda _: None,
     content: bytes | None = None,
@@ -106,11 +107,14 @@ def read_photo(
     """Read an image, turned upright, as a picture that fills the canvas.
 
     Of the canvas' size its pixels are the file's own. `fit` None stretches, but only by up to
-    `slack_px` on the canvas; what `contain` leaves free shows the colour `under`. `tell` gets what
-    is hardly meant; `content` is as for `read_mask`. Raises PictureError.
+    `slack_px` on the canvas; what `contain` leaves free shows the colour `under`. `profile` srgb
+    converts what has another one, but for 16 bits, which that would lose. `tell` gets what is
+    hardly meant; `content` is as for `read_mask`. Raises PictureError.
     """
     with opened(path, written, content) as source:
-        photo, notes = photo_of(source, written, canvas, under=under, fit=fit, slack_px=slack_px)
+        photo, notes = photo_of(
+            source, written, canvas, under=under, fit=fit, profile=profile, slack_px=slack_px
+        )
     for note in notes:
         tell(note)
     return photo
@@ -123,6 +127,7 @@ def photo_of(
     *,
     under: Rgb = _WHITE,
     fit: Fit | None = None,
+    profile: Profile = "own",
     slack_px: int = 8,
 ) -> tuple[Photo, tuple[Note, ...]]:
     """The same of a picture that is open, with what is hardly meant."""
@@ -132,14 +137,19 @@ def photo_of(
     deep = source.deep() if isinstance(source, PillowSource) else None
     notes = several(source)
     pixels = source.load(upright(scaled(size, canvas, fit), turn))
-    stored, profile, told = _stored(pixels, deep)
-    levels = _on_canvas(_upright(stored, turn), canvas, fit, under, profile)
-    return Photo(levels, profile, under), (*notes, *told)
+    stored, own, told = _stored(pixels, deep, profile)
+    levels = _on_canvas(_upright(stored, turn), canvas, fit, under, own)
+    return Photo(levels, own, under), (*notes, *told)
 
 
-def _stored(pixels: Pixels, deep: Levels | None) -> tuple[Levels, bytes, tuple[Note, ...]]:
+def _stored(
+    pixels: Pixels, deep: Levels | None, wanted: Profile
+) -> tuple[Levels, bytes, tuple[Note, ...]]:
     """The levels (H, W, 3 or 4) as stored, their profile, and what is to be told of them."""
-    colours, profile, notes = _coloured(pixels)
+    other = wanted == "srgb" and serves(pixels.profile) and not is_srgb(pixels.profile)
+    colours, profile, notes = _coloured(pixels, as_srgb=other and deep is None)
+    if other and deep is not None:
+        notes = (Note("has 16 bits: it is written by its own colour profile, not in sRGB"),)
     kept = colours is None
     levels = np.asarray(plain(eight_bit(pixels.colours)).convert("RGB") if kept else colours)
     if deep is not None and kept:
@@ -153,18 +163,19 @@ def _stored(pixels: Pixels, deep: Levels | None) -> tuple[Levels, bytes, tuple[N
     return np.concatenate([levels, alpha], axis=2), profile, notes
 
 
-def _coloured(pixels: Pixels) -> tuple[Image.Image | None, bytes, tuple[Note, ...]]:
+def _coloured(
+    pixels: Pixels, *, as_srgb: bool
+) -> tuple[Image.Image | None, bytes, tuple[Note, ...]]:
     """The colours where they have to be converted to sRGB, the profile of those that are kept."""
     mode = pixels.colours.mode
     other = _OTHER_COLOURS.get(mode, "")
     if not (pixels.profile or other):
         return None, b"", ()
-    if not other and serves(pixels.profile):
+    if not (other or as_srgb) and serves(pixels.profile):
         return None, pixels.profile, ()
     colours, note = to_srgb(pixels)
-    if note:
-        notes = (note,)
-    elif other or mode in ("L", "F"):
+    notes = (note,) if note else ()
+    if not note and (other or mode in ("L", "F")):
         what = f"is {other}" if other else "is grey with a colour profile"
         notes = (Note(f"{what}: it is converted to sRGB, in which all of it is written"),)
     return colours.convert("RGB"), b"", notes

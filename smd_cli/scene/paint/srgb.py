@@ -56,6 +56,15 @@ def serves(profile: bytes) -> bool:
     return given.profile.xcolor_space.strip() == "RGB"
 
 
+def is_srgb(profile: bytes) -> bool:
+    """Whether a profile that `serves` leaves colours as they are."""
+    from PIL import ImageCms
+
+    given = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    srgb = ImageCms.createProfile("sRGB")
+    return _changes_nothing(ImageCms.buildTransform(given, srgb, "RGB", "RGB"), "RGB")
+
+
 def from_srgb(colours: Image.Image, profile: bytes) -> Image.Image:
     """Colours (RGB) of sRGB as those of a profile that `serves`; without one as they are."""
     if not profile:

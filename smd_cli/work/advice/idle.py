@@ -139,6 +139,10 @@ def _idle_around_picture(scene_file: SceneFile, photo: Photo | None) -> Iterator
     elif path in scene_file.places and scene_file.scene.size is None:
         message = "fit has no effect: the canvas takes the picture's own size"
         yield Problem(scene_file.place(*path), message, "size: says how large the canvas is")
+    path = ("background", "profile")
+    if path in scene_file.places and photo is None:
+        message = "profile has no effect: the background has no image"
+        yield Problem(scene_file.place(*path), message, "leave it out")
     path = ("background", "color")
     shows = photo is None or photo.has_alpha or below.fit == "contain"
     if path in scene_file.places and not shows:
