@@ -62,7 +62,14 @@ OF_ITS_OWN: dict[str, Callable[[SceneFile, Pixels], None]] = {
 """What a scene's first frame is looked at for besides."""
 
 
-@pytest.mark.parametrize("scene", SCENES, ids=lambda path: path.stem)
+LONG = {"campfire", "garden", "night-sea", "panorama", "removal", "strip"}
+
+
+@pytest.mark.parametrize(
+    "scene",
+    [pytest.param(path, marks=[pytest.mark.slow] if path.stem in LONG else []) for path in SCENES],
+    ids=lambda path: path.stem,
+)
 def test_a_scene_renders(
     smd: Smd, scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,6 +30,7 @@ class Autoencoder:
 
     def __init__(self, vae: Any, device: torch.device) -> None:
         self._vae, self._device = vae, device
+        self._dtype: torch.dtype = vae.dtype  # which it looks for in all of its modules
         config = vae.config
         mean = config.get("latents_mean") or [config.get("shift_factor") or 0.0]
         deviation = config.get("latents_std") or [1.0]
@@ -60,11 +61,11 @@ class Autoencoder:
         return self._tiles.run(work, x, cell, wraps)
 
     def _encoded(self, image: Tensor) -> Tensor:
-        encoded = self._vae.encode(image.to(self._device, self._vae.dtype))
+        encoded = self._vae.encode(image.to(self._device, self._dtype))
         return _latents(encoded).float()
 
     def _decoded(self, latents: Tensor) -> Tensor:
-        return cast(Tensor, self._vae.decode(latents.to(self._vae.dtype)).sample.float())
+        return cast(Tensor, self._vae.decode(latents.to(self._dtype)).sample.float())
 
 
 def _tiles(vae: Any) -> Tiles:

@@ -23,6 +23,7 @@ class UNetBackbone(LatentBackbone):
         super().__init__(parts)
         config = parts.denoiser.config
         self._unet, self._consistency = parts.denoiser, parts.consistency
+        self._dtype: torch.dtype = self._unet.dtype  # which it looks for in all of its modules
         self._guidance_width: int | None = config.time_cond_proj_dim
         self._levels = len(config.block_out_channels)
         self.multiple = parts.factor * 2 ** (self._levels - 1)
@@ -44,9 +45,8 @@ class UNetBackbone(LatentBackbone):
         )
 
     def predict(self, rows: Rows) -> Tensor:
-        dtype = self._unet.dtype
         output = self._unet(
-            rows.x.to(dtype),
+            rows.x.to(self._dtype),
             rows.timesteps,
             timestep_cond=self._embedded(rows),
             added_cond_kwargs=self._added(rows),
@@ -57,10 +57,10 @@ class UNetBackbone(LatentBackbone):
 
     def _attended(self, rows: Rows) -> Mapping[str, Any]:
         """The prompts; where a row has several, their mean stands in wherever one is asked for."""
-        told, dtype = rows.conditioning, self._unet.dtype
+        told = rows.conditioning
         if told.get("shares") is None:
-            return {"encoder_hidden_states": told["tokens"].to(dtype)}
-        blend = Blend.of(told, self._levels, dtype)
+            return {"encoder_hidden_states": told["tokens"].to(self._dtype)}
+        blend = Blend.of(told, self._levels, self._dtype)
         return {
             "encoder_hidden_states": blend.mean,
             "cross_attention_kwargs": {"blend": blend},
@@ -76,7 +76,7 @@ class UNetBackbone(LatentBackbone):
             return None
         scales = rows.conditioning.get("guidance")
         scales = rows.x.new_ones(len(rows)) if scales is None else scales
-        return guidance_embedding(scales - 1, self._guidance_width).to(self._unet.dtype)
+        return guidance_embedding(scales - 1, self._guidance_width).to(self._dtype)
 
 
 def guidance_embedding(weights: Tensor, width: int) -> Tensor:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+import torch
 from conftest import ROOT, TINY
 from PIL import Image
+from torch import Tensor
 
+from smd_cli.backbone.autoencoder import Autoencoder
+from smd_cli.backbone.families.sd import StableDiffusion
+from smd_cli.engine.contract import Conditioning
 from smd_cli.engine.plan import Plan
 from smd_cli.engine.planner import Planner
 from smd_cli.models.ref import ModelRef
@@ -18,7 +23,7 @@ from smd_cli.report.reporter import Reporter
 from smd_cli.scene.overrides import parse_override
 from smd_cli.scene.paint.painted import paint_scene
 from smd_cli.scene.parse import load_scene
-from smd_cli.scene.types import SceneFile
+from smd_cli.scene.types import NOT_WRAPPED, SceneFile, Wrapped
 from smd_cli.work.advice.effort import Effort
 from smd_cli.work.check import check_scene
 from smd_cli.work.job import Job, picture_text
@@ -37,8 +42,22 @@ brushes:
 
 
 @pytest.fixture(scope="module")
-def models() -> ModelHolder:
-    return ModelHolder(Machine("cpu"), Reporter(quiet=True))
+def models() -> Iterator[ModelHolder]:
+    """Models that neither read nor look, which most of a plan's time goes to: it is as large."""
+
+    def seen(self: Autoencoder, image: Tensor, wraps: Wrapped = NOT_WRAPPED) -> Tensor:
+        del wraps
+        cells = (side // self._factor for side in image.shape[-2:])
+        return torch.zeros(len(image), self._vae.config.latent_channels, *cells)
+
+    def read(self: StableDiffusion, prompts: Sequence[str], length: int = 0) -> Conditioning:
+        width = self._text.encoder.config.hidden_size
+        return Conditioning({"tokens": torch.zeros(len(prompts), max(length, 77), width)})
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Autoencoder, "encode", seen)
+        patch.setattr(StableDiffusion, "encode_prompts", read)
+        yield ModelHolder(Machine("cpu"), Reporter(quiet=True))
 
 
 def loaded(path: Path, settings: Sequence[str] = ()) -> SceneFile:

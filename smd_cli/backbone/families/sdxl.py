@@ -36,9 +36,8 @@ class StableDiffusionXL(UNetBackbone):
 
     def _added(self, rows: Rows) -> Mapping[str, Any]:
         """Pooled text, and the size ids: an uncropped picture as large as the row."""
-        dtype = self._unet.dtype
         size = rows.places[:, 2:]
         return {
-            "text_embeds": rows.conditioning["pooled"].to(dtype),
-            "time_ids": torch.cat([size, torch.zeros_like(size), size], dim=1).to(dtype),
+            "text_embeds": rows.conditioning["pooled"].to(self._dtype),
+            "time_ids": torch.cat([size, torch.zeros_like(size), size], dim=1).to(self._dtype),
         }
