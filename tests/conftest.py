@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
@@ -39,6 +40,7 @@ class Result:
 
 
 Smd = Callable[[Sequence[str]], Result]
+Logged = list[logging.LogRecord]
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -99,6 +101,33 @@ def _lent_models() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(render, "load_backbone", lend)
         yield
+
+
+class Kept(logging.Handler):
+    """Keeps all that is logged."""
+
+    def __init__(self, records: Logged) -> None:
+        super().__init__()
+        self.records = records
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record)
+
+
+@pytest.fixture
+def logged() -> Iterator[Logged]:
+    """What is logged, also by those whose loggers hand nothing on.
+
+    pytest's own `caplog` is off: it sits down at some sixty loggers, three times a test.
+    """
+    records: Logged = []
+    handler = Kept(records)
+    loggers = [logging.getLogger(name) for name in ("", "diffusers", "transformers", "peft")]
+    for logger in loggers:
+        logger.addHandler(handler)
+    yield records
+    for logger in loggers:
+        logger.removeHandler(handler)
 
 
 @pytest.fixture

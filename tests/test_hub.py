@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import TINY, Smd
+from conftest import TINY, Logged, Smd
 from hub_stub import Hub, Repo, folder_files, serving
 from tiny_captioner import write_captioner
 
@@ -577,12 +577,12 @@ def test_a_disk_that_fills_up(cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_
 
 
 def test_nothing_of_the_library_is_heard(
-    stub: Hub, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    stub: Hub, capfd: pytest.CaptureFixture[str], logged: Logged
 ) -> None:
     stub.cuts[UNET] = 2_010_000
     our_hub.fetch(WANTED)
     assert capfd.readouterr() == ("", "")
-    assert not caplog.records
+    assert logged == []
 
 
 # --- The command line -----------------------------------------------------------------------------

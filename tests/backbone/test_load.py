@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import TINY
+from conftest import TINY, Logged
 from engine.scenes import world
 from safetensors.torch import load_file, save_file
 
@@ -42,7 +42,7 @@ def edit(file: str, **changes: Any) -> Change:
 def test_quiet(
     folder: Path,
     capfd: pytest.CaptureFixture[str],
-    caplog: pytest.LogCaptureFixture,
+    logged: Logged,
     recwarn: pytest.WarningsRecorder,
 ) -> None:
     before = world()
@@ -50,7 +50,7 @@ def test_quiet(
         load_backbone(ModelRef("model", folder), "cpu", dtype)
     load_backbone(ModelRef("model", folder, vae=ModelRef("v", folder / "tiny_vae")), "cpu", "bf16")
     assert capfd.readouterr() == ("", "")
-    assert not caplog.records
+    assert logged == []
     assert not recwarn.list
     assert world() == before
 
@@ -267,7 +267,7 @@ def test_broken_folders(
     sentence: str,
     folder: Path,
     capfd: pytest.CaptureFixture[str],
-    caplog: pytest.LogCaptureFixture,
+    logged: Logged,
 ) -> None:
     change(folder)
     with pytest.raises(SmdError) as refused:
@@ -275,7 +275,7 @@ def test_broken_folders(
     assert str(refused.value).startswith(sentence.format(folder=folder))
     assert len(str(refused.value).splitlines()) <= 2
     assert capfd.readouterr() == ("", "")
-    assert not caplog.records
+    assert logged == []
 
 
 @pytest.mark.parametrize(
