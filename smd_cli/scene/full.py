@@ -27,7 +27,7 @@ Data = dict[str, Any]
 _FIELDS = {"blur": "blur_px"}
 _SHORT = {"background": "prompt", "model": "name", "mask": "image"}
 _TEXTS = {"name", "prompt", "negative", "prefix", "suffix", "revision", "image", "color"}
-_WEIGHTS = {"model", "name", "vae", "config", "lora", "path", "caption_model"}
+_WEIGHTS = {"model", "name", "transformer", "vae", "config", "lora", "path", "caption_model"}
 _FILES = {"mask", "image", "file", *_WEIGHTS}
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z_./-]*(?: [A-Za-z_./-]+)*")
 

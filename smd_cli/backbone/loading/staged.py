@@ -67,7 +67,7 @@ class Coming:
     def _network(self) -> Any:
         part = self.family.denoiser
         with loading(self.model.name, self.device):
-            network = files.load_part(part, self.folder, self.dtype)
+            network = files.load_denoiser(self.model, self.family, self.folder, self.dtype)
             if not self.low_memory:  # fusing is quicker there
                 network.to(self.device)
             modules = {part.name: network, self.family.autoencoder.name: self.vae}
