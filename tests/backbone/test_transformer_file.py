@@ -24,7 +24,7 @@ from smd_cli.models.cache import downloads_of, needed
 from smd_cli.models.facts import resolve_model
 from smd_cli.models.families import recognised
 from smd_cli.models.files import refuse_unfit
-from smd_cli.models.ref import ModelRef
+from smd_cli.models.ref import LoraRef, ModelRef
 from smd_cli.models.transformer_file import PREFIX
 from smd_cli.scene.parse import load_scene
 
@@ -196,6 +196,28 @@ def test_a_scene_renders_with_it_in_little_memory(
         assert done.code == 0, done.err
         made.append(pixels("s.png"))
     assert np.array_equal(made[0], made[1])
+
+
+@pytest.mark.slow
+def test_a_lora_is_fused_into_it(flows: dict[str, Path], tmp_path: Path) -> None:
+    """To the last bit as into the folder's own, and the file stays as it is."""
+    folder, draw = flows["z-image"], torch.Generator().manual_seed(3)
+    layer = "diffusion_model.layers.0.attention.to_q"
+    lora = tmp_path / "lora.safetensors"
+    down, up = torch.randn(2, 32, generator=draw), torch.randn(32, 2, generator=draw)
+    save_file({f"{layer}.lora_A.weight": down, f"{layer}.lora_B.weight": up}, lora)
+    file = file_of(ORIGINAL["z-image"](weights(folder)), tmp_path, PREFIX)
+    before = file.read_bytes()
+    x = torch.randn(1, 16, 8, 8, generator=draw)
+    made = []
+    for one, loras in ((None, True), (file, True), (file, False)):
+        own = (LoraRef("l", lora),) if loras else ()
+        model = load_backbone(ModelRef("m", folder, transformer=one, loras=own), "cpu", "fp32")
+        with torch.inference_mode():
+            made.append(model.predict(whole_rows(x, [500], model.encode_prompts(["a fox"]))))
+    assert torch.equal(made[0], made[1])
+    assert not torch.allclose(made[0], made[2], atol=1e-3)
+    assert file.read_bytes() == before
 
 
 def test_an_option_names_it(flows: dict[str, Path], here: Path, smd: Smd) -> None:
