@@ -148,11 +148,11 @@ def pixels(path: str) -> np.ndarray[Any, Any]:
 
 
 def test_it_paints_as_the_folders_own(flows: dict[str, Path], tmp_path: Path) -> None:
-    file = file_of(weights(flows["flux-schnell"]), tmp_path)
+    file = file_of(weights(flows["z-image"]), tmp_path)
     x = torch.randn(1, 16, 8, 8, generator=torch.Generator().manual_seed(0))
     made = []
     for one in (None, file):
-        model = load_backbone(ModelRef("m", flows["flux-schnell"], transformer=one), "cpu", "fp32")
+        model = load_backbone(ModelRef("m", flows["z-image"], transformer=one), "cpu", "fp32")
         with torch.inference_mode():
             made.append(model.predict(whole_rows(x, [500], model.encode_prompts(["a fox"]))))
     assert torch.equal(*made)
