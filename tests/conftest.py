@@ -89,11 +89,20 @@ def _lent_models() -> Iterator[None]:
 
     held: dict[tuple[Path, str, str], Backbone] = {}
 
-    def lend(model: ModelRef, device: str = "auto", dtype: str = "auto", **how: bool) -> Backbone:
+    def lend(
+        model: ModelRef,
+        device: str = "auto",
+        dtype: str = "auto",
+        *,
+        lost: Callable[[str], object] = str,
+        low_memory: bool = False,
+        compiled: bool = False,
+    ) -> Backbone:
         folder = model.folder.resolve() if model.folder else Path()
         alone = model == ModelRef(model.name, model.folder)
-        if folder not in (TINY, STARTER) or not alone or any(how.values()):
-            return load_backbone(model, device, dtype, **how)
+        if folder not in (TINY, STARTER) or not alone or low_memory or compiled:
+            how = {"low_memory": low_memory, "compiled": compiled}
+            return load_backbone(model, device, dtype, lost=lost, **how)
         if (folder, device, dtype) not in held:
             held[folder, device, dtype] = load_backbone(model, device, dtype)
         return held[folder, device, dtype]

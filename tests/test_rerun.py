@@ -19,10 +19,11 @@ from PIL import Image
 from watch.follow import Following, disc, text_of
 
 from smd_cli.engine.contract import Backbone
+from smd_cli.models.fingerprint import digest
 from smd_cli.output.origin import with_origin
 from smd_cli.watch.live import WatchOptions
 from smd_cli.work import provenance, render
-from smd_cli.work.provenance import differences, digest
+from smd_cli.work.provenance import differences
 
 SCENE = """\
 model: ../models/tiny

@@ -1,7 +1,8 @@
 """What text encoders said of prompts: kept in memory for a run, and in files for the next one.
 
-A file holds the rows of one prompt of one model, behind a digest of its content: one that was cut
-short or altered is read anew and replaced. Its name is a digest as well; no prompt is written.
+A file holds the rows of one prompt of one model, behind a digest of its name and content: one that
+was cut short or altered, or is another one's, is read anew and replaced. Its name is a digest as
+well; no prompt is written. Several runs may use a folder at once: files appear whole or not at all.
 """
 
 from __future__ import annotations
@@ -31,11 +32,19 @@ _HALVES = (torch.bfloat16, torch.float16)
 class PromptStore:
     """The prompts of one model. `identity`: all else that its rows depend on.
 
-    `folder` None keeps no files. What cannot be written is not kept: it is read again next time.
+    `folder` None keeps no files. What cannot be written is not kept: it is read again next time,
+    and `lost` hears why, once.
     """
 
-    def __init__(self, folder: Path | None, identity: str, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(
+        self,
+        folder: Path | None,
+        identity: str,
+        most_bytes: int = MOST_BYTES,
+        lost: Callable[[str], object] = str,
+    ) -> None:
         self._folder, self._identity, self._most_bytes = folder, identity, most_bytes
+        self._lost, self._is_lost = lost, False
         self._held: dict[str, Told] = {}
 
     def told(self, prompt: str, read: Callable[[], Told]) -> Told:
@@ -67,7 +76,7 @@ class PromptStore:
         with contextlib.suppress(OSError):
             os.utime(file)
         digest, body = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
-        if hashlib.sha256(body).digest() != digest:
+        if _digest(file, body) != digest:
             return None
         try:
             found: Told = load(body)
@@ -80,10 +89,14 @@ class PromptStore:
         if file is None:
             return
         body = save({name: tensor.contiguous() for name, tensor in told.items()})
-        with contextlib.suppress(OSError):
+        try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            _write_whole(file, hashlib.sha256(body).digest() + body)
+            _write_whole(file, _digest(file, body) + body)
             self._bound(file.parent)
+        except OSError as wrong:
+            if not self._is_lost:
+                self._lost(f"{file.parent} cannot be written to: {wrong.strerror or wrong}")
+            self._is_lost = True
 
     def _bound(self, folder: Path) -> None:
         """Take away what was not used for longest, as far as there is too much."""
@@ -92,6 +105,11 @@ class PromptStore:
             total += size
             if total > self._most_bytes:
                 path.unlink(missing_ok=True)
+
+
+def _digest(file: Path, body: bytes) -> bytes:
+    """Of a file's name and content, so that none passes for another."""
+    return hashlib.sha256(file.stem.encode() + body).digest()
 
 
 def _write_whole(file: Path, content: bytes) -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from smd_cli.models.configs import read_object
-from smd_cli.models.families import SCHEDULER, part_names
+from smd_cli.models.families import SCHEDULER, TRANSFORMER, part_names
 from smd_cli.models.ref import LoraRef, ModelRef
 
 INDEX = "model_index.json"
@@ -32,14 +32,16 @@ class Download:
     """Files of a hub repository that a model needs.
 
     `files` None means the pipeline that the repository's index names, without the parts in
-    `spared`, or with `captioner` a captioning model as transformers keeps it. `name` is what
-    `smd models pull` calls it, where that is not the repository.
+    `spared`, and without the weights of those in `weightless`; or with `captioner` a captioning
+    model as transformers keeps it. `name` is what `smd models pull` calls it, where that is not the
+    repository.
     """
 
     repo: str
     revision: str | None = None
     files: tuple[str, ...] | None = None
     spared: tuple[str, ...] = ()
+    weightless: tuple[str, ...] = ()
     name: str = ""
     captioner: bool = False
 
@@ -67,10 +69,13 @@ def downloads_of(model: ModelRef) -> tuple[Download, ...]:
 
 
 def model_download(model: ModelRef) -> Download:
-    """A pipeline of the hub, without the autoencoder where the model has another."""
+    """A pipeline of the hub, without the autoencoder where the model has another, and of its
+    transformer the config alone where that is a file.
+    """
     spared = ("vae",) if model.vae else ()
+    weightless = (TRANSFORMER,) if model.transformer else ()
     name = model.name if model.repository else ""
-    return Download(model.hub_id, model.revision, spared=spared, name=name)
+    return Download(model.hub_id, model.revision, spared=spared, weightless=weightless, name=name)
 
 
 def vae_download(vae: ModelRef, name: str = "") -> Download:
@@ -195,7 +200,9 @@ def needed(folder: Path, wanted: Download) -> tuple[str, ...]:
         return (INDEX,)
     named = {part: index[part] for part in part_names() if any(index.get(part) or ())}
     parts = {part: str(held[0]) for part, held in named.items() if part not in wanted.spared}
-    return (INDEX, *(file for part in parts for file in _part_files(folder, part, parts[part])))
+    configs = {part: f"{part}/config.json" for part in wanted.weightless}
+    files = [_part_files(folder, part, parts[part]) for part in parts if part not in configs]
+    return (INDEX, *configs.values(), *(file for found in files for file in found))
 
 
 def _captioner_files(folder: Path) -> Iterator[str]:

@@ -27,11 +27,13 @@ _STAND_IN_BYTES = 64  # enough to tell what lies where weights should
 CONSISTENCY_SCHEDULERS = ("LCMScheduler", "TCDScheduler")
 
 Shapes = Mapping[str, tuple[int, ...]]
+_Header = tuple[Shapes, Mapping[str, str]]
 
 # A weight whose name ends like this tells of another architecture.
 _OTHER_WEIGHTS = {
     "control_model.input_blocks.0.0.weight": "a ControlNet",
     "input_hint_block.0.weight": "a ControlNet",
+    "distilled_guidance_layer.in_proj.bias": "Chroma",
 }
 # The same for transformers, in the original layout and in diffusers' own.
 _TRANSFORMERS = {
@@ -75,24 +77,37 @@ def read_shapes(path: Path) -> Shapes:
 
     Raises UsageError for a file that is none, or is cut short.
     """
+    return _read(path)[0]
+
+
+def read_kinds(path: Path) -> Mapping[str, str]:
+    """The number formats of all weights of a file as safetensors calls them, such as BF16, by name.
+
+    Raises UsageError as `read_shapes`.
+    """
+    return _read(path)[1]
+
+
+def _read(path: Path) -> _Header:
     refuse_pickle(path)
     try:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):
             raise UsageError(f"{path} is no file of weights")
-        return _shapes(path, found.st_size, (found.st_ino, found.st_mtime_ns))
+        return _told(path, found.st_size, (found.st_ino, found.st_mtime_ns))
     except OSError as missing:
         raise UsageError(f"cannot read {path}: {missing.strerror}") from missing
 
 
 @lru_cache(maxsize=64)
-def _shapes(path: Path, size: int, state: tuple[int, int]) -> Shapes:  # noqa: ARG001
-    """The same for a file of `size` bytes, read once for each `state` of it."""
+def _told(path: Path, size: int, state: tuple[int, int]) -> _Header:  # noqa: ARG001
+    """Shapes and formats in a file of `size` bytes, read once for each `state` of it."""
     with path.open("rb") as file:
         _refuse_stand_in(path, file.peek(_STAND_IN_BYTES)[:_STAND_IN_BYTES])
         try:
             entries, body_bytes = _header(file.read, size)
             shapes = {name: tuple(entry["shape"]) for name, entry in entries.items()}
+            kinds = {name: str(entry["dtype"]) for name, entry in entries.items()}
             end = max((entry["data_offsets"][1] for entry in entries.values()), default=0)
             lacking = end - body_bytes
         except _NO_HEADER as broken:
@@ -101,7 +116,7 @@ def _shapes(path: Path, size: int, state: tuple[int, int]) -> Shapes:  # noqa: A
             ) from broken
     if lacking > 0:
         raise UsageError(f"{path} is cut short: {lacking} bytes lack", "download it again")
-    return shapes
+    return shapes, kinds
 
 
 def _refuse_stand_in(path: Path, begin: bytes) -> None:
@@ -142,7 +157,7 @@ def described(shapes: Shapes) -> str:
             return f"{what}, which is another architecture"
     for ending, what in _TRANSFORMERS.items():
         if any(name.endswith(ending) for name in shapes):
-            return f"a checkpoint of {what}, which smd reads from a diffusers folder alone"
+            return f"a transformer of {what}, which goes under transformer: beside its model"
     if UNET_INPUT in shapes and UNET_TEXT in shapes:
         return "a whole checkpoint, which goes under model:"
     if is_lora(shapes):

@@ -191,7 +191,7 @@ def pipeline_folder(model: ModelRef) -> Path | None:
     """
     folder = model.config or model.folder
     if folder is None and model.file:
-        folder = layout_of(model.file)
+        folder = layout_of(model.file, model.name)
     elif folder is None:
         folder = snapshot(model_download(model))
     return folder if folder and (folder / INDEX).is_file() else None

@@ -29,10 +29,19 @@ from smd_cli.models.facts import (
     preset_family,
     vae_folder,
 )
-from smd_cli.models.families import Configs, Facts, Family, autoencoders, family_of, recognised
+from smd_cli.models.families import (
+    TRANSFORMER,
+    Configs,
+    Facts,
+    Family,
+    autoencoders,
+    family_of,
+    recognised,
+)
 from smd_cli.models.lora_files import no_loras, refuse_lora
 from smd_cli.models.ref import LoraRef, ModelRef
 from smd_cli.models.single_file import refuse_single_file
+from smd_cli.models.transformer_file import refuse_transformer
 
 _STEMS = ("diffusion_pytorch_model", "model")  # how diffusers and transformers name weights
 _VARIANTS = ("", ".fp16")
@@ -63,6 +72,8 @@ def _looks(model: ModelRef) -> Iterator[tuple[KeyPath, Callable[[], None]]]:
     known = PRESETS.get(model.name)
     own_loras = len(known.loras) if known else 0
     yield ("name",), partial(_refuse_pipeline, model)
+    if model.transformer:
+        yield (TRANSFORMER,), partial(_refuse_transformer, model, model.transformer)
     if model.vae:
         is_own = known and known.vae and model.vae.name == known.vae.name
         yield ("name" if is_own else "vae",), partial(_refuse_vae, model, model.vae)
@@ -118,7 +129,9 @@ def _refuse_pipeline(model: ModelRef) -> None:
         if model.vae and part is family.autoencoder:
             continue
         if (folder / part.name).is_dir():
-            if part in family.modules:
+            if model.transformer and part is family.denoiser:
+                json_of(folder / part.name / "config.json", model.name)
+            elif part in family.modules:
                 _refuse_part(model, folder / part.name)
         elif model.folder and not part.optional:
             raise SmdError(f"the model {model.name} is not whole: it has no folder {part.name}")
@@ -141,7 +154,16 @@ def _refuse_single_file(model: ModelRef, file: Path, folder: Path | None) -> Non
     """Raise UsageError for weights that are no whole checkpoint, or not that of their configs."""
     family = recognised(read_object(folder / INDEX) or {}) if folder else None
     configs = _configs(folder, family) if folder and family else {}
-    refuse_single_file(model.name, file, family, configs)
+    refuse_single_file(model.name, file, model.config, family, configs)
+
+
+def _refuse_transformer(model: ModelRef, file: Path) -> None:
+    """Raise UsageError for a transformer beside a model that cannot be its own."""
+    folder, told = pipeline_folder(model), facts_of(model)
+    known = PRESETS.get(model.name)
+    family = told[0] if told else preset_family(known) if known else None
+    config = read_object(folder / TRANSFORMER / "config.json") if folder else None
+    refuse_transformer(model.name, file, family, config or {})
 
 
 def _refuse_part(model: ModelRef, place: Path) -> None:

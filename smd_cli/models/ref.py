@@ -26,7 +26,8 @@ class ModelRef:
     """A model by name. It lies here in a diffusers `folder` or in a single `file`, or on the hub.
 
     `repository` is its hub id where `name` is not (a preset's). `config` is the model folder that
-    a single file takes its configs and tokenizers from. `clip_skip` counts the last layers of the
+    a single file takes its configs and tokenizers from. `transformer` is a file with a transformer
+    that paints in the place of the model's own. `clip_skip` counts the last layers of the
     text encoder that are left out.
     """
 
@@ -36,6 +37,7 @@ class ModelRef:
     vae: ModelRef | None = None
     file: Path | None = None
     config: Path | None = None
+    transformer: Path | None = None
     repository: str | None = None
     loras: tuple[LoraRef, ...] = ()
     clip_skip: int = 0

@@ -187,6 +187,9 @@ _MODEL = _mapping(
     {
         "name": _about(_PHRASE, "A preset, a folder, a .safetensors file or a hub id."),
         "revision": _about(_PHRASE, "Branch, tag or commit of the hub. Default: its newest."),
+        "transformer": _about(
+            _PHRASE, "A .safetensors file with a transformer. Default: the model's own."
+        ),
         "vae": _about(_PHRASE, "Another autoencoder: a folder or a hub id. Default: its own."),
         "lora": _about(_LORAS, "LoRAs that are fused into it.", default=[]),
         "clip_skip": _about(

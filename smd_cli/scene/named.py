@@ -125,7 +125,8 @@ def named_pictures(root: Node) -> Iterator[tuple[Node, Node]]:
 
 def _weights(model: Node) -> Iterator[Node]:
     yield from _short_or(model, "model", "name")
-    yield from (*_child(model, "vae"), *_child(model, "config"))
+    for key in ("transformer", "vae", "config"):
+        yield from _child(model, key)
     for lora in _items(model, "lora"):
         yield from _short_or(lora, "lora", "path")
 

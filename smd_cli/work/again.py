@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from smd_cli.errors import UsageError
+from smd_cli.models.fingerprint import digest
 from smd_cli.output.conflicts import refuse_inputs
 from smd_cli.output.origin import FROM, HERE
 from smd_cli.scene.keys.fields import resolved
@@ -20,7 +21,7 @@ from smd_cli.units import shown
 from smd_cli.work.bundle import scene_name
 from smd_cli.work.changes import FOLDER
 from smd_cli.work.job import Job, prepared
-from smd_cli.work.provenance import FILES, MODEL, differences, digest, named_in, provenance
+from smd_cli.work.provenance import FILES, MODEL, differences, named_in, provenance
 from smd_cli.work.recipe import Recipe, is_there
 from smd_cli.work.recorded import Recorded, read_recorded, shown_path
 from smd_cli.work.request import Machine, Order, Request, informed, load

@@ -22,7 +22,8 @@ from smd_cli.units import visible
 
 CHUNK, WEIGHTS, FOLDER = "smd:changes", "smd:weights", "smd:folder"
 _KINDS = ("text", "picture", "weights", "inside")
-_FILE_KEYS = {"mask", "image", "model", "vae", "config", "lora", "path", "caption_model"}
+_MODEL_KEYS = {"model", "transformer", "vae", "config", "lora", "path", "caption_model"}
+_FILE_KEYS = {"mask", "image", *_MODEL_KEYS}
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,8 @@ def _captioner(model: ModelRef | None) -> Iterator[Path]:
 
 def _places(model: ModelRef) -> Iterator[Path]:
     """The files and folders that a model is loaded from, in the hub cache too."""
-    yield from (place for place in (model.folder, model.file, model.config) if place is not None)
+    own = (model.folder, model.file, model.config, model.transformer)
+    yield from (place for place in own if place is not None)
     yield from (lora.path for lora in model.loras if lora.path is not None)
     yield from filter(None, map(snapshot, downloads_of(model)))
     if model.vae is not None:

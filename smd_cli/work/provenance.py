@@ -1,20 +1,15 @@
-"""Of what a picture was made: versions, the model's files, masks; and what is different by now.
-
-A digest is 32 hexadecimal signs. It tells whether a file changed, and is no proof against malice.
-"""
+"""Of what a picture was made: versions, the model's files, masks; and what is different by now."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
-from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
 
 from smd_cli import __version__
+from smd_cli.models.fingerprint import digest, digest_of, joined
 from smd_cli.models.ref import ModelRef
 from smd_cli.scene.paint.reels import files_of
 from smd_cli.scene.paint.sequence import is_sequence
@@ -33,10 +28,7 @@ FORMS = {
     MODEL: r"([0-9a-f]{32}|-) [^\n]{1,500}",
 }
 _LIBRARIES = ("torch", "diffusers", "transformers", "numpy")
-_WHOLE_BYTES = 1 << 25  # a file up to this size is read whole, of a larger one samples are
-_SAMPLES, _SAMPLE_BYTES = 32, 1 << 18
 _WEIGHTS = (".safetensors", ".json", ".txt", ".model")
-_DIGITS = 32
 
 Contents = Mapping[Path, bytes]
 Named = tuple[str, str]
@@ -60,7 +52,7 @@ def named_digests(file: SceneFile, read: Contents) -> list[Named]:
 
     def now(path: Path) -> str:
         if path in read:
-            return _digest_of(BytesIO(read[path]), len(read[path]))
+            return digest_of(read[path])
         return _of_sequence(path) if is_sequence(path) else digest(path)
 
     return [(without_folder(name), now(path)) for path, name in file.scene.pictures.items()]
@@ -69,38 +61,7 @@ def named_digests(file: SceneFile, read: Contents) -> list[Named]:
 def _of_sequence(path: Path) -> str:
     """The digest of the names and contents of all files of a sequence; empty as of one."""
     found = [(one.name, digest(one)) for one in files_of(path)]
-    whole = hashlib.sha256(json.dumps(found).encode()).hexdigest()[:_DIGITS]
-    return whole if found and all(content for _, content in found) else ""
-
-
-def digest(path: Path) -> str:
-    """A digest of a file's content; empty where there is no file that can be read."""
-    try:
-        status = path.stat()
-        if not path.is_file():  # a pipe would be waited for
-            return ""
-        return _digest(path, status.st_mtime_ns, status.st_size, status.st_ino)
-    except (OSError, ValueError):
-        return ""
-
-
-@lru_cache(maxsize=4096)
-def _digest(path: Path, mtime_ns: int, size: int, number: int) -> str:  # noqa: ARG001
-    """The digest of a file in a state."""
-    with path.open("rb") as file:
-        return _digest_of(file, size)
-
-
-def _digest_of(file: BinaryIO, size: int) -> str:
-    """The digest of a stream of so many bytes: of size and content, or of size and samples."""
-    made = hashlib.sha256(f"{size} ".encode())
-    if size <= _WHOLE_BYTES:
-        made.update(file.read())
-        return made.hexdigest()[:_DIGITS]
-    for place in range(_SAMPLES):
-        file.seek((size - _SAMPLE_BYTES) * place // (_SAMPLES - 1))
-        made.update(file.read(_SAMPLE_BYTES))
-    return made.hexdigest()[:_DIGITS]
+    return joined(found) if found and all(content for _, content in found) else ""
 
 
 def model_told(file: SceneFile) -> str:
@@ -122,8 +83,7 @@ def model_digest(model: ModelRef) -> str:
     files = [(name, path) for name, path in model_files(model) if path.suffix in _WEIGHTS]
     if not any(path.suffix == _WEIGHTS[0] for _, path in files):
         return UNKNOWN
-    found = sorted((name, digest(path)) for name, path in files)
-    return hashlib.sha256(json.dumps(found).encode()).hexdigest()[:_DIGITS]
+    return joined(sorted((name, digest(path)) for name, path in files))
 
 
 @lru_cache(maxsize=1)

@@ -20,8 +20,10 @@ from smd_cli.engine.plan import Plan
 from smd_cli.engine.planner import Planner
 from smd_cli.engine.similarity import Skips
 from smd_cli.engine.stream import Frame, single, stream
+from smd_cli.errors import Place, Problem
 from smd_cli.models.cache import downloads_of
 from smd_cli.models.captioner import captioner_downloads
+from smd_cli.models.prompt_cache import SETTING
 from smd_cli.models.pull import download
 from smd_cli.output.behind import Work, behind
 from smd_cli.output.writers import Outputs, may_wait, open_outputs
@@ -113,7 +115,12 @@ class ModelHolder:
         on = self._machine
         with self._reporter.loading(model.name):
             backbone = load_backbone(
-                model, on.device, on.dtype, low_memory=on.low_memory, compiled=on.compiled
+                model,
+                on.device,
+                on.dtype,
+                low_memory=on.low_memory,
+                compiled=on.compiled,
+                lost=self._warn_of_prompts,
             )
             self._dtype = precision_of(model, on.dtype, backbone.device)
             planner = Planner(backbone, self.soft_masks)
@@ -121,6 +128,11 @@ class ModelHolder:
             if own:
                 planner.read_ahead(own)
         return planner
+
+    def _warn_of_prompts(self, reason: str) -> None:
+        hint = f"let {SETTING} name another folder, or say off"
+        message = f"the prompts that were read are not kept for the next run: {reason}"
+        self._reporter.warnings([Problem(Place("prompt cache"), message, hint, "warning")])
 
     def told(self, backbone: Backbone) -> dict[str, str]:
         """The text chunk that tells where pictures are painted, if not as usual: cpu fp32."""

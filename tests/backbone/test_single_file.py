@@ -137,12 +137,12 @@ def test_clips_tokenizer() -> None:
         assert (clip.pad_token_id, clip_tokenizer("!").pad_token_id) == (49407, 0)
 
 
-def header(shapes: dict[str, list[int]], lack: int = 0) -> bytes:
-    """A safetensors file of zeros, `lack` bytes short."""
+def header(shapes: dict[str, list[int]], lack: int = 0, kind: str = "F16") -> bytes:
+    """A safetensors file of zeros that says it holds numbers of a `kind`, `lack` bytes short."""
     entries, end = {}, 0
     for name, shape in shapes.items():
         begin, end = end, end + 2 * torch.Size(shape).numel()
-        entries[name] = {"dtype": "F16", "shape": shape, "data_offsets": [begin, end]}
+        entries[name] = {"dtype": kind, "shape": shape, "data_offsets": [begin, end]}
     text = json.dumps(entries).encode()
     return struct.pack("<Q", len(text)) + text + bytes(end - lack)
 
@@ -185,11 +185,11 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     ),
     "FLUX": (
         header({"double_blocks.0.img_attn.qkv.weight": [4, 4]}),
-        "is a checkpoint of FLUX, which smd reads from a diffusers folder alone",
+        "is a transformer of FLUX, which goes under transformer: beside its model",
     ),
     "SD 3": (
         header({"model.diffusion_model.joint_blocks.0.x_block.attn.qkv.weight": [4, 4]}),
-        "is a checkpoint of Stable Diffusion 3, which smd reads from a diffusers folder alone",
+        "is a transformer of Stable Diffusion 3 without text encoders and autoencoder",
     ),
     "FLUX.2": (
         header(
@@ -198,11 +198,11 @@ REFUSED: dict[str, tuple[bytes, str]] = {
                 "double_blocks.0.img_attn.qkv.weight": [4, 4],
             }
         ),
-        "is a checkpoint of FLUX.2, which smd reads from",
+        "is a transformer of FLUX.2 klein without text encoders",
     ),
     "Z-Image": (
         header({"model.diffusion_model.noise_refiner.0.attention.qkv.weight": [4, 4]}),
-        "is a checkpoint of Z-Image, which smd reads from",
+        "is a transformer of Z-Image, which goes under transformer:",
     ),
     "LoRA": (header({"lora_unet_mid.lora_up.weight": [4, 4]}), "is a LoRA, which goes under lora:"),
     "VAE": (header({"decoder.conv_in.weight": [4, 4]}), "is an autoencoder, which goes under vae:"),

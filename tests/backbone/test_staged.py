@@ -7,6 +7,7 @@ import os
 import shutil
 import weakref
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -198,6 +199,8 @@ def test_a_folder_that_cannot_be_written_to_changes_nothing(
     (tmp_path / "file").write_text("no folder")
     monkeypatch.setenv("SMD_PROMPT_CACHE", str(tmp_path / "file"))
     assert painted(smd, flows["z-image"]) == wanted
+    done = smd(["render", "s.yaml", "-o", "again.png"])
+    assert "prompt cache: warning: the prompts that were read are not kept for the next" in done.err
     told = smd(["doctor", "--device", "cpu"]).out
     assert "warning: it cannot be written to: prompts are read anew in every run" in told
 
@@ -269,7 +272,7 @@ def test_what_is_damaged_is_replaced(harm: str, tmp_path: Path) -> None:
         "flipped": content[:-1] + bytes([content[-1] ^ 1]),
         "empty": b"",
         "other": other,
-        "no tensors": hashlib.sha256(other).digest() + other,
+        "no tensors": hashlib.sha256(file.stem.encode() + other).digest() + other,
     }
     file.write_bytes(spoiled[harm])
     read = []
@@ -283,6 +286,49 @@ def test_another_model_has_entries_of_its_own(tmp_path: Path) -> None:
         found = PromptStore(tmp_path, model).told("a", lambda n=number: told(n))  # type: ignore[misc]
         assert torch.equal(found["tokens"], told(number)["tokens"])
     assert len([*tmp_path.iterdir()]) == 2
+
+
+def test_what_is_anothers_is_no_entry(tmp_path: Path) -> None:
+    """Whole as it is, under a name that is not its own: of other shape, precision and content."""
+    store = PromptStore(tmp_path, "m")
+    store.told("a", lambda: {"tokens": torch.ones(1, 9, 2, dtype=torch.bfloat16)})
+    [first] = tmp_path.iterdir()
+    store.told("b", lambda: told(1))
+    [second] = {*tmp_path.iterdir()} - {first}
+    second.write_bytes(first.read_bytes())
+    again = PromptStore(tmp_path, "m").told("b", lambda: told(1))
+    assert torch.equal(again["tokens"], told(1)["tokens"])
+    assert torch.equal(PromptStore(tmp_path, "m").told("b", dict)["tokens"], again["tokens"])
+
+
+def test_many_runs_at_once(tmp_path: Path) -> None:
+    """Each has what it asked for, whatever the others write and take away."""
+    PromptStore(tmp_path, "m").told("0", lambda: told(0))
+    size = next(tmp_path.iterdir()).stat().st_size
+
+    def run(seed: int) -> bool:
+        order = torch.randperm(12, generator=torch.Generator().manual_seed(seed)).tolist()
+        right = []
+        for number in order * 3:
+            store = PromptStore(tmp_path, "m", 5 * size)
+            found = store.told(str(number), lambda n=number: told(n))  # type: ignore[misc]
+            right.append(torch.equal(found["tokens"], told(number)["tokens"]))
+        return all(right)
+
+    with ThreadPoolExecutor(6) as pool:
+        assert all(pool.map(run, range(6)))
+    assert not [path for path in tmp_path.iterdir() if path.suffix != ".prompt"]
+
+
+def test_what_cannot_be_kept_is_told_once(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    said: list[str] = []
+    store = PromptStore(tmp_path / "file", "m", lost=said.append)
+    for number in range(2):
+        found = store.told(str(number), lambda n=number: told(n))  # type: ignore[misc]
+        assert torch.equal(found["tokens"], told(number)["tokens"])
+    [sentence] = said
+    assert sentence.startswith(f"{tmp_path / 'file'} cannot be written to: ")
 
 
 def test_others_files_stay(tmp_path: Path) -> None:
@@ -303,8 +349,15 @@ def test_rows_come_back_to_the_last_bit(dtype: torch.dtype, tmp_path: Path) -> N
             assert torch.equal(found.view(torch.int32), wanted.view(torch.int32))
 
 
-def test_a_fingerprint_sees_any_change(tmp_path: Path) -> None:
-    """One tensor changed within, with size and time kept; a vocabulary; and no more than that."""
+@pytest.mark.parametrize("whole_bytes", [1 << 25, 100])
+def test_a_fingerprint_sees_any_change(
+    whole_bytes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One tensor changed within, with size and time kept; a vocabulary; and no more than that.
+
+    In a file that counts whole, and in one of which pieces do.
+    """
+    monkeypatch.setattr("smd_cli.models.fingerprint._WHOLE_BYTES", whole_bytes)
     part = tmp_path / "text_encoder"
     part.mkdir()
     weights = {"a": torch.zeros(40, 50), "b": torch.zeros(3), "c": torch.zeros(5000)}

@@ -107,7 +107,13 @@ PROBES: list[object] = [
 ]
 # What a name means, and how keys go together, is no matter of a schema.
 MEANT: set[tuple[str | int, ...]] = {
-    *(("model",), ("model", "name"), ("model", "vae"), ("model", "config")),
+    *(
+        ("model",),
+        ("model", "name"),
+        ("model", "vae"),
+        ("model", "config"),
+        ("model", "transformer"),
+    ),
     *(("model", "lora"), ("model", "lora", 0, "path"), ("background", "caption_model")),
     *(("background", "prompt"), ("background", "repaint"), ("brushes",)),
     *(("sampler", "timesteps"), ("sampler", "blend_after"), ("sampler", "guidance", "type")),

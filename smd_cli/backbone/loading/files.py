@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file
 
 from smd_cli.backbone.loading.fetch import vae_folder
 from smd_cli.backbone.memory import look_for_garbage
@@ -16,6 +17,7 @@ from smd_cli.models.configs import json_of
 from smd_cli.models.families import Family, Part, autoencoders
 from smd_cli.models.files import family_in
 from smd_cli.models.ref import ModelRef
+from smd_cli.models.transformer_file import inside
 
 
 def named(spec: str) -> Any:
@@ -38,6 +40,30 @@ def load_part(part: Part, folder: Path, dtype: torch.dtype) -> Any:
     """A part of a model folder with its weights, of the class that its config names."""
     config = json_of(folder / part.name / "config.json", str(folder))
     return _complete(part.loader(config), folder / part.name, dtype)
+
+
+def load_denoiser(model: ModelRef, family: Family, folder: Path, dtype: torch.dtype) -> Any:
+    """The network of a model folder, or the transformer in the file that stands in for it."""
+    if model.transformer is None:
+        return load_part(family.denoiser, folder, dtype)
+    return _transformer(model.transformer, family, folder, dtype)
+
+
+def _transformer(file: Path, family: Family, folder: Path, dtype: torch.dtype) -> Any:
+    """A file's transformer by the config in the folder, as diffusers converts it.
+
+    Raises SmdError where weights lack, and where one has no place in it.
+    """
+    part, own = family.denoiser, family.transformer_file
+    kind = named(part.loader(json_of(folder / part.name / "config.json", str(folder))))
+    held = inside(load_file(file))
+    numbers = sum(held[name].numel() for name in held if not own or name not in own.dropped)
+    where = {"config": str(folder), "subfolder": part.name, "local_files_only": True}
+    made = kind.from_single_file(held, torch_dtype=dtype, **where)
+    refuse_absent(file, part.name, made)
+    if numbers != sum(weight.numel() for weight in made.state_dict().values()):
+        raise SmdError(f"{file} holds weights that have no place in the model's transformer")
+    return made
 
 
 def load_tokenizers(folder: Path, family: Family) -> dict[str, Any]:
@@ -95,7 +121,7 @@ def load_folder(model: ModelRef, folder: Path, dtype: torch.dtype) -> tuple[Fami
     import_classes(family)
     loaded = {
         family.autoencoder.name: load_vae(model, family, folder, dtype),
-        family.denoiser.name: load_part(family.denoiser, folder, dtype),
+        family.denoiser.name: load_denoiser(model, family, folder, dtype),
     }
     read = {**load_encoders(family, folder, dtype), **load_tokenizers(folder, family)}
     return family, {**loaded, **read}

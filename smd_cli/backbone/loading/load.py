@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -89,11 +88,13 @@ def load_backbone(
     *,
     low_memory: bool = False,
     compiled: bool = False,
+    lost: Callable[[str], object] = str,
 ) -> Backbone:
     """Load a model: a diffusers folder, a hub id or a single file, with its VAE and LoRAs.
 
     `low_memory` keeps only the part that works on the device, and decodes pictures in tiles;
-    `compiled` has the network's blocks compiled when they first work. Raises UsageError for another
+    `compiled` has the network's blocks compiled when they first work; `lost` hears why what large
+    text encoders read cannot be kept on the disk, as it may come. Raises UsageError for another
     architecture, or where nothing can be compiled, SmdError where files are missing or broken.
     """
     where = pick_device(device)
@@ -101,11 +102,17 @@ def load_backbone(
     keep_freed()
     with loading(model.name, where):
         model = _here(model)
-        return _load(model, where, precision_of(model, dtype, where), low_memory, compiled)
+        precision = precision_of(model, dtype, where)
+        return _load(model, where, precision, low_memory, compiled, lost)
 
 
 def _load(
-    model: ModelRef, device: torch.device, dtype: torch.dtype, low_memory: bool, compiled: bool
+    model: ModelRef,
+    device: torch.device,
+    dtype: torch.dtype,
+    low_memory: bool,
+    compiled: bool,
+    lost: Callable[[str], object],
 ) -> Backbone:
     refuse_unfit(model)
     if model.file:
@@ -114,7 +121,7 @@ def _load(
         assert model.folder is not None
         family = family_in(model, model.folder)
         if family.large_encoders and not touch_encoders(model.loras):
-            return _staged(model, family, model.folder, device, dtype, low_memory, compiled)
+            return _staged(model, family, device, dtype, low_memory, compiled, lost)
         family, modules = files.load_folder(model, model.folder, dtype)
     _settle(model, family, modules, dtype, device, low_memory)
     if compiled:
@@ -128,17 +135,19 @@ def _load(
 def _staged(
     model: ModelRef,
     family: Family,
-    folder: Path,
     device: torch.device,
     dtype: torch.dtype,
     low_memory: bool,
     compiled: bool,
+    lost: Callable[[str], object],
 ) -> Backbone:
     """A model of which the autoencoder is loaded, and all else when it is to work."""
+    folder = model.folder
+    assert folder is not None
     files.import_classes(family)
     vae = files.load_vae(model, family, folder, dtype)
     places = place((), vae.to(_vae_dtype(family, vae, dtype)), device, low_memory)
-    coming = Coming(model, folder, family, vae, dtype, device, places, low_memory, compiled)
+    coming = Coming(model, folder, family, vae, dtype, device, places, low_memory, compiled, lost)
     parts = parts_of(model, family, {family.autoencoder.name: vae}, device)
     return _adapted(family, replace(parts, stages=coming.stages(), prompts=coming.prompts()))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,8 @@ from smd_cli.models.ref import ModelRef
 class Coming:
     """The readers and the network of a model in a `folder`, of which nothing is loaded yet.
 
-    `vae`: its autoencoder, which is here; `places`: where all of them work.
+    `vae`: its autoencoder, which is here; `places`: where all of them work; `lost` hears why what
+    the text encoders read cannot be kept.
     """
 
     model: ModelRef
@@ -42,6 +43,7 @@ class Coming:
     places: Places
     low_memory: bool
     compiled: bool
+    lost: Callable[[str], object]
 
     def stages(self) -> Stages:
         """One after the other."""
@@ -50,7 +52,7 @@ class Coming:
     def prompts(self) -> PromptStore:
         """What this model's text encoders have read, by all that this depends on."""
         folder = prompt_cache()
-        return PromptStore(folder, self._identity() if folder else "")
+        return PromptStore(folder, self._identity() if folder else "", lost=self.lost)
 
     @property
     def config(self) -> Mapping[str, Any]:
@@ -67,7 +69,7 @@ class Coming:
     def _network(self) -> Any:
         part = self.family.denoiser
         with loading(self.model.name, self.device):
-            network = files.load_part(part, self.folder, self.dtype)
+            network = files.load_denoiser(self.model, self.family, self.folder, self.dtype)
             if not self.low_memory:  # fusing is quicker there
                 network.to(self.device)
             modules = {part.name: network, self.family.autoencoder.name: self.vae}

@@ -10,7 +10,16 @@ import importlib
 import pkgutil
 
 from smd_cli.models.families import sd
-from smd_cli.models.families.record import SCHEDULER, Configs, Facts, Family, Part, SingleFile
+from smd_cli.models.families.record import (
+    SCHEDULER,
+    TRANSFORMER,
+    Configs,
+    Facts,
+    Family,
+    Part,
+    SingleFile,
+    TransformerFile,
+)
 from smd_cli.models.families.registry import (
     autoencoders,
     families,
@@ -24,11 +33,13 @@ from smd_cli.models.families.registry import (
 __all__ = [
     "SCHEDULER",
     "STAND_IN",
+    "TRANSFORMER",
     "Configs",
     "Facts",
     "Family",
     "Part",
     "SingleFile",
+    "TransformerFile",
     "autoencoders",
     "families",
     "family_of",

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from smd_cli.errors import UsageError
-from smd_cli.models.families.record import Configs, Facts, Family, Part, refuse_width
+from smd_cli.models.families.record import (
+    Configs,
+    Facts,
+    Family,
+    Part,
+    TransformerFile,
+    refuse_width,
+)
 from smd_cli.models.families.unets import CLIP, CLIP_TOKENIZER, latent_factor
 from smd_cli.models.flow import Spacing, length_levels
 
@@ -43,6 +50,22 @@ def refuse(name: str, configs: Configs) -> None:
     refuse_width(name, transformer.get("joint_attention_dim"), gives, "T5")
 
 
+_GUIDANCE = ("guidance_in.in_layer.weight", "time_text_embed.guidance_embedder.linear_1.weight")
+_TRANSFORMER = TransformerFile(
+    signs=("double_blocks.0.img_mod.lin.weight", "single_transformer_blocks.0.proj_mlp.weight"),
+    widths=(
+        ("texts", "joint_attention_dim", ("txt_in.weight", "context_embedder.weight")),
+        ("pictures", "in_channels", ("img_in.weight", "x_embedder.weight")),
+    ),
+    blocks={
+        "double_blocks": "num_layers",
+        "transformer_blocks": "num_layers",
+        "single_blocks": "num_single_layers",
+        "single_transformer_blocks": "num_single_layers",
+    },
+    preset=lambda shapes: "" if {*_GUIDANCE} & {*shapes} else "flux-schnell",
+    switches={"guidance_embeds": _GUIDANCE},
+)
 FAMILY = Family(
     name="FLUX.1",
     covers="FLUX.1 schnell and dev",
@@ -55,6 +78,7 @@ FAMILY = Family(
     pipelines=("FluxPipeline",),
     facts=facts,
     refuse=refuse,
+    transformer_file=_TRANSFORMER,
     spacing=Spacing("line", length_levels),
     large_encoders=True,
     half="bf16",

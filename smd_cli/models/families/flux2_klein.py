@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from smd_cli.errors import UsageError
-from smd_cli.models.families.record import Configs, Facts, Family, Part
+from smd_cli.models.checkpoints import width_in
+from smd_cli.models.families.record import Configs, Facts, Family, Part, TransformerFile
 from smd_cli.models.families.unets import latent_factor
 from smd_cli.models.flow import Size, Spacing, even, patches, shifted
 
@@ -19,6 +20,7 @@ _GUIDED: Mapping[str, Any] = {
     "noise_between": "kept",
     "guidance": {"type": "full", "scale": 4},
 }
+_TEXTS_OF_4B = 7680  # features, in the width of Qwen3 4B
 _LONG = 4300  # patches: pictures from there on are shifted as for 200 steps
 
 
@@ -64,6 +66,32 @@ def refuse(name: str, configs: Configs) -> None:
         )
 
 
+_TEXTS = ("txt_in.weight", "context_embedder.weight")
+_TRANSFORMER = TransformerFile(
+    signs=(
+        "double_stream_modulation_img.lin.weight",
+        "double_stream_modulation_img.linear.weight",
+    ),
+    widths=(
+        ("texts", "joint_attention_dim", _TEXTS),
+        ("pictures", "in_channels", ("img_in.weight", "x_embedder.weight")),
+    ),
+    blocks={
+        "double_blocks": "num_layers",
+        "transformer_blocks": "num_layers",
+        "single_blocks": "num_single_layers",
+        "single_transformer_blocks": "num_single_layers",
+    },
+    switches={
+        "guidance_embeds": (
+            "guidance_in.in_layer.weight",
+            "time_guidance_embed.guidance_embedder.linear_1.weight",
+        )
+    },
+    preset=lambda shapes: (
+        "flux2-klein" if _TEXTS_OF_4B in {width_in(shapes.get(one, ())) for one in _TEXTS} else ""
+    ),
+)
 FAMILY = Family(
     name="FLUX.2 klein",
     covers="FLUX.2 klein",
@@ -76,6 +104,7 @@ FAMILY = Family(
     pipelines=("Flux2KleinPipeline",),
     facts=facts,
     refuse=refuse,
+    transformer_file=_TRANSFORMER,
     spacing=Spacing("line", levels),
     large_encoders=True,
     half="bf16",

@@ -16,7 +16,7 @@ Configs = Mapping[str, Mapping[str, Any]]
 are not here.
 """
 
-SCHEDULER = "scheduler"
+SCHEDULER, TRANSFORMER = "scheduler", "transformer"
 # Parts that any model may have beside those of its family.
 _UNUSED = {"safety_checker", "feature_extractor", "image_encoder"}
 
@@ -89,6 +89,29 @@ class SingleFile:
     pads: tuple[str, ...]
 
 
+@dataclass(frozen=True, eq=False)
+class TransformerFile:
+    """How transformers of a family are told, and fit a config, where one lies in a file by itself.
+
+    Names of weights are those in either layout that diffusers reads: the original one and its own.
+    `signs`: a weight that such files have, and those of no other family. `widths`: what is taken,
+    in words, with the config's key and the weights whose second side says how wide that is.
+    `blocks`: the config's key for the length of each list of blocks. `switches`: weights that are
+    there where the config's key says so, and only there. `unread`: a weight of files in an original
+    layout that diffusers does not convert. `dropped`: weights that it leaves out, and may.
+    `preset`: the preset with the other parts, for weights of these shapes; empty where there is
+    none.
+    """
+
+    signs: tuple[str, ...]
+    widths: tuple[tuple[str, str, tuple[str, ...]], ...]
+    blocks: Mapping[str, str]
+    preset: Callable[[Shapes], str]
+    switches: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    unread: str = ""
+    dropped: tuple[str, ...] = ()
+
+
 def _refuse_nothing(name: str, configs: Configs) -> None:
     """Most families need no more than that all parts are of their classes."""
 
@@ -114,7 +137,9 @@ class Family:
     `pipelines`: those that an index may name, any where it is empty: editing models have the same
     parts. `facts` reads configs; `refuse` raises UsageError for a model `name` that its configs
     tell to be of another kind. `spacing`: how its slots are spaced, None for a diffusion by betas.
-    `no_lora`: why models of the family take no LoRA. `guidance_off`: the scale at which its
+    `transformer_file`: how a file with the transformer
+    alone is told, None for denoisers that are none. `no_lora`: why models of the family take no
+    LoRA. `guidance_off`: the scale at which its
     pipeline does not guide, as ours does not at 1. `vae_overflows`: its autoencoder may do so in
     fp16. `large_encoders`: its text encoders weigh as much as an image model: they leave before the
     denoiser is loaded, and what they read is kept on the disk. `half`: the half precision that its
@@ -134,6 +159,7 @@ class Family:
     pipelines: tuple[str, ...] = ()
     refuse: Callable[[str, Configs], None] = _refuse_nothing
     single_file: SingleFile | None = None
+    transformer_file: TransformerFile | None = None
     spacing: Spacing | None = None
     no_lora: str = ""
     guidance_off: float = 1.0

@@ -6,7 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from smd_cli.errors import UsageError
-from smd_cli.models.families.record import Configs, Facts, Family, Part, refuse_width
+from smd_cli.models.families.record import (
+    Configs,
+    Facts,
+    Family,
+    Part,
+    TransformerFile,
+    refuse_width,
+)
 from smd_cli.models.families.unets import latent_factor
 from smd_cli.models.flow import Size, Spacing
 
@@ -59,6 +66,17 @@ FAMILY = Family(
     pipelines=("SanaSprintPipeline",),
     facts=facts,
     refuse=refuse,
+    transformer_file=TransformerFile(
+        signs=("transformer_blocks.0.ff.conv_inverted.weight",),
+        widths=(
+            ("texts", "caption_channels", ("caption_projection.linear_1.weight",)),
+            ("pictures", "in_channels", ("patch_embed.proj.weight",)),
+        ),
+        blocks={"transformer_blocks": "num_layers"},
+        preset=lambda _: "sana-sprint",
+        switches={"guidance_embeds": ("time_embed.guidance_embedder.linear_1.weight",)},
+        unread="blocks.0.cross_attn.q_linear.weight",
+    ),
     spacing=Spacing("circle", levels, ("SCMScheduler",)),
     large_encoders=True,
     half="bf16",

@@ -6,7 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from smd_cli.errors import UsageError
-from smd_cli.models.families.record import Configs, Facts, Family, Part, refuse_width
+from smd_cli.models.checkpoints import Shapes
+from smd_cli.models.families.record import (
+    Configs,
+    Facts,
+    Family,
+    Part,
+    TransformerFile,
+    refuse_width,
+)
 from smd_cli.models.families.unets import latent_factor
 from smd_cli.models.flow import Size, Spacing, even, length_shift, patches, shifted
 
@@ -53,6 +61,26 @@ def refuse(name: str, configs: Configs) -> None:
     refuse_width(name, transformer.get("joint_attention_dim"), gives, "T5")
 
 
+def _preset(shapes: Shapes) -> str:
+    """Large or medium 3, by blocks that they alone have; of medium 3.5 there is no preset."""
+    if any(name.startswith(_OF_LARGE) for name in shapes):
+        return "sd35-turbo"
+    return "" if {*_NORMS} & {*shapes} else "sd3-flash"
+
+
+_OF_LARGE = ("joint_blocks.37.", "transformer_blocks.37.")
+_NORMS = ("joint_blocks.0.x_block.attn.ln_q.weight", "transformer_blocks.0.attn.norm_q.weight")
+_SECOND = ("joint_blocks.0.x_block.attn2.qkv.weight", "transformer_blocks.0.attn2.to_q.weight")
+_TRANSFORMER = TransformerFile(
+    signs=("joint_blocks.0.x_block.attn.qkv.weight", "pos_embed.pos_embed"),
+    widths=(
+        ("texts", "joint_attention_dim", ("context_embedder.weight",)),
+        ("pictures", "in_channels", ("x_embedder.proj.weight", "pos_embed.proj.weight")),
+    ),
+    blocks={"joint_blocks": "num_layers", "transformer_blocks": "num_layers"},
+    preset=_preset,
+    switches={"qk_norm": _NORMS, "dual_attention_layers": _SECOND},
+)
 FAMILY = Family(
     name="Stable Diffusion 3",
     covers="Stable Diffusion 3 and 3.5",
@@ -73,6 +101,7 @@ FAMILY = Family(
     pipelines=("StableDiffusion3Pipeline",),
     facts=facts,
     refuse=refuse,
+    transformer_file=_TRANSFORMER,
     spacing=Spacing("line", levels),
     large_encoders=True,
 )

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from smd_cli.errors import UsageError
-from smd_cli.models.families.record import Configs, Facts, Family, Part, refuse_width
+from smd_cli.models.families.record import (
+    Configs,
+    Facts,
+    Family,
+    Part,
+    TransformerFile,
+    refuse_width,
+)
 from smd_cli.models.families.unets import latent_factor
 from smd_cli.models.flow import Spacing, length_levels
 
@@ -46,6 +53,13 @@ FAMILY = Family(
     pipelines=("ZImagePipeline",),
     facts=facts,
     refuse=refuse,
+    transformer_file=TransformerFile(
+        signs=("layers.0.adaLN_modulation.0.weight",),
+        widths=(("texts", "cap_feat_dim", ("cap_embedder.1.weight",)),),
+        blocks={"layers": "n_layers"},
+        preset=lambda _: "z-image-turbo",
+        dropped=("norm_final.weight",),
+    ),
     spacing=Spacing("line", length_levels),
     guidance_off=0.0,
     large_encoders=True,

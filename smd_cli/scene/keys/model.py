@@ -46,6 +46,9 @@ class ModelReader:
                 ref,
                 revision=keys.get("revision", phrase, ref.revision),
                 vae=keys.get("vae", self._vae, ref.vae),
+                transformer=keys.get(
+                    "transformer", lambda node: self._transformer(node, ref), None
+                ),
                 loras=(*ref.loras, *keys.get("lora", self._loras, ())),
                 clip_skip=keys.get("clip_skip", integer(0, MAX_CLIP_SKIP), 0),
                 config=keys.get("config", lambda node: self._config(node, ref), None),
@@ -69,6 +72,23 @@ class ModelReader:
 
     def _vae(self, node: Node) -> ModelRef:
         return self._resolved(node, "vae", {}, "config.json")
+
+    def _transformer(self, node: Node, model: ModelRef) -> Path:
+        """The file with the transformer that paints in the place of the model's own."""
+        if model.file:
+            raise wrong(
+                node,
+                f"a transformer goes beside a whole model, and {model.name} is a single file",
+                "name: is the preset, folder or hub id with its text encoders and autoencoder",
+            )
+        file = self._resolved(node, "transformer", {}, "config.json").file
+        if file is None:
+            raise wrong(
+                node,
+                "transformer must be a .safetensors file here",
+                "a folder or a hub id is named as the model itself",
+            )
+        return file
 
     def _config(self, node: Node, model: ModelRef) -> Path:
         """The model folder that a single file takes its configs and tokenizers from."""

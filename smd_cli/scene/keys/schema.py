@@ -36,7 +36,7 @@ _SECTIONS: tuple[tuple[str, str, str], ...] = (
         "image rect ellipse polygon invert channel layer color tolerance repeat fit at move scale "
         "turn",
     ),
-    ("model", "under model:", "name revision vae lora clip_skip config"),
+    ("model", "under model:", "name revision transformer vae lora clip_skip config"),
     ("lora", "under model.lora:", "path weight revision"),
 )
 KEYS: Mapping[str, tuple[str, ...]] = {name: tuple(k.split()) for name, _, k in _SECTIONS}
