@@ -17,7 +17,9 @@ from smd_cli.models.families import TRANSFORMER, Family, TransformerFile, famili
 PREFIX = "model.diffusion_model."
 """What the names of a transformer's weights begin with in files that hold more, and in many others.
 """
-_READ = ("F64", "F32", "F16", "BF16")
+_READ = ("F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2")
+_SCALES = ("scaled_fp8", "scale_weight", "weight_scale", "scale_input", "input_scale")
+"""How names end that hold what weights of 8 bits are to be multiplied by."""
 
 
 def inside(names: Mapping[str, Any]) -> dict[str, Any]:
@@ -92,11 +94,15 @@ def _refuse_layout(name: str, shapes: Shapes, family: Family | None) -> None:
 
 
 def _refuse_quantised(name: str, kinds: Mapping[str, str]) -> None:
-    odd = sorted({kind for kind in kinds.values() if kind not in _READ})
+    """Raise UsageError for weights that are more than numbers of another precision."""
+    odd = {kind for kind in kinds.values() if kind not in _READ}
+    if any(name.endswith(_SCALES) for name in kinds):
+        odd |= {kind for kind in kinds.values() if kind.startswith("F8")}
     if odd:
+        what = ", ".join(sorted(odd))
         raise UsageError(
-            f"{name} holds quantised weights ({', '.join(odd)}), which are not supported",
-            "take the file in bf16 or fp16",
+            f"{name} holds quantised weights ({what}), which are not supported",
+            "take the file in bf16 or fp16, or in fp8 without scales",
         )
 
 

@@ -89,6 +89,16 @@ def test_diffusers_layout_is_the_folders_transformer(
     assert alike(loaded(rest, file, torch.bfloat16), wanted)
 
 
+@pytest.mark.parametrize("kind", [torch.float8_e4m3fn, torch.float8_e5m2])
+def test_fp8_without_scales_is_read_as_what_it_says(
+    kind: torch.dtype, flows: dict[str, Path], tmp_path: Path
+) -> None:
+    small = {name: weight.to(kind) for name, weight in weights(flows["flux-schnell"]).items()}
+    made = loaded(flows["flux-schnell"], file_of(small, tmp_path), torch.bfloat16).state_dict()
+    assert made.keys() == small.keys()
+    assert all(torch.equal(made[name], small[name].bfloat16()) for name in small)
+
+
 @pytest.mark.slow
 def test_flux_1_in_its_original_layout(tmp_path: Path) -> None:
     """At its real width, with one block of each kind: diffusers knows no other width."""
@@ -298,8 +308,13 @@ REFUSED: dict[str, tuple[str, bytes, str]] = {
     ),
     "quantised": (
         "flux-schnell",
-        header(FLUX, kind="F8_E4M3"),
+        header({**FLUX, "scaled_fp8": [2]}, kind="F8_E4M3"),
         "holds quantised weights (F8_E4M3), which are not supported",
+    ),
+    "of whole numbers": (
+        "flux-schnell",
+        header(FLUX, kind="I8"),
+        "holds quantised weights (I8), which are not supported",
     ),
     "cut short": ("flux-schnell", header(FLUX, lack=70), "is cut short: 70 bytes lack"),
     "the original SANA": ("sana-sprint", header(SANA), "that diffusers does not convert for SANA-"),
