@@ -58,8 +58,8 @@ class Loads:
         monkeypatch.setattr(files, "load_part", load_part)
 
     def of(self, run: Callable[[], object]) -> list[str]:
-        """The parts that `run` loads."""
-        self.names = []
+        """The parts that `run` loads; what an earlier command left is no part of it."""
+        self.names, self._alive = [], {}
         run()
         return self.names
 
