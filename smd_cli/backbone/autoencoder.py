@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from smd_cli.backbone.tiling import Tiles
+from smd_cli.engine.contract import Finish, as_it_is
 from smd_cli.models.families.unets import latent_factor
 from smd_cli.scene.types import NOT_WRAPPED, Wrapped
 
@@ -47,18 +48,25 @@ class Autoencoder:
         latents = self._run(self._encoded, image, (self._factor, 1), wraps)
         return cast(Tensor, (latents - self._mean) * self._scale)
 
-    def decode(self, latents: Tensor, wraps: Wrapped = NOT_WRAPPED) -> Tensor:
-        """Latents (N, C, h, w) to pictures (N, 3, H, W), around -1..1."""
+    def decode(
+        self, latents: Tensor, wraps: Wrapped = NOT_WRAPPED, finish: Finish = as_it_is
+    ) -> Tensor:
+        """Latents (N, C, h, w) to pictures (N, 3, H, W), around -1..1, or what `finish` makes."""
         own = latents.to(self._device) / self._scale + self._mean
-        return self._run(self._decoded, own, (1, self._factor), wraps)
+        return self._run(self._decoded, own, (1, self._factor), wraps, finish)
 
     def _run(
-        self, work: Callable[[Tensor], Tensor], x: Tensor, cell: tuple[int, int], wraps: Wrapped
+        self,
+        work: Callable[[Tensor], Tensor],
+        x: Tensor,
+        cell: tuple[int, int],
+        wraps: Wrapped,
+        finish: Finish = as_it_is,
     ) -> Tensor:
         cells = math.prod(x.shape[-2:]) // cell[0] ** 2
         if cells <= MOST_CELLS and not any(wraps):
-            return work(x)
-        return self._tiles.run(work, x, cell, wraps)
+            return finish(work(x))
+        return self._tiles.run(work, x, cell, wraps, finish)
 
     def _encoded(self, image: Tensor) -> Tensor:
         encoded = self._vae.encode(image.to(self._device, self._dtype))

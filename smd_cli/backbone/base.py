@@ -8,6 +8,7 @@ from torch import Tensor
 
 from smd_cli.backbone.autoencoder import Autoencoder
 from smd_cli.backbone.parts import Parts
+from smd_cli.engine.contract import Finish, as_it_is
 from smd_cli.scene.types import NOT_WRAPPED, Wrapped
 
 
@@ -33,5 +34,7 @@ class LatentBackbone:
     def encode_image(self, image: Tensor, wraps: Wrapped = NOT_WRAPPED) -> Tensor:
         return self._vae.encode(image, wraps)
 
-    def decode_latents(self, latents: Tensor, wraps: Wrapped = NOT_WRAPPED) -> Tensor:
-        return self._vae.decode(latents, wraps)
+    def decode_latents(
+        self, latents: Tensor, wraps: Wrapped = NOT_WRAPPED, finish: Finish = as_it_is
+    ) -> Tensor:
+        return self._vae.decode(latents, wraps, finish)

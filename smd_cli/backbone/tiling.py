@@ -8,13 +8,14 @@ may be a sliver with statistics of its own, and know no canvas that goes on at i
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
 from torch import Tensor
 
+from smd_cli.engine.contract import Finish, as_it_is
 from smd_cli.scene.types import Wrapped
 
 
@@ -32,36 +33,87 @@ class Tiles:
     fade: int
 
     def run(
-        self, work: Callable[[Tensor], Tensor], x: Tensor, cell: tuple[int, int], wraps: Wrapped
+        self,
+        work: Callable[[Tensor], Tensor],
+        x: Tensor,
+        cell: tuple[int, int],
+        wraps: Wrapped,
+        finish: Finish = as_it_is,
     ) -> Tensor:
-        """What `work` makes of x (N, C, H, W), float32, tile by tile.
+        """What `work` makes of x (N, C, H, W), float32, tile by tile; of that what `finish` makes.
 
         `cell`: so many elements one latent cell has a side before and after; `wraps` says which
-        sides go on at their other end.
+        sides go on at their other end. Of all but what is finished no more is held than the tiles
+        of one row.
         """
         before, after = cell
         down, across = (
-            self._spans(side // before, wrap)
+            tuple(self._spans(side // before, wrap))
             for side, wrap in zip(x.shape[-2:], wraps, strict=True)
         )
-        room = [spans[0].room * after for spans in (down, across)]
         whole: Tensor | None = None
-        for rows in down:
-            part = x.index_select(-2, rows.seen(before, x.device))
-            for columns in across:
-                made = work(part.index_select(-1, columns.seen(before, x.device)))
-                made = rows.kept(columns.kept(made, after).mT, after).mT
-                if whole is None:
-                    whole = made.new_zeros(*made.shape[:2], *room)
-                whole[..., rows.at(after), columns.at(after)] += made
+        for top, band in _bands(_Strips(work, x, cell, across), down, after):
+            done = finish(across[0].folded(band, after))
+            if whole is None:
+                sides = [spans[0].side * after for spans in (down, across)]
+                whole = done.new_empty(*done.shape[:-2], *sides)
+            whole[..., top : top + done.shape[-2], :] = done
         assert whole is not None
-        return across[0].folded(down[0].folded(whole.mT, after).mT, after)
+        return whole
 
     def _spans(self, side: int, wraps: bool) -> list[_Span]:
         count = math.ceil(side / self.core)
         edges = [side * n // count for n in range(count + 1)]
         fade = min(self.fade, side // count // 2)
         return [_Span(*pair, side, wraps, self.margin, fade) for pair in pairwise(edges)]
+
+
+@dataclass(frozen=True)
+class _Strips:
+    """What `work` makes of the tiles of a row; the rest as for `Tiles.run`."""
+
+    work: Callable[[Tensor], Tensor]
+    x: Tensor
+    cell: tuple[int, int]
+    across: Sequence[_Span]
+
+    def made(self, rows: _Span, above: Tensor | None) -> Tensor:
+        """The tiles of these rows, in room for all, on top of what those `above` left to them."""
+        before, after = self.cell
+        part = self.x.index_select(-2, rows.seen(before, self.x.device))
+        strip: Tensor | None = None
+        for columns in self.across:
+            made = self.work(part.index_select(-1, columns.seen(before, part.device)))
+            made = rows.kept(columns.kept(made, after).mT, after).mT
+            if strip is None:
+                strip = made.new_zeros(*made.shape[:-1], columns.room * after)
+                if above is not None:
+                    strip[..., : above.shape[-2], :] = above
+            strip[..., columns.at(after)] += made
+        assert strip is not None
+        return strip
+
+
+def _bands(strips: _Strips, down: Sequence[_Span], scale: int) -> Iterator[tuple[int, Tensor]]:
+    """The finished rows of a canvas, each lot with the one that it begins at.
+
+    The last 2 · fade rows of a strip go on in the next one; of a side that wraps its first ones are
+    held until the last strip is there.
+    """
+    fade, above, ends = down[0].fade * scale, None, None
+    for rows in down:
+        strip, top = strips.made(rows, above), rows.top(scale)
+        if top < 0:
+            ends, strip, top = strip[..., : 2 * fade, :], strip[..., 2 * fade :, :], fade
+        last = strip.shape[-2] - (fade if rows is down[-1] and ends is not None else 2 * fade)
+        if rows is not down[-1]:
+            above = strip[..., last:, :]
+        elif ends is not None:
+            strip[..., last - fade : last, :] += ends[..., :fade, :]
+            yield 0, ends[..., fade:, :].add_(strip[..., last:, :])
+        else:
+            last = strip.shape[-2]
+        yield top, strip[..., :last, :]
 
 
 @dataclass(frozen=True)
@@ -89,6 +141,10 @@ class _Span:
         """The indices of what it sees."""
         first, last = self._reach(self.margin)
         return torch.arange(first * scale, last * scale, device=device) % (self.side * scale)
+
+    def top(self, scale: int) -> int:
+        """Where its result begins on the canvas, before it on a side that wraps."""
+        return self._reach(self.fade)[0] * scale
 
     def at(self, scale: int) -> slice:
         """Where its result lies in the room."""

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from smd_cli.engine.contract import Backbone, Rows
+from smd_cli.engine.contract import Backbone, Finish, Rows, as_it_is
 from smd_cli.scene.types import NOT_WRAPPED, Wrapped
 
 Asked = TypeVar("Asked", Rows, Tensor)
@@ -74,10 +74,12 @@ class Counter:
         self.tally.codec_flops += flops
         return latents
 
-    def decode_latents(self, latents: Tensor, wraps: Wrapped = NOT_WRAPPED) -> Tensor:
+    def decode_latents(
+        self, latents: Tensor, wraps: Wrapped = NOT_WRAPPED, finish: Finish = as_it_is
+    ) -> Tensor:
         """The pictures of latents, counted."""
         key = ("decode", latents.shape[1:], wraps)
-        work = partial(self._backbone.decode_latents, wraps=wraps)
+        work = partial(self._backbone.decode_latents, wraps=wraps, finish=finish)
         pictures, flops = self._counted(key, work, latents)
         self.tally.codec_flops += flops
         return pictures

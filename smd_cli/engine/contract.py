@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,6 +13,14 @@ from smd_cli.engine.schedule import StepTable
 from smd_cli.scene.types import NOT_WRAPPED, Wrapped
 
 Key = tuple[tuple[str, tuple[int, ...]], ...]
+
+Finish = Callable[[Tensor], Tensor]
+"""What is made of pictures (N, 3, H, W), each element by itself: of any part of them alike."""
+
+
+def as_it_is(pictures: Tensor) -> Tensor:
+    """The pictures themselves."""
+    return pictures
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,5 +188,10 @@ class Backbone(Protocol):
         A side that `wraps` is seen going on at its other end, so that there is no seam.
         """
 
-    def decode_latents(self, latents: Tensor, wraps: Wrapped = NOT_WRAPPED) -> Tensor:
-        """Latents (N, C, h, w) to pictures (N, 3, H, W), around -1..1, not clipped."""
+    def decode_latents(
+        self, latents: Tensor, wraps: Wrapped = NOT_WRAPPED, finish: Finish = as_it_is
+    ) -> Tensor:
+        """Latents (N, C, h, w) to pictures (N, 3, H, W), around -1..1, not clipped.
+
+        Gives what `finish` makes of them: large ones come in parts, and are never held as a whole.
+        """

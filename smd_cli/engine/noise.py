@@ -77,7 +77,10 @@ class SeededNoise:
 
     def slots(self) -> Tensor:
         """The fixed noise n_i of every slot, (T, C, h, w)."""
-        return torch.stack([self._draw("slot", i) for i in range(self.slot_count)])
+        noise = torch.empty(self.slot_count, *self.shape, dtype=torch.float32, device="cpu")
+        for i, one in enumerate(noise):  # not held twice, of a large canvas
+            one.copy_(self._draw("slot", i))
+        return noise
 
     def brushes(self, count: int) -> Tensor:
         """Slot noise of each brush alone, (P, T, C, h, w): for averaging after the noise."""

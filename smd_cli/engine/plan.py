@@ -6,6 +6,7 @@ prompt and no picture · T denoising slots · C, h, w latent channels and size �
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -25,6 +26,9 @@ from smd_cli.engine.step import At, Coefficients, Step, make_step
 from smd_cli.engine.weights import Weights
 from smd_cli.engine.windows import Window
 from smd_cli.scene.types import NOT_WRAPPED, Guidance, Wrapped
+
+MOST_KEPT_CELLS = 2**18
+"""Of a canvas of so many latent cells all steps are kept: they take some 60 MB each."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,8 +151,13 @@ class Plan:
         return noised(self.boot_backgrounds, self.slot_noise[0], alpha, sigma)
 
     def step(self, at: tuple[At, ...]) -> Step:
-        """The step of flights at these slots, made when it is first asked for."""
+        """The step of flights at these slots, made when it is first asked for.
+
+        That of a large canvas makes room for the next one: a network takes longer to go over it.
+        """
         if at not in self._steps:
+            if math.prod(self.sides) > MOST_KEPT_CELLS:
+                self._steps.clear()
             self._steps[at] = make_step(self, at)
         return self._steps[at]
 

@@ -184,10 +184,9 @@ def begin_picture(frame: Frame, backbone: Backbone) -> Callable[[], Photo]:
     another thread would take the cores from the network, which has use for all.
     """
     width, height = frame.plan.size
-    decoded = backbone.decode_latents(frame.latents[None], frame.plan.wraps)
-    light = decoded[0, :, :height, :width].float().clamp(-1, 1).add_(1).mul_(127.5)
-    light = light.permute(1, 2, 0)
-    light = light.round_().to(torch.uint8) if frame.plan.paste is None else light.div_(255)
+    finish = _levels if frame.plan.paste is None else _light
+    decoded = backbone.decode_latents(frame.latents[None], frame.plan.wraps, finish)
+    light = decoded[0, :, :height, :width].permute(1, 2, 0)
     if not light.is_cuda:
         made = light.cpu().numpy()
         return lambda: _laid(frame, made)
@@ -199,6 +198,20 @@ def begin_picture(frame: Frame, backbone: Backbone) -> Callable[[], Photo]:
         return _laid(frame, copied.numpy())
 
     return wait
+
+
+def _levels(pictures: Tensor) -> Tensor:
+    """Pictures around -1..1 as levels of 8 bits."""
+    return _of_255(pictures).round_().to(torch.uint8)
+
+
+def _light(pictures: Tensor) -> Tensor:
+    """Pictures around -1..1 as light in 0..1."""
+    return _of_255(pictures).div_(255)
+
+
+def _of_255(pictures: Tensor) -> Tensor:
+    return pictures.float().clamp(-1, 1).add_(1).mul_(127.5)
 
 
 def _laid(frame: Frame, light: npt.NDArray[Any]) -> Photo:

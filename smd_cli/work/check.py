@@ -31,6 +31,7 @@ from smd_cli.work.advice.layers import Box, Layer, Layers, box_of, see_layers
 from smd_cli.work.advice.masks import mask_warnings
 from smd_cli.work.advice.motion import motion_warnings, timelines
 from smd_cli.work.advice.prompts import prompt_warnings
+from smd_cli.work.advice.tiled import tiled_warnings
 
 # Where a scene says which timesteps its slots have.
 _SLOTS: tuple[KeyPath, ...] = tuple(
@@ -166,6 +167,8 @@ def check_scene(
     layers = see_layers(seen, scene, table, rules, soft_masks)
     of_masks = [*mask_warnings(scene_file, seen, layers.layers, table, defaults.factor)]
     part_px, canvas_px = math.prod(crop.extent), math.prod(painted.size)
+    effort = effort_of(scene, seen.brushes, rules, table, defaults, soft_masks)
+    of_tiles = [*tiled_warnings(scene_file, seen, table, defaults, effort)]
     return Report(
         file=scene_file.file,
         size=painted.size,
@@ -180,8 +183,10 @@ def check_scene(
         background=_background(scene_file),
         repainted=_repainted(scene_file, table),
         uncovered=1 - (1 - layers.uncovered) * part_px / canvas_px,
-        effort=effort_of(scene, seen.brushes, rules, table, defaults, soft_masks),
-        warnings=_warnings(scene_file, seen, table, layers, defaults, of_masks, crop.scale),
+        effort=effort,
+        warnings=_warnings(
+            scene_file, seen, table, layers, defaults, [*of_masks, *of_tiles], crop.scale
+        ),
         part=None if crop == Crop.whole(painted.size) else crop,
         doubtful=bool(of_masks),
         motion=(*timelines(scene), *films(painted)),
@@ -308,7 +313,7 @@ def _warnings(
     table: StepTable,
     layers: Layers,
     defaults: ModelDefaults,
-    of_masks: Sequence[Problem],
+    others: Sequence[Problem],
     scale: float,
 ) -> tuple[Problem, ...]:
     """Everything about a scene that is legal but hardly meant, in the order of the file.
@@ -324,7 +329,7 @@ def _warnings(
         *film_warnings(scene_file, painted),
         *prompt_warnings(scene_file, defaults),
         *fit_warnings(scene_file, painted.size, table, defaults, layers.layers, scale),
-        *of_masks,
+        *others,
         *motion_warnings(scene_file),
     ]
     unique = dict.fromkeys(replace(problem, severity="warning") for problem in found)

@@ -110,6 +110,29 @@ def test_shares_add_up(sides: tuple[int, int], tiles: Tiles, wraps: Wrapped) -> 
     assert torch.allclose(tiles.run(work, x, (2, 3), wraps), work(x), atol=1e-5)
 
 
+@torch.inference_mode()
+@pytest.mark.parametrize("wraps", WRAPS)
+@pytest.mark.parametrize("fade", [0, 2])
+def test_what_is_finished_is_all_that_is_held(fade: int, wraps: Wrapped) -> None:
+    """Levels of 8 bits, of the bytes of the whole, from no more than the tiles of a row at once."""
+    x, rows = noise(1, 3, 64, 20).abs(), []
+
+    def work(part: Tensor) -> Tensor:
+        return torch.nn.functional.interpolate(part, scale_factor=2.0)
+
+    def levels(pictures: Tensor) -> Tensor:
+        rows.append(pictures.shape[-2])
+        return (pictures * 50).to(torch.uint8)
+
+    tiles = Tiles(8, 4, fade)
+    made = tiles.run(work, x, (1, 2), wraps, levels)
+    assert made.dtype == torch.uint8
+    assert torch.equal(made, levels(tiles.run(work, x, (1, 2), wraps)))
+    assert len(rows) > 8
+    assert max(rows[:-1]) <= 2 * (8 + fade)
+    assert sum(rows[:-1]) == 128
+
+
 def test_tiles_fade_into_each_other() -> None:
     """Four tiles, 0, 1, 2 and 3 all over: slopes of 8 cells between them, and over the edge."""
     numbers = iter(range(4))

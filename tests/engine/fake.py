@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from smd_cli.engine.contract import Conditioning, Rows
+from smd_cli.engine.contract import Conditioning, Finish, Rows, as_it_is
 from smd_cli.engine.schedule import Prediction, StepTable, step_table
 from smd_cli.scene.types import NOT_WRAPPED, Wrapped
 
@@ -92,5 +92,10 @@ class FakeBackbone:
         self.pictures += len(image)
         return F.avg_pool2d(image, self.factor) * image.new_tensor([0.9, 0.7, -0.5])[:, None, None]
 
-    def decode_latents(self, latents: Tensor, wraps: Wrapped = NOT_WRAPPED) -> Tensor:  # noqa: ARG002
-        return F.interpolate(latents, scale_factor=float(self.factor)) / 2
+    def decode_latents(
+        self,
+        latents: Tensor,
+        wraps: Wrapped = NOT_WRAPPED,  # noqa: ARG002
+        finish: Finish = as_it_is,
+    ) -> Tensor:
+        return finish(F.interpolate(latents, scale_factor=float(self.factor)) / 2)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +14,10 @@ import pytest
 import torch
 from dense import boxed, weighed
 
+from smd_cli.engine import plan as plans
 from smd_cli.engine.contract import Conditioning
 from smd_cli.engine.planner import Planner
+from smd_cli.engine.stream import single
 from smd_cli.scene.paint.painted import Painted
 from smd_cli.scene.paint.photo import Photo
 from smd_cli.scene.types import Background, Bootstrap, Brush, Guidance
@@ -24,6 +28,7 @@ from .scenes import SMALL, Array, box, brush, plan, scene, world
 LEFT, RIGHT = box(0, 0, 16, 24), box(12, 4, 32, 20)
 EMPTY, WHOLE = box(0, 0, 0, 0), box(0, 0, 32, 24)
 PICTURE = np.random.default_rng(1).integers(0, 256, (24, 32, 3), dtype=np.uint8)
+FIRST, SECOND = ((0, 0),), ((1, 0),)
 IN_A_PICTURE = Background("a wall", "a window", image=Path("wall.png"))
 
 
@@ -223,6 +228,26 @@ def test_no_brushes_at_all(preaverage: bool, kind: Any, below: Any, fake: FakeBa
     )
     picture = PICTURE if below is IN_A_PICTURE else None
     assert len(plan(fake, wanted, picture=picture).weights) == (1 if below == "a hill" else 0)
+
+
+def test_of_a_large_canvas_one_step_is_held(
+    fake: FakeBackbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = scene(brush(1), background="a hill")
+    usual = plan(fake, wanted, [LEFT])
+    assert usual.step(FIRST) is usual.step(FIRST)
+    held = usual.step(FIRST)
+    usual.step(SECOND)
+    assert usual.step(FIRST) is held
+    monkeypatch.setattr(plans, "MOST_KEPT_CELLS", 0)
+    large = plan(fake, wanted, [LEFT])
+    gone = weakref.ref(large.step(FIRST))
+    assert large.step(FIRST) is gone()
+    large.step(SECOND)
+    gc.collect()
+    assert gone() is None
+    one, other = (next(single({0: made}.__getitem__, fake, 1)) for made in (usual, large))
+    assert torch.equal(one.latents, other.latents)
 
 
 # Noise

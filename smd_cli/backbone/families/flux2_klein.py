@@ -12,7 +12,7 @@ from smd_cli.backbone.joint import Texts, masked
 from smd_cli.backbone.parts import Parts
 from smd_cli.backbone.prompt_store import Told
 from smd_cli.backbone.transformer import TransformerBackbone
-from smd_cli.engine.contract import Rows
+from smd_cli.engine.contract import Finish, Rows, as_it_is
 from smd_cli.scene.types import NOT_WRAPPED, Wrapped
 
 LAYERS = (9, 18, 27)
@@ -70,5 +70,7 @@ class Flux2Klein(TransformerBackbone):
         normal: Tensor = (patched - self._mean) / self._std
         return normal
 
-    def decode_latents(self, latents: Tensor, wraps: Wrapped = NOT_WRAPPED) -> Tensor:
-        return self._vae.decode(self.as_given(latents), wraps)
+    def decode_latents(
+        self, latents: Tensor, wraps: Wrapped = NOT_WRAPPED, finish: Finish = as_it_is
+    ) -> Tensor:
+        return self._vae.decode(self.as_given(latents), wraps, finish)

@@ -11,6 +11,7 @@ from smd_cli.engine.repaint import first_slots, phased_weights
 from smd_cli.engine.rows import Seen, frame_rows, row_cells
 from smd_cli.engine.schedule import StepTable
 from smd_cli.engine.softening import Rules
+from smd_cli.engine.weights import Weights
 from smd_cli.engine.windows import Legal, Window, legal_windows
 from smd_cli.models.facts import ModelDefaults
 from smd_cli.scene.kept import Kept
@@ -27,7 +28,8 @@ class Effort:
     same canvas.
 
     `sides_px`: the lengths of what rows see, in canvas pixels, each once; `least_px`: the least
-    side that ``windows: auto`` stands for here, None where it is not asked for.
+    side that ``windows: auto`` stands for here, None where it is not asked for. `tiled`: the
+    numbers of the brushes that begin in parts, as several windows see the same of them.
     """
 
     rows: int
@@ -35,6 +37,7 @@ class Effort:
     cells_off: int
     sides_px: tuple[int, ...]
     least_px: int | None
+    tiled: frozenset[int] = frozenset()
 
     @property
     def share(self) -> float:
@@ -103,4 +106,19 @@ def effort_of(
         cells_off=sum(row_cells(off, guidance.type)),
         sides_px=tuple(side * factor for side in sorted(sides)),
         least_px=legal.least * factor if legal and sampler.windows == "auto" else None,
+        tiled=frozenset(
+            one.brush.number
+            for p, one in enumerate(painted, scene.background.generated)
+            if _in_parts(weights, p, seen)
+        ),
     )
+
+
+def _in_parts(weights: Weights, brush: int, slots: Sequence[Sequence[Seen]]) -> bool:
+    """Whether several rows see the same of a brush, in the first slot in which it acts."""
+    own = ([window for brushes, window in rows if brush in brushes] for rows in slots)
+    slot, windows = next(((n, found) for n, found in enumerate(own) if found), (0, []))
+    if len(windows) < 2:
+        return False
+    cells = sum(int((weights.cut(brush, slot, window) > 0).sum()) for window in windows)
+    return cells > int(weights.support(brush, slot).cells.sum())

@@ -58,6 +58,11 @@ def unknown_words(
             yield Problem(scene_file.place(*at), message, hint)
 
 
+def names_any(text: str, known: Sequence[str]) -> bool:
+    """Whether a prompt has any of the names that a model knows."""
+    return any(found for _, found in _split(text, known))
+
+
 def _split(text: str, known: Sequence[str]) -> Iterator[tuple[str, bool]]:
     """The words of a text with whether they are known, those of two words before their parts."""
     names = _names(tuple(known))

@@ -1,0 +1,81 @@
+"""Warnings of things that no window shows whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from .scenes import said
+
+# The starter's windows have 48 cells of 8 px a side at most, and 4 cells around a centred brush.
+MOST = 8 * (48 - 2 * 4)
+
+
+def boxed(side: int, prompt: str = "a fox", *more: str, model: str = "starter") -> str:
+    """A brush, in a canvas of 1024x1024, whose box begins at a cell at full and at half size."""
+    brush = f"{{prompt: {prompt}, blur: 0, mask: {{rect: [192, 192, {side}, 100]}}}}"
+    lines = [f"model: {model}", "size: 1024x1024", *more, f"brushes: [{brush}]"]
+    return "\n".join(lines) + "\n"
+
+
+def test_a_thing_that_is_larger_than_a_window(tmp_path: Path) -> None:
+    assert said(tmp_path, boxed(MOST)) == []
+    assert said(tmp_path, boxed(MOST + 8)) == [
+        "3:36 'brush 1' spans 328x100 px: the model starter sees 384 px at most at once, so its "
+        "thing may come several times | sampler: {refine: 2} paints it at half the size first, "
+        "where it is seen whole"
+    ]
+
+
+def test_a_thing_that_is_refined_fits_at_twice_the_side(tmp_path: Path) -> None:
+    refined = "sampler: {refine: 2}"
+    assert said(tmp_path, boxed(2 * MOST, "a fox", refined)) == []
+    [told] = said(tmp_path, boxed(2 * MOST + 16, "a fox", refined))
+    assert "several times even at half the size | a smaller mask is seen as a whole" in told
+    [told] = said(tmp_path, boxed(2 * MOST))
+    assert "refine: 2" in told
+    [told] = said(tmp_path, boxed(2 * MOST + 16))
+    assert told.endswith("may come several times | a smaller mask is seen as a whole")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        boxed(600, "grass"),
+        boxed(600, "a fox", "sampler: {preset: paper, timesteps: [460, 280, 50]}"),
+        boxed(600, "a fox").replace("blur: 0", "blur: 0, repaint: 0.5"),
+        boxed(600, "a fox", "sampler: {windows: 512}"),
+        "model: starter\nsize: 2048x256\nbackground: a fox\n",
+    ],
+    ids=["material", "paper", "repaint", "windows", "background"],
+)
+def test_what_does_not_come_twice(tmp_path: Path, text: str) -> None:
+    assert [told for told in said(tmp_path, text) if "several times" in told] == []
+
+
+def test_where_nothing_can_be_refined_nobody_is_told_to(tmp_path: Path) -> None:
+    [told] = said(tmp_path, boxed(600, "a fox", "wrap: y"))
+    assert told.endswith("several times | a smaller mask is seen as a whole")
+    Image.new("RGB", (1024, 1024), "teal").save(tmp_path / "p.png")
+    picture = "background: {image: p.png}"
+    assert said(tmp_path, boxed(600, "a fox", picture)) == []  # it is painted smaller
+    [told] = said(tmp_path, boxed(600, "a fox", picture, "sampler: {windows: 256}"))
+    assert told.endswith("several times | a smaller mask is seen as a whole")
+
+
+def test_ground_and_sky_of_a_model_whose_words_nobody_knows(tmp_path: Path) -> None:
+    """SD 1.5 has windows of 96 cells, and 88 for a centred brush: 704 px."""
+    assert said(tmp_path, boxed(704, "a castle", model="sd15")) == []
+    [told] = said(tmp_path, boxed(712, "a castle", model="sd15"))
+    assert "the model sd15 sees 768 px at most at once" in told
+    text = boxed(832, "a castle", model="sd15")
+    assert said(tmp_path, text) == []  # to the right edge
+    assert len(said(tmp_path, text.replace("832", "831"))) == 1
+
+
+def test_two_things_of_one_brush_far_from_each_other(tmp_path: Path) -> None:
+    blobs = "[{rect: [0, 0, 96, 96]}, {rect: [928, 928, 96, 96]}]"
+    text = f"model: starter\nsize: 1024x1024\nbrushes: [{{prompt: a fox, mask: {blobs}}}]\n"
+    assert said(tmp_path, text) == []
