@@ -180,7 +180,9 @@ def _job(
     older = [] if alone is not None else filter(None, map(leftovers, job.targets))
     mute = sound_notes(scene, painted, request.order, job.targets)
     outside = outside_notes(file) if request.keeping.embed else ()
-    return replace(job, notes=(*job.notes, *told, *outside, *mute, *older), variation=state)
+    changes = scene.moves or bool(painted.reels) or scene.sampler.noise == "walk"
+    past = request.order.round_notes(scene.frames, goes_round=changes)
+    return replace(job, notes=(*job.notes, *told, *outside, *mute, *past, *older), variation=state)
 
 
 def job_of(
