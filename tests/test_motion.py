@@ -526,3 +526,16 @@ def test_spans_of_frames_that_cannot_be(options: list[str], message: str, smd: S
     told = smd(["render", "s.yaml", *options])
     assert told.code == 2
     assert message in told.err
+
+
+def test_a_frame_past_the_last_is_told_where_anything_moves(smd: Smd) -> None:
+    text = keyed_scene(0)
+    frames = int(text.partition("frames: ")[2].split()[0])
+    still = "size: 64x64\nbackground: a\nframes: 6\n"
+    for scene, frame, told in ((text, frames, True), (text, frames - 1, False), (still, 6, False)):
+        Path("s.yaml").write_text(scene, encoding="utf-8")
+        done = smd(["render", "s.yaml", "--frame", str(frame), "-o", "one.png"])
+        assert done.code == 0, done.err
+        note = f"--frame {frame} is past frame {frame - 1}, the last: what changes goes round"
+        assert (note in done.err) == told
+        assert told <= ("and is as in frame 0;" in done.err)

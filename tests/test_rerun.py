@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -11,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -22,7 +24,7 @@ from smd_cli.engine.contract import Backbone
 from smd_cli.models.fingerprint import digest
 from smd_cli.output.origin import with_origin
 from smd_cli.watch.live import WatchOptions
-from smd_cli.work import provenance, render
+from smd_cli.work import provenance, record, render
 from smd_cli.work.provenance import differences
 
 SCENE = """\
@@ -155,6 +157,42 @@ def test_embedded_masks_outlast_their_change(smd: Smd) -> None:
     assert "masks/fox.png has changed since: it is painted as it is inside the picture" in told
     assert "s.yaml has changed since: it is painted as the picture tells it" in told
     assert Path("again.png").read_bytes() == picture.read_bytes()
+
+
+def test_what_is_said_of_embedded_files_names_the_picture(smd: Smd) -> None:
+    picture = rendered(smd, "--embed")
+    told = done(smd, "rerun", str(picture), "-o", "again.png").err
+    assert f"{picture / 's.yaml'}:3:39: warning: color has no effect" in told
+    assert "smd-rerun-" not in told
+
+
+def test_a_model_that_is_gone_can_be_named(smd: Smd) -> None:
+    picture = rendered(smd)
+    Path("models/tiny").rename("models/moved")
+    wrong = smd(["rerun", str(picture), "-o", "again.png"])
+    assert wrong.code == 2
+    assert "no model '../models/tiny'" in wrong.err
+    assert f"smd unpack {picture}, and then smd render its scene with --model FOLDER" in wrong.err
+
+
+def test_a_picture_that_is_not_there_has_a_hint(smd: Smd) -> None:
+    for command in ("rerun", "info", "unpack"):
+        wrong = smd([command, "gone.png"])
+        assert wrong.code == 2
+        assert "there is no file gone.png\nhint: name a PNG that smd wrote" in wrong.err
+
+
+def test_frames_are_recorded_by_one_digest(smd: Smd, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is inside is not hashed again for every frame."""
+    hashed = []
+
+    def sha256(told: bytes) -> hashlib._Hash:
+        hashed.append(told)
+        return hashlib.sha256(told)
+
+    monkeypatch.setattr(record, "hashlib", SimpleNamespace(sha256=sha256))
+    rendered(smd, "-n", "3", "--embed", out="out/f-%d.png")
+    assert len(hashed) == 1
 
 
 def test_what_was_painted_again_is_painted_again(smd: Smd) -> None:

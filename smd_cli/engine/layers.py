@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import numpy.typing as npt
@@ -31,17 +31,32 @@ class SoftMasks:
     """What has been worked out of a scene's masks, by all that it depends on.
 
     `laid`: the masks as they lie; `peaks`: how strong they would be otherwise; `cuts`: the paint on
-    the part of a picture that is generated; `windows`: what their rows see; `changes`: where two
-    paints differ; `last`: every brush as it was, by number.
+    the part of a picture that is generated; `covers`: how they lie under others; `boxed`: what they
+    weigh; `windows`: what their rows see, `whole` where that is all of the canvas; `changes`: where
+    two paints differ; `last`: every brush as it was, by number.
     """
 
     def __init__(self) -> None:
         self.cuts: Kept[Paint] = Kept()
         self.laid: Kept[Patch] = Kept()
         self.peaks: Kept[np.float32] = Kept()
+        self.covers: Kept[Cover] = Kept()
+        self.boxed: Kept[Boxed] = Kept()
         self.windows: Kept[tuple[Window, ...]] = Kept()
+        self.whole: Kept[tuple[Window, ...]] = Kept()
         self.changes: Kept[boxes.Window] = Kept()
         self.last: dict[int, Softened] = {}
+
+
+@dataclass(frozen=True)
+class Cover:
+    """How paint lies under other: `share` of it, 0..1, is under that, and it `shows` where it is
+    stronger. `by`: what lies over it, the most first; nothing where that is little.
+    """
+
+    share: float
+    shows: bool
+    by: tuple[Paint, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,18 +114,26 @@ def rules_of(
 
 
 class Pile:
-    """Layers laid from the top down on a canvas: `top` (H, W) is the largest paint of any."""
+    """Layers laid from the top down on a canvas; they are looked at when it is asked for them."""
 
     def __init__(self, size: Size) -> None:
-        self.top: Levels = np.zeros(size[::-1], dtype=np.uint8)
+        self._top: Levels = np.zeros(size[::-1], dtype=np.uint8)
+        self._due: list[Paint] = []
 
     def add(self, paint: Paint) -> None:
         """Lay the next layer below."""
-        for window, levels in paint.placed:
+        self._due.append(paint)
+
+    @property
+    def top(self) -> Levels:
+        """The largest paint (H, W) of any layer so far."""
+        for window, levels in (tile for paint in self._due for tile in paint.placed):
             if levels.strides == (0, 0) and levels[0, 0] == FULL:
-                self.top[window] = FULL
+                self._top[window] = FULL
             else:
-                np.maximum(self.top[window], levels, out=self.top[window])
+                np.maximum(self._top[window], levels, out=self._top[window])
+        self._due.clear()
+        return self._top
 
     @property
     def share(self) -> float:
@@ -211,12 +234,18 @@ def layer_weights(
 ) -> Weights:
     """The weights of brushes laid on an empty pile; each is worked out in its box."""
     found = []
-    for laid in downwards(painted, pile, rules, kept):
-        patch = laid.soft()
-        mask = patch.values * np.float32(laid.painted.brush.alpha)
-        values = quantise(mask, table, mask_type, published=rules.published)
-        found.append(Boxed(values, patch.window))
+    how = (table, mask_type, rules.published)
+    with kept.boxed.round():
+        for laid in downwards(painted, pile, rules, kept):
+            of = (laid.soft(), laid.painted.brush.alpha, *how)
+            found.append(kept.boxed.of(of, partial(_boxed, *of)))
     return Weights(rules.grid, table.slots, tuple(reversed(found)))
+
+
+def _boxed(patch: Patch, alpha: float, table: StepTable, mask_type: str, published: bool) -> Boxed:
+    """The weights of a soft mask in every slot."""
+    mask = patch.values * np.float32(alpha)
+    return Boxed(quantise(mask, table, mask_type, published=published), patch.window)
 
 
 def largest_weights(

@@ -48,6 +48,7 @@ class Planner:
         self._prompts: dict[tuple[str, int], Conditioning] = {}
         self._latents: Kept[Tensor] = Kept()
         self._pastes: Kept[Paste] = Kept()
+        self._noises: Kept[Tensor] = Kept()
 
     def read_ahead(self, scenes: Sequence[Scene]) -> None:
         """Have the model read all prompts of these scenes' frames before any of them is planned."""
@@ -75,7 +76,7 @@ class Planner:
         one that is repainted, of which a paste then keeps the transparency and the profile.
         """
         anew = scene.background.repainted
-        with self._soft.cuts.round(), self._pastes.round():
+        with self._soft.cuts.round(), self._pastes.round(), self._noises.round():
             if scene.sampler.refine > 1:
                 return self._refined(scene, painted, size)
             if photo is None or (anew and photo.is_plain):
@@ -139,7 +140,7 @@ class Planner:
             windows=rows.windows,
             shared=rows.shared,
             wraps=scene.wraps,
-            slot_noise=noise.slots().to(device),
+            slot_noise=self._slot_noise(noise),
             start_noise=lambda frame: noise.start(frame).to(device),
             guidance=guidance,
             leak=sampler.bootstrap.leak,
@@ -151,6 +152,14 @@ class Planner:
             preaverages=sampler.preaverage,
             repainters=repainters,
         )
+
+    def _slot_noise(self, noise: SeededNoise) -> Tensor:
+        """The slots' noise (T, C, h, w), drawn once where the scene's seed alone tells it."""
+        device = self.backbone.device
+        if noise.regions:
+            return noise.slots().to(device)
+        key = (noise.seed, noise.shape, noise.slot_count)
+        return self._noises.of(key, lambda: noise.slots().to(device))
 
     def _weights(
         self,

@@ -77,7 +77,7 @@ def phased_weights(
     """
     below = len(firsts) - len(painted)
     found: dict[int, Boxed] = {}
-    with kept.laid.round():
+    with kept.laid.round(), kept.boxed.round():
         for slots in filter(None, phases(firsts[below:], table.slots)):
             acting = [n for n, first in enumerate(firsts[below:]) if first <= slots.start]
             pile, laid = Pile(rules.size), [painted[n] for n in acting]

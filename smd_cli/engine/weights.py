@@ -6,13 +6,23 @@ Letters as in `plan`; h', w' the sides of a box. All lengths are latent cells.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Hashable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from smd_cli.engine.masks import Array, background_weight
-from smd_cli.engine.windows import Box, Cells, Legal, Support, Window, places, windows_of
+from smd_cli.engine.windows import (
+    Box,
+    Cells,
+    Legal,
+    Support,
+    Window,
+    places,
+    support_key,
+    windows_of,
+)
 from smd_cli.scene.kept import Kept
 from smd_cli.scene.types import Wrapped
 
@@ -23,6 +33,11 @@ class Boxed:
 
     values: Array
     box: Box
+
+    @cached_property
+    def keys(self) -> tuple[Hashable, ...]:
+        """What tells where there is any weight in a slot, one for each of the T."""
+        return tuple(support_key(own > 0, self.box) for own in self.values)
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,17 +118,21 @@ def windows_of_slots(
     once.
     """
 
-    def support(brush: int, slot: int) -> Support:
-        if brush or slot not in returns:
-            return weights.support(brush, slot)
+    def given_back(slot: int) -> Support:
         return Support(weights.painted(slot), weights.brushes[0].box, weights.grid)
 
     def windows(brush: int, slot: int) -> tuple[Window, ...]:
         if slot >= apart:
             return ()
-        own, early = support(brush, slot), slot < centred and brush not in repainters
-        key = (own.key, legal, wraps, early)
-        return kept.of(key, lambda: windows_of(own, legal, wraps, centred=early))
+        early = slot < centred and brush not in repainters
+        whole = None if brush or slot not in returns else given_back(slot)
+        where = weights.brushes[brush].keys[slot] if whole is None else whole.key
+
+        def made() -> tuple[Window, ...]:
+            own = whole or weights.support(brush, slot)
+            return windows_of(own, legal, wraps, centred=early)
+
+        return kept.of((where, weights.grid, legal, wraps, early), made)
 
     with kept.round():
         return tuple(

@@ -150,9 +150,13 @@ class Support:
 
     @property
     def key(self) -> Hashable:
-        """What tells it from others."""
-        corner = tuple(side.start for side in self.box)
-        return np.packbits(self.cells).tobytes(), self.cells.shape, corner, self.sides
+        """What tells it from others on the same canvas."""
+        return support_key(self.cells, self.box)
+
+
+def support_key(cells: Cells, box: Box) -> Hashable:
+    """What tells the true `cells` of a box on a canvas from others."""
+    return np.packbits(cells).tobytes(), cells.shape, tuple(side.start for side in box)
 
 
 def places(strip: Strip, side: int) -> Numbers:

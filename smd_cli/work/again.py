@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from smd_cli.errors import UsageError
+from smd_cli.errors import Problem, SceneError, UsageError
 from smd_cli.models.fingerprint import digest
 from smd_cli.output.conflicts import refuse_inputs
 from smd_cli.output.origin import FROM, HERE
@@ -27,6 +27,8 @@ from smd_cli.work.recorded import Recorded, read_recorded, shown_path
 from smd_cli.work.request import Machine, Order, Request, informed, load
 from smd_cli.work.unpack import put, recipe_in
 
+_NO_MODEL = "no model "  # with which a sentence begins that one is not to be found
+
 
 @dataclass(frozen=True, eq=False)
 class Opened:
@@ -39,7 +41,17 @@ class Opened:
 
     def load(self) -> SceneFile:
         """The scene with all that was changed in it. Raises SceneError."""
-        return load(self.source, self.request())
+        try:
+            return load(self.source, self.request())
+        except SceneError as wrong:
+            raise SceneError([*map(self._with_model_hint, wrong.problems)]) from wrong
+
+    def _with_model_hint(self, problem: Problem) -> Problem:
+        """What is wrong, and how another folder is named where a model is not to be found."""
+        if not problem.message.startswith(_NO_MODEL):
+            return problem
+        hint = f"no picture holds a model: smd unpack {shown_path(self.recorded.file)}, and then "
+        return replace(problem, hint=f"{hint}smd render its scene with --model FOLDER")
 
     def request(self, outs: Sequence[str] = (), *, clobber: bool = True) -> Request:
         """What it was rendered by, into other files."""
@@ -121,7 +133,7 @@ def _opened(recorded: Recorded, recipe: Recipe) -> Opened:
         Override("seed", seed, f"--seed {seed}", Path()),
         Override("frames", f"{frames}", f"--frames {frames}", Path()),
     )
-    file = str(recipe.folder / recipe.scene)
+    file = str((recorded.picture if recorded.embeds else recipe.folder) / recipe.scene)
     source = Source(file, Path(recipe.scene).stem, recipe.folder, recipe.text)
     return Opened(recorded, recipe, source, overrides)
 

@@ -23,6 +23,7 @@ from smd_cli.scene.paint.painted import Painted, PaintedScene
 from smd_cli.scene.paint.pictures import dimensions
 from smd_cli.scene.types import Background, Scene, SceneFile, Wrap
 from smd_cli.units import counted, printable, shortened
+from smd_cli.work.advice.along import Look, looked_at, scene_in, warnings_along
 from smd_cli.work.advice.effort import Effort, effort_of, multiple_of
 from smd_cli.work.advice.films import film_warnings, films
 from smd_cli.work.advice.fit import fit_warnings
@@ -165,7 +166,17 @@ def check_scene(
     multiple = multiple_of(defaults)
     rules = rules_of(seen.brushes, seen.size, sampler, defaults.factor, multiple, scene.wraps)
     layers = see_layers(seen, scene, table, rules, soft_masks)
-    of_masks = [*mask_warnings(scene_file, seen, layers.layers, table, defaults.factor)]
+
+    def look(frame: int) -> Look:
+        if len(frames) == 1:
+            return Look(frame, seen.size, layers.layers)
+        _, own = as_generated(scene_in(painted, frame), scene, defaults, soft_masks)
+        wide = rules_of(own.brushes, own.size, sampler, defaults.factor, multiple, scene.wraps)
+        return Look(frame, own.size, see_layers(own, scene, table, wide, soft_masks).layers)
+
+    frames = looked_at(scene_file, painted)
+    along = warnings_along(scene_file, [look(frame) for frame in frames], table, defaults.factor)
+    of_masks = [*mask_warnings(scene_file, seen, layers.layers), *along]
     part_px, canvas_px = math.prod(crop.extent), math.prod(painted.size)
     effort = effort_of(scene, seen.brushes, rules, table, defaults, soft_masks)
     of_tiles = [*tiled_warnings(scene_file, seen, table, defaults, effort)]

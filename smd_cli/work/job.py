@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from smd_cli import __version__
 from smd_cli.engine.crop import may_crop
 from smd_cli.engine.layers import SoftMasks
-from smd_cli.errors import Problem, UsageError
+from smd_cli.errors import Place, Problem, UsageError
 from smd_cli.models.facts import read_defaults
 from smd_cli.output.conflicts import leftovers, refuse_existing, refuse_inputs, refuse_same_file
 from smd_cli.output.ping_pong import LOOP
@@ -22,6 +22,7 @@ from smd_cli.report.streams import refuse_closed
 from smd_cli.scene.files import read_pictures
 from smd_cli.scene.paint.files import FileContent, PaintSource
 from smd_cli.scene.paint.painted import PaintedScene
+from smd_cli.scene.paint.pictures import quote
 from smd_cli.scene.text.source import Source, read_source
 from smd_cli.scene.types import SceneFile
 from smd_cli.work.captions import caption_notes
@@ -75,7 +76,22 @@ def prepare(request: Request, inline: Mapping[str, Source] | None = None) -> lis
     texts = _Texts(inline or {})
     files = each(states, lambda one: load(texts.of(one[0]), one[2]))
     files = each(zip(files, states, strict=True), lambda pair: informed(pair[0], pair[1][2]))
-    return prepared(files, request, [state for _, state, _ in states])
+    jobs = prepared(files, request, [state for _, state, _ in states])
+    return [replace(job, warnings=(*job.warnings, *_muted(job))) for job in jobs]
+
+
+def _muted(job: Job) -> Iterator[Problem]:
+    """That a grid changes a brush which is not painted, so that its pictures are alike."""
+    brushes = job.scene_file.scene.brushes
+    for change in job.variation.changes:
+        section, *path = change.key.split(".")
+        if section != "brushes" or len(path) < 2 or path[1] == "enabled":
+            continue
+        brush = next((b for b in brushes if path[0] in (b.name, str(b.number))), None)
+        if brush is not None and brush not in job.scene_file.scene.active:
+            message = f"{quote(brush.label)} is muted: its {path[1]} changes nothing"
+            hint = "name it with --only as well, or enable it in the scene"
+            yield Problem(Place(change.option), message, hint, "warning")
 
 
 def prepared(
@@ -180,7 +196,9 @@ def _job(
     older = [] if alone is not None else filter(None, map(leftovers, job.targets))
     mute = sound_notes(scene, painted, request.order, job.targets)
     outside = outside_notes(file) if request.keeping.embed else ()
-    return replace(job, notes=(*job.notes, *told, *outside, *mute, *older), variation=state)
+    changes = scene.moves or bool(painted.reels) or scene.sampler.noise == "walk"
+    past = request.order.round_notes(scene.frames, goes_round=changes)
+    return replace(job, notes=(*job.notes, *told, *outside, *mute, *past, *older), variation=state)
 
 
 def job_of(

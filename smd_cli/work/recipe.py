@@ -122,13 +122,13 @@ class Recipe:
     def notes(self) -> tuple[str, ...]:
         """Sentences: the command, and what has to be known about it."""
         sentences = []
+        copies = self._copies
         if self.outside:
+            state = "but wanted" if copies else "and found"
             names = _listed([*self.outside])
-            sentences.append(
-                f"not inside the picture, but wanted where the scene names them: {names}"
-            )
-            copies = self._copies
-            sentences += [f"before you paint it again, copy {', '.join(copies)}"] if copies else []
+            sentences.append(f"not inside the picture, {state} where the scene names them: {names}")
+        if copies:
+            sentences.append(f"before you paint it again, copy {', '.join(copies)}")
         if self.missing:
             names = _listed(self.missing)
             sentences.append(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 
 from smd_cli.output.origin import FROM, HERE
 from smd_cli.work.changes import FOLDER, WEIGHTS
@@ -26,4 +27,10 @@ def record_of(text: Mapping[str, str]) -> dict[str, str]:
     if model_in(text) == UNKNOWN or not all(digest for _, digest in named_in(text)):
         return {}
     told = sorted((key, value) for key, value in text.items() if key not in _HOW | _WHERE)
-    return {CHUNK: hashlib.sha256(json.dumps(told).encode()).hexdigest()}
+    return {CHUNK: _digest(tuple(told))}
+
+
+@lru_cache(maxsize=1)
+def _digest(told: tuple[tuple[str, str], ...]) -> str:
+    """The digest of what the frames of a job tell alike, masks that are inside among it: once."""
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()

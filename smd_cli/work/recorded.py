@@ -110,7 +110,8 @@ def _refuse_file(picture: Path) -> None:
     try:
         mode = picture.stat().st_mode
     except (FileNotFoundError, NotADirectoryError) as missing:
-        raise UsageError(f"there is no file {name}") from missing
+        hint = "name a PNG that smd wrote, or another picture that has a sidecar beside it"
+        raise UsageError(f"there is no file {name}", hint) from missing
     except (OSError, ValueError) as odd:
         reason = odd.strerror if isinstance(odd, OSError) else str(odd)
         raise UsageError(f"{name} cannot be opened: {reason}") from odd

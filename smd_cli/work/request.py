@@ -77,6 +77,19 @@ class Order:
             message = f"--frames {self.frame}:{self.last} goes past frame {frames - 1}, the last"
             raise UsageError(message, "frames count from 0; frames: in the scene says how many")
 
+    def round_notes(self, frames: int, *, goes_round: bool) -> tuple[str, ...]:
+        """A sentence where the only frame lies past a scene's last one and is as an earlier one.
+
+        `goes_round`: something changes from frame to frame, and so it does in a stream's.
+        """
+        alone = self.frame
+        if alone is None or self.last is not None or frames == 1 or alone < frames:
+            return ()
+        if not goes_round or self.first is not None:
+            return ()
+        told = f"--frame {alone} is past frame {frames - 1}, the last: what changes goes round, "
+        return (f"{told}and is as in frame {alone % frames}; frames count from 0",)
+
     def schedule_of(self, frames: int, slot_cells: float, *, on_cpu: bool) -> str:
         """How so many frames are painted: single or stream; never by which of them are asked for.
 

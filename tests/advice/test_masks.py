@@ -210,3 +210,53 @@ def test_a_sequence_that_begins_empty_is_told_of_its_first_frame(tmp_path: Path)
         "6:37 the mask of 'n1' is empty in the first frame | later ones are not looked at; "
         "invert: true swaps painted and unpainted"
     ]
+
+
+# On their way
+
+
+def test_what_is_covered_in_some_frames_is_told_with_them(tmp_path: Path) -> None:
+    fox = "{rect: [0, 0, 40, 40], move: {0: [0, 0], 4: [80, 80]}}"
+    wall = "{rect: [16, 16, 52, 52]}"
+    text = brushes(fox, wall, more="frames: 5\n")
+    text = text.replace("prompt: a fox", "prompt: a fox, blur: 0")
+    assert said(tmp_path, text) == [
+        "6:40 frame 1: 'n1' is fully covered by later brushes: 'n2' | later brushes lie on top: "
+        "move it down the list"
+    ]
+    [told] = said(tmp_path, text.replace("frames: 5", "frames: 41").replace("4: [", "40: ["))
+    assert told.startswith("6:40 frame 10: 'n1' is fully covered")
+    assert told.endswith("; frames 0, 10, 20, 30, 40 were looked at")
+
+
+def test_what_shrinks_is_told_from_which_frame_on(tmp_path: Path) -> None:
+    fox = "{ellipse: [44, 44, 40, 40], scale: {0: 1, 4: 0.1}}"
+    told = said(tmp_path, brushes(fox, more="frames: 5\n"))
+    assert [one.split(" | ")[0] for one in told] == [
+        "6:5 frames 1 to 2: 'n1' acts in only 2 of 5 slots: a blur of 8 px thins so small a brush",
+        "6:31 frames 3 to 4: 'n1' paints 133 px, less than 4 latent cells of 8x8 px",
+    ]
+
+
+def test_what_is_so_in_all_frames_is_told_as_of_one_that_stands_still(tmp_path: Path) -> None:
+    still = "{rect: [20, 20, 9, 9]}"
+    moving = "{rect: [20, 20, 9, 9], move: {0: [0, 0], 4: [40, 0]}}"
+    once = said(tmp_path, brushes(still, more="frames: 5\n"))
+    assert once
+    assert said(tmp_path, brushes(moving, more="frames: 5\n")) == once
+
+
+def test_what_comes_in_or_fades_is_meant(tmp_path: Path) -> None:
+    enters = "{rect: [0, 0, 60, 60], move: {0: [-57, 0], 4: [20, 0]}}"
+    assert said(tmp_path, brushes(enters, more="frames: 5\n")) == []
+    fades = brushes("{rect: [0, 0, 60, 60]}", more="frames: 5\n")
+    fades = fades.replace("prompt: a fox", "prompt: a fox, alpha: {0: 1, 4: 0.2}")
+    assert said(tmp_path, fades) == []
+
+
+def test_a_brush_is_looked_at_when_it_comes_in(tmp_path: Path) -> None:
+    text = brushes("{rect: [9, 9, 40, 40]}", "{rect: [0, 0, 60, 60]}", more="frames: 41\n")
+    text = text.replace("name: n2,", "name: n2, enabled: {0: false, 3: true, 5: false},")
+    [told] = said(tmp_path, text)
+    assert told.startswith("6:31 frame 3: 'n1' is fully covered by later brushes: 'n2' | ")
+    assert told.endswith("frames 0, 3, 10, 20, 30, 40 were looked at")

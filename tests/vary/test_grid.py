@@ -178,3 +178,16 @@ def test_a_sheet_of_scenes_alone_is_one_row(smd: Smd) -> None:
     [(top, left)], [(other_top, right)] = (places(pixels(f"{n}.png"), page) for n in "st")
     assert top == other_top
     assert right > left + 64
+
+
+@pytest.mark.usefixtures("loads")
+def test_a_muted_brush_that_varies_is_told(smd: Smd) -> None:
+    scene = Path("s.yaml").read_text(encoding="utf-8")
+    owl = "[{name: owl, prompt: an owl, mask: {rect: [0, 0, 64, 64]}}, "
+    Path("s.yaml").write_text(scene.replace("brushes: [", f"brushes: {owl}"), encoding="utf-8")
+    grid = ["render", "s.yaml", "--each", "brushes.owl.prompt=[an owl, a cat]"]
+    told = smd([*grid, "--only", "fox"])
+    assert told.code == 0, told.err
+    where = "--each brushes.owl.prompt=a cat: warning: 'owl' is muted: its prompt changes nothing"
+    assert where in told.err
+    assert "is muted" not in smd([*grid, "--only", "owl"]).err

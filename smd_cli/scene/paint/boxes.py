@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
 
 import numpy as np
@@ -114,6 +115,8 @@ class Paint:
 
     def changed(self, other: Paint) -> Window:
         """The smallest window with all pixels in which both differ; empty where none does."""
+        if other is self:
+            return (_EMPTY, _EMPTY)
 
         def differing(at: Window) -> Levels:
             return np.not_equal(self.read(at), other.read(at)).astype(np.uint8)
@@ -121,12 +124,12 @@ class Paint:
         box = around(paint.window for paint in (self, other))
         return painted_by(differing, box, self.size).window
 
-    @property
+    @cached_property
     def sum(self) -> int:
         """All levels together."""
         return sum(_sum(levels) for levels in self.tiles.values())
 
-    @property
+    @cached_property
     def peak(self) -> int:
         """The highest level."""
         return max((int(unrepeated(levels).max()) for levels in self.tiles.values()), default=0)

@@ -97,7 +97,7 @@ def effort_of(
         return frame_rows(scene, weights, firsts, table, legal, known, blends=True).slots
 
     seen = rows(legal, kept.windows)
-    off = seen if legal is None else rows(None, Kept())
+    off = seen if legal is None else rows(None, kept.whole)
     cells = row_cells(seen, guidance.type)
     sides = {side for slot in seen for _, window in slot for side in window.shape}
     return Effort(

@@ -7,20 +7,22 @@ work grows with what is painted, not with the square of the layers.
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
-from smd_cli.engine.layers import Laid, Pile, SoftMasks, downwards, largest_weights
+from smd_cli.engine.layers import Cover, Laid, Pile, SoftMasks, downwards, largest_weights
 from smd_cli.engine.masks import Array
 from smd_cli.engine.repaint import first_slot, phases
 from smd_cli.engine.schedule import StepTable
 from smd_cli.engine.softening import Rules
-from smd_cli.scene.paint.boxes import FULL, Levels, Paint, Window, full_window, unrepeated
+from smd_cli.scene.paint.boxes import FULL, Levels, Paint, Tile, full_window, unrepeated
 from smd_cli.scene.paint.errors import Size
-from smd_cli.scene.paint.painted import Painted, PaintedScene
+from smd_cli.scene.paint.painted import PaintedScene
 from smd_cli.scene.types import Brush, Scene
 
 Box = tuple[int, int, int, int]
@@ -33,6 +35,7 @@ _LATE_SHARE = 0.5  # of its slots: a brush that acts in fewer comes too late to 
 _PAPER_SHARE, _FULL_SHARE = 0.6, 0.9  # of the canvas, painted with all corners or but for one
 _NEAR = 5  # levels of 255 by which scaled masks of one outline may differ
 _LOOKED_AT = 1024  # places along the longer side where it is asked whose paint is on top
+_BYTES = 256
 _MORE = 0.02  # of all slots: what a change must let a brush act more, to count
 
 
@@ -78,7 +81,7 @@ def see_layers(
     pile = Pile(painted.size)
     firsts = [first_slot(each.brush.repaint, table) for each in painted.brushes]
     found: dict[int, Layer] = {}
-    with kept.laid.round(), kept.peaks.round():
+    with kept.laid.round(), kept.peaks.round(), kept.covers.round():
         for slots in phases(firsts, table.slots):
             pile, owners = Pile(painted.size), _Owners(painted.size)
             acting = [n for n, first in enumerate(firsts) if first <= slots.start]
@@ -89,7 +92,7 @@ def see_layers(
                     found[n] = _layer(laid, weights, owners)
                 more = weights.acting(laid, slots)
                 found[n] = replace(found[n], slots=found[n].slots + more)
-                owners.add(laid.painted)
+                owners.add(laid.painted.paint)
     return Layers(tuple(found[n] for n in range(len(firsts))), 1 - pile.share)
 
 
@@ -116,38 +119,56 @@ class _Weights:
 
 
 class _Owners:
-    """Whose paint is the largest, at every so many pixels of a canvas: enough to say a name."""
+    """Whose paint is the largest, at every so many pixels of a canvas: enough to say a name.
+
+    Paint is laid from the top down, and looked at when somebody asks what lies over other.
+    """
 
     def __init__(self, size: Size) -> None:
         self._step = math.ceil(max(size) / _LOOKED_AT)
-        self._grid = tuple(math.ceil(side / self._step) for side in reversed(size))
-        self._numbers: npt.NDArray[np.int16] = np.zeros(self._grid, dtype=np.int16)
-        self._top: Levels = np.zeros(self._grid, dtype=np.uint8)
-        self._labels: dict[int, str] = {}
+        grid = [math.ceil(side / self._step) for side in reversed(size)]
+        self._owners: npt.NDArray[np.int16] = np.zeros(grid, dtype=np.int16)
+        self._top: Levels = np.zeros(grid, dtype=np.uint8)
+        self._laid: list[Paint] = []
+        self._looked_at = 0
 
-    def over(self, paint: Paint) -> tuple[str, ...]:
-        """The labels of those over a mask, the one that holds most of it first."""
-        box, levels = self._seen(paint)
-        counts = np.bincount(self._numbers[box][levels > 0])
-        counts[:1] = 0  # nobody's
-        ranked = np.argsort(-counts, kind="stable")
-        return tuple(self._labels[int(number)] for number in ranked if counts[number])
+    def add(self, paint: Paint) -> None:
+        """Lay the next below: it owns where it is more than all on top of it."""
+        self._laid.append(paint)
 
-    def add(self, painted: Painted) -> None:
-        """Lay a brush below: it owns where it paints more than all on top of it."""
-        box, levels = self._seen(painted.paint)
-        top, number = self._top[box], painted.brush.number
-        np.copyto(self._numbers[box], np.int16(number), where=levels > top)
-        np.maximum(top, levels, out=top)
-        self._labels[number] = painted.brush.label
+    def over(self, paint: Paint) -> tuple[Paint, ...]:
+        """What lies over a mask: that which holds most of it first."""
+        self._look()
+        counts = np.zeros(len(self._laid) + 1, dtype=np.int64)
+        for at, levels in self._seen(paint):
+            counts += _numbers(self._owners[at] * (levels > 0), len(counts))
+        found = [n for n in range(len(self._laid), 0, -1) if counts[n]]  # of equals the lowest
+        return tuple(self._laid[n - 1] for n in sorted(found, key=lambda n: -counts[n]))
 
-    def _seen(self, paint: Paint) -> tuple[Window, Levels]:
-        """The places that are looked at in a mask's box, and its levels there."""
-        rows, columns = (
-            slice(side.start // self._step, -(-side.stop // self._step)) for side in paint.window
-        )
-        levels = paint.cells(self._step, (self._grid[0], self._grid[1]))
-        return (rows, columns), levels[rows, columns]
+    def _look(self) -> None:
+        for number, paint in enumerate(self._laid[self._looked_at :], self._looked_at + 1):
+            for at, levels in self._seen(paint):
+                top, owners = self._top[at], self._owners[at]
+                np.maximum(owners, (levels > top) * np.int16(number), out=owners)
+                np.maximum(top, levels, out=top)
+        self._looked_at = len(self._laid)
+
+    def _seen(self, paint: Paint) -> Iterator[Tile]:
+        """The places that are looked at in a mask's tiles, and its levels there."""
+        for sides, levels in paint.placed:
+            down, right = (-side.start % self._step for side in sides)
+            inner = levels[down :: self._step, right :: self._step]
+            rows, columns = (
+                slice(-(-side.start // self._step), -(-side.stop // self._step)) for side in sides
+            )
+            yield (rows, columns), inner
+
+
+def _numbers(found: npt.NDArray[np.int16], below: int) -> npt.NDArray[np.int64]:
+    """How often each number below a limit is found. Pillow is quick at counting bytes."""
+    if below > _BYTES:
+        return np.bincount(found.ravel(), minlength=below)
+    return np.asarray(Image.fromarray(found.astype(np.uint8)).histogram()[:below])
 
 
 def _layer(laid: Laid, weights: _Weights, owners: _Owners) -> Layer:
@@ -155,7 +176,7 @@ def _layer(laid: Laid, weights: _Weights, owners: _Owners) -> Layer:
     brush, paint = laid.painted.brush, laid.painted.paint
     starts = bool(paint.tiles) and weights.first < weights.table.slots
     late = starts and weights.mean(laid.soft().peak, brush.alpha) < _LATE_SHARE
-    covered = _shared(paint, laid.pile.top) / (FULL * paint.sum) if paint.tiles else 0.0
+    cover = laid.kept.covers.of(_key(laid), lambda: _cover(laid, owners))
     return Layer(
         brush=brush,
         area_px=paint.sum / FULL,
@@ -163,10 +184,33 @@ def _layer(laid: Laid, weights: _Weights, owners: _Owners) -> Layer:
         box=box_of(paint),
         slots=0,
         held=_cause(laid, weights) if late else None,
-        covered=covered,
-        by=owners.over(paint) if covered > _COVERED_SHARE else (),
-        hidden=covered >= _HIDDEN_SHARE and not _shows(paint, laid.pile.top),
+        covered=cover.share,
+        by=tuple(_label(laid, paint) for paint in cover.by),
+        hidden=cover.share >= _HIDDEN_SHARE and not cover.shows,
         around=_around(paint),
+    )
+
+
+def _label(laid: Laid, over: Paint) -> str:
+    """Who paints what lies over a layer; of several the topmost, under which the others are."""
+    return next(other.brush.label for other in laid.over if other.paint is over)
+
+
+def _key(laid: Laid) -> Hashable:
+    """What tells how a layer lies under others."""
+    return laid.painted.paint, tuple(other.paint for other in laid.over)
+
+
+def _cover(laid: Laid, owners: _Owners) -> Cover:
+    """How a layer lies under those that meet it."""
+    paint = laid.painted.paint
+    if not (paint.tiles and laid.over):
+        return Cover(0.0, bool(paint.tiles), ())
+    share = _shared(paint, laid.pile.top) / (FULL * paint.sum)
+    return Cover(
+        share=share,
+        shows=share < _HIDDEN_SHARE or _shows(paint, laid.pile.top),
+        by=owners.over(paint) if share > _COVERED_SHARE else (),
     )
 
 

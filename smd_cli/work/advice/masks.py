@@ -33,24 +33,27 @@ def mask_warnings(
     scene_file: SceneFile,
     painted: PaintedScene,
     layers: Sequence[Layer],
-    table: StepTable,
-    factor: int,
 ) -> Iterator[Problem]:
-    """Masks that paint nothing, next to nothing, the wrong half, what is covered, or too late."""
+    """Masks that paint nothing, or the wrong half."""
     canvas_px = math.prod(painted.size)
     for brush, layer in zip(painted.brushes, layers, strict=True):
         if not layer.area_px:
             yield from _empty(scene_file, brush)
-            continue
-        small = layer.area_px < SMALL_CELLS * factor**2
-        if layer.around:
+        elif layer.around:
             yield from _inverted(scene_file, brush, layer.area_px / canvas_px)
-        if layer.by and scene_file.scene.sampler.cover < 1:
-            yield _covered(scene_file, layer)
-        elif small:
-            yield _small(scene_file, layer, factor)
-        if layer.held and not _is_warned(layer, small):
-            yield _late(scene_file, layer, layer.held, table.slots)
+
+
+def layer_warnings(
+    scene_file: SceneFile, layer: Layer, table: StepTable, factor: int
+) -> Iterator[tuple[str, Problem]]:
+    """What is hardly meant of a layer that paints: each with its kind, covered, small or late."""
+    small = layer.area_px < SMALL_CELLS * factor**2
+    if layer.by and scene_file.scene.sampler.cover < 1:
+        yield "covered", _covered(scene_file, layer)
+    elif small:
+        yield "small", _small(scene_file, layer, factor)
+    if layer.held and not _is_warned(layer, small):
+        yield "late", _late(scene_file, layer, layer.held, table.slots)
 
 
 def _is_warned(layer: Layer, small: bool) -> bool:
