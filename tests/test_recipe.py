@@ -76,7 +76,7 @@ def test_a_frame_of_many_is_painted_again_alone(options: Sequence[str], smd: Smd
     said, command = again(smd, Path("f-3.png"))
     assert same(Path("again.png"), Path("f-3.png"))
     assert command[command.index("--frame") + 1] == "3"
-    assert "not inside the picture, but wanted where the scene names them: ../it's.png" in said
+    assert "not inside the picture, and found where the scene names them: ../it's.png" in said
 
 
 def test_kept_frames_beyond_the_last_are_painted_again(smd: Smd) -> None:

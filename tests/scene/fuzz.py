@@ -30,6 +30,7 @@ model:
   name: starter
   revision: main
   vae: madebyollin/taesd
+  transformer: flux.safetensors
   lora: [{path: owner/name, weight: 0.5, revision: "a b"}, owner/name/file.safetensors]
   clip_skip: 1
 size: [256, 192]            # or 256x192

@@ -9,15 +9,15 @@ from typing import Any
 from smd_cli.engine.layers import SoftMasks
 from smd_cli.engine.repaint import first_slots, phased_weights
 from smd_cli.engine.rows import Seen, frame_rows, row_cells
-from smd_cli.engine.schedule import StepTable
+from smd_cli.engine.schedule import StepTable, bootstrap_slots
 from smd_cli.engine.softening import Rules
-from smd_cli.engine.weights import Weights
 from smd_cli.engine.windows import Legal, Window, legal_windows
 from smd_cli.models.facts import ModelDefaults
 from smd_cli.scene.kept import Kept
 from smd_cli.scene.paint.painted import Painted
 from smd_cli.scene.types import Guidance, Sampler, Scene
 from smd_cli.units import counted
+from smd_cli.work.advice.parts import parts_of
 
 _DEEPEST_CELLS = 8  # what the deepest layer of SD 1.5's network sees as one, along a side
 
@@ -29,7 +29,8 @@ class Effort:
 
     `sides_px`: the lengths of what rows see, in canvas pixels, each once; `least_px`: the least
     side that ``windows: auto`` stands for here, None where it is not asked for. `tiled`: the
-    numbers of the brushes that begin in parts, as several windows see the same of them.
+    numbers of the brushes that begin in parts, as several windows see the same of them;
+    `tiled_at_half`: of those that would on a canvas of half the size, too.
     """
 
     rows: int
@@ -38,6 +39,7 @@ class Effort:
     sides_px: tuple[int, ...]
     least_px: int | None
     tiled: frozenset[int] = frozenset()
+    tiled_at_half: frozenset[int] = frozenset()
 
     @property
     def share(self) -> float:
@@ -100,25 +102,16 @@ def effort_of(
     off = seen if legal is None else rows(None, kept.whole)
     cells = row_cells(seen, guidance.type)
     sides = {side for slot in seen for _, window in slot for side in window.shape}
+    centred = bootstrap_slots(sampler.bootstrap.steps, table) if sampler.method == "stream" else 0
+    parted = [parts_of(p, weights, seen, legal, centred) for p in range(len(weights.brushes))]
+    found = zip(painted, parted[scene.background.generated :], strict=True)
+    numbers = [(one.brush.number, *parts) for one, parts in found]
     return Effort(
         rows=len(cells),
         cells=sum(cells),
         cells_off=sum(row_cells(off, guidance.type)),
         sides_px=tuple(side * factor for side in sorted(sides)),
         least_px=legal.least * factor if legal and sampler.windows == "auto" else None,
-        tiled=frozenset(
-            one.brush.number
-            for p, one in enumerate(painted, scene.background.generated)
-            if _in_parts(weights, p, seen)
-        ),
+        tiled=frozenset(number for number, parts, _ in numbers if parts),
+        tiled_at_half=frozenset(number for number, _, halves in numbers if halves),
     )
-
-
-def _in_parts(weights: Weights, brush: int, slots: Sequence[Sequence[Seen]]) -> bool:
-    """Whether several rows see the same of a brush, in the first slot in which it acts."""
-    own = ([window for brushes, window in rows if brush in brushes] for rows in slots)
-    slot, windows = next(((n, found) for n, found in enumerate(own) if found), (0, []))
-    if len(windows) < 2:
-        return False
-    cells = sum(int((weights.cut(brush, slot, window) > 0).sum()) for window in windows)
-    return cells > int(weights.support(brush, slot).cells.sum())

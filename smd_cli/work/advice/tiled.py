@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from smd_cli.engine.crop import Crop, cropped_brushes
-from smd_cli.engine.layers import SoftMasks, rules_of
-from smd_cli.engine.repaint import first_slot, half_of, refined_slot
+from smd_cli.engine.repaint import first_slot, refined_slot
 from smd_cli.engine.schedule import StepTable
 from smd_cli.errors import Problem
 from smd_cli.models.facts import ModelDefaults
-from smd_cli.scene.kept import Kept
 from smd_cli.scene.paint.errors import Size
 from smd_cli.scene.paint.painted import Painted, PaintedScene
 from smd_cli.scene.paint.pictures import dimensions, quote
 from smd_cli.scene.types import Scene, SceneFile
-from smd_cli.work.advice.effort import Effort, effort_of, legal_of, multiple_of
+from smd_cli.work.advice.effort import Effort, legal_of
 from smd_cli.work.advice.layers import Box, box_of
 from smd_cli.work.advice.words import names_any
 
@@ -42,7 +39,7 @@ def tiled_warnings(
     if legal is None or not things:
         return
     refines, most_px = scene.sampler.refine > 1, legal.most * defaults.factor
-    larger = _tiled_at_half(scene, seen, table, defaults)
+    larger = effort.tiled_at_half
     for one, box in things:
         number = one.brush.number
         if refines and number not in larger:
@@ -72,14 +69,3 @@ def _may_refine(scene: Scene, table: StepTable) -> bool:
     stream = scene.sampler.method == "stream"
     plain = scene.background.image is None and not any(scene.wraps)
     return stream and plain and refined_slot(table) < table.slots
-
-
-def _tiled_at_half(
-    scene: Scene, seen: PaintedScene, table: StepTable, defaults: ModelDefaults
-) -> frozenset[int]:
-    """The numbers of the brushes that are tiled on a canvas of half the size, too."""
-    half = Crop(0, 0, seen.size, half_of(seen.size))
-    brushes = cropped_brushes(seen.brushes, half, Kept())
-    multiple, sampler = multiple_of(defaults), scene.sampler
-    rules = rules_of(brushes, half.size, sampler, defaults.factor, multiple, scene.wraps)
-    return effort_of(scene, brushes, rules, table, defaults, SoftMasks()).tiled
