@@ -29,7 +29,7 @@ defaults: {{blur: 0}}
 sampler: {{steps: 2}}
 """
 ALLOWED_BYTES = 30e6
-EDITS = int(os.environ.get("SOAK_EDITS", "30"))
+EDITS = int(os.environ.get("SOAK_EDITS", "20"))
 WARM = min(EDITS // 2, 100)
 
 
@@ -42,7 +42,7 @@ def resident_bytes() -> int:
 def at_rest() -> tuple[int, int]:
     """The fewest open files and threads of a while: a look at files opens one for a moment."""
     files, threads = [], []
-    for _ in range(40):
+    for _ in range(20):
         files.append(len(list(Path("/proc/self/fd").iterdir())))
         threads.append(threading.active_count())
         time.sleep(0.05)
