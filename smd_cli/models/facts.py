@@ -5,7 +5,7 @@ the words of the scene format::
 
     {"native_size": [256, 256], "consistency": false, "blur": 6,
      "sampler": {"timesteps": [999, 900], "guidance": {"type": "full", "scale": 3}},
-     "learnt": {"timesteps": [800, 999], "smallest_px": 48},
+     "learnt": {"timesteps": [800, 999], "smallest_px": 48, "largest_px": 192},
      "vocabulary": {"objects": ["fox"], "materials": ["grass"], "colours": ["red"]}}
 """
 
@@ -79,11 +79,11 @@ class ModelDefaults:
     pixels (0 where that is not told), `known` whether all of its configs are here.
     `samples_as_stated`: the checkpoint says how it was distilled, so that the sampler is no guess;
     `embeds_guidance`: its network takes the guidance scale itself. `learnt_timesteps`: the least
-    and the largest that it was trained for, None where that is not stated; `smallest_px`: the
-    smallest thing that it draws well, `window_px` the least side of a window that it draws well in,
-    0 where they are not stated; `text_layers`: of its shortest text encoder, those that
-    `clip_skip` may leave out and one more, 0 where that is not known. `spacing`: how its family
-    spaces its slots, None for a diffusion by betas. `ragged_prompts`: they have as many rows as
+    and the largest that it was trained for, None where that is not stated; `smallest_px` and
+    `largest_px`: the smallest and the largest thing that it draws well, `window_px` the least side
+    of a window that it draws well in, 0 where they are not stated; `text_layers`: of its shortest
+    text encoder, those that `clip_skip` may leave out and one more, 0 where that is not known.
+    `spacing`: how its family spaces its slots, None for a diffusion by betas. `ragged_prompts`: they have as many rows as
     tokens.
     """
 
@@ -102,6 +102,7 @@ class ModelDefaults:
     embeds_guidance: bool = False
     learnt_timesteps: tuple[int, int] | None = None
     smallest_px: int = 0
+    largest_px: int = 0
     window_px: int = 0
     text_layers: int = 0
     spacing: Spacing | None = None
@@ -286,6 +287,7 @@ def _stated(model: ModelRef, folder: Path | None, preset: ModelPreset) -> ModelD
         embeds_guidance=facts.embedded_guidance is not None,
         learnt_timesteps=_learnt_timesteps(learnt, preset, trailing),
         smallest_px=int(learnt.get("smallest_px", 0)),
+        largest_px=int(learnt.get("largest_px", 0)),
         window_px=int(learnt.get("window_px", 0)),
         text_layers=facts.text_layers,
         spacing=family.spacing,

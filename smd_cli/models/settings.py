@@ -61,7 +61,12 @@ _RULES: Mapping[str, Mapping[str, Rule]] = {
     },
     "smd.json": {"native_size": _PAIR, "vocabulary": _MAPPING, "learnt": _MAPPING},
     "smd.json: vocabulary": {"objects": _TEXTS, "materials": _TEXTS, "colours": _TEXTS},
-    "smd.json: learnt": {"timesteps": _PAIR, "smallest_px": _COUNT, "window_px": _COUNT},
+    "smd.json: learnt": {
+        "timesteps": _PAIR,
+        "smallest_px": _COUNT,
+        "largest_px": _COUNT,
+        "window_px": _COUNT,
+    },
 }
 
 

@@ -34,7 +34,12 @@ SAMPLER: dict[str, Any] = {
 two in which it sees the whole canvas, and melts into it."""
 
 
-LEARNT: dict[str, Any] = {"timesteps": [20, 479], "smallest_px": 48, "window_px": 192}
+LEARNT: dict[str, Any] = {
+    "timesteps": [20, 479],
+    "smallest_px": 48,
+    "largest_px": 192,
+    "window_px": 192,
+}
 """What the targets show: the timesteps of their slots, and objects of six cells at least."""
 
 

@@ -9,8 +9,7 @@ from PIL import Image
 
 from .scenes import said
 
-# The starter's windows have 48 cells of 8 px a side at most, and 4 cells around a centred brush.
-MOST = 8 * (48 - 2 * 4)
+MOST = 192  # what the starter draws, as it says itself
 
 
 def boxed(side: int, prompt: str = "a fox", *more: str, model: str = "starter") -> str:
@@ -20,36 +19,43 @@ def boxed(side: int, prompt: str = "a fox", *more: str, model: str = "starter") 
     return "\n".join(lines) + "\n"
 
 
-def test_a_thing_that_is_larger_than_a_window(tmp_path: Path) -> None:
+def test_a_thing_that_is_larger_than_the_model_draws_it(tmp_path: Path) -> None:
     assert said(tmp_path, boxed(MOST)) == []
     assert said(tmp_path, boxed(MOST + 8)) == [
-        "3:36 'brush 1' spans 328x100 px: the model starter sees 384 px at most at once, so its "
-        "thing may come several times | sampler: {refine: 2} paints it at half the size first, "
-        "where it is seen whole"
+        "3:36 'brush 1' spans 200x100 px: the model starter draws things of 192 px at most, so its "
+        "thing may come several times | sampler: {refine: 2} paints it at half the size first, as "
+        "a whole"
     ]
+    assert said(tmp_path, boxed(MOST + 8).replace("200, 100", "100, 192")) == []
+    [told] = said(
+        tmp_path, boxed(MOST + 8).replace("1024x1024", "256x256").replace("[192, 192,", "[0, 0,")
+    )
+    assert told.endswith("may come several times | of at most 192 px it is painted as a whole")
 
 
 def test_a_thing_that_is_refined_fits_at_twice_the_side(tmp_path: Path) -> None:
     refined = "sampler: {refine: 2}"
     assert said(tmp_path, boxed(2 * MOST, "a fox", refined)) == []
     [told] = said(tmp_path, boxed(2 * MOST + 16, "a fox", refined))
-    assert "several times even at half the size | a smaller mask is seen as a whole" in told
+    assert (
+        "several times even at half the size | of at most 192 px it is painted as a whole" in told
+    )
     [told] = said(tmp_path, boxed(2 * MOST))
     assert "refine: 2" in told
     [told] = said(tmp_path, boxed(2 * MOST + 16))
-    assert told.endswith("may come several times | a smaller mask is seen as a whole")
+    assert told.endswith("may come several times | of at most 192 px it is painted as a whole")
 
 
 @pytest.mark.parametrize(
     "text",
     [
         boxed(600, "grass"),
-        boxed(600, "a fox", "sampler: {preset: paper, timesteps: [460, 280, 50]}"),
+        boxed(800, "a castle", "sampler: {windows: off}", model="sd15"),
         boxed(600, "a fox").replace("blur: 0", "blur: 0, repaint: 0.5"),
-        boxed(600, "a fox", "sampler: {windows: 512}"),
+        boxed(800, "a castle", "sampler: {windows: 1024}", model="sd15"),
         "model: starter\nsize: 2048x256\nbackground: a fox\n",
     ],
-    ids=["material", "paper", "repaint", "windows", "background"],
+    ids=["material", "off", "repaint", "windows", "background"],
 )
 def test_what_does_not_come_twice(tmp_path: Path, text: str) -> None:
     assert [told for told in said(tmp_path, text) if "several times" in told] == []
@@ -57,12 +63,12 @@ def test_what_does_not_come_twice(tmp_path: Path, text: str) -> None:
 
 def test_where_nothing_can_be_refined_nobody_is_told_to(tmp_path: Path) -> None:
     [told] = said(tmp_path, boxed(600, "a fox", "wrap: y"))
-    assert told.endswith("several times | a smaller mask is seen as a whole")
+    assert told.endswith("several times | of at most 192 px it is painted as a whole")
     Image.new("RGB", (1024, 1024), "teal").save(tmp_path / "p.png")
     picture = "background: {image: p.png}"
-    assert said(tmp_path, boxed(600, "a fox", picture)) == []  # it is painted smaller
+    assert said(tmp_path, boxed(150, "a fox", picture)) == []
     [told] = said(tmp_path, boxed(600, "a fox", picture, "sampler: {windows: 256}"))
-    assert told.endswith("several times | a smaller mask is seen as a whole")
+    assert told.endswith("several times | of at most 192 px it is painted as a whole")
 
 
 def test_ground_and_sky_of_a_model_whose_words_nobody_knows(tmp_path: Path) -> None:

@@ -1,17 +1,22 @@
-"""Things larger than what a model sees at once: every window paints them anew."""
+"""Things larger than what a model draws, or sees at once: they come several times."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
 
 from smd_cli.engine.repaint import first_slot, refined_slot
 from smd_cli.engine.schedule import StepTable
 from smd_cli.errors import Problem
 from smd_cli.models.facts import ModelDefaults
+from smd_cli.scene.paint.boxes import Paint
 from smd_cli.scene.paint.errors import Size
 from smd_cli.scene.paint.painted import Painted, PaintedScene
 from smd_cli.scene.paint.pictures import dimensions, quote
-from smd_cli.scene.types import Scene, SceneFile
+from smd_cli.scene.types import Scene, SceneFile, Wrapped
 from smd_cli.work.advice.effort import Effort, legal_of
 from smd_cli.work.advice.layers import Box, box_of
 from smd_cli.work.advice.words import names_any
@@ -24,33 +29,49 @@ def tiled_warnings(
     defaults: ModelDefaults,
     effort: Effort,
 ) -> Iterator[Problem]:
-    """Things that begin in parts, on the canvas of the draft where there is one.
+    """Things that are larger than a model draws them, or begin in parts where it does not say how
+    large that is; on the canvas of the draft where there is one.
 
     `seen` is as it is generated, `effort` that of one pass over it.
     """
     scene, legal = scene_file.scene, legal_of(scene_file.scene.sampler, defaults)
-    things = [
-        (one, box)
-        for one in seen.brushes
-        if one.brush.number in effort.tiled and first_slot(one.brush.repaint, table) == 0
-        for box in [box_of(one.paint)]
-        if box is not None and _is_thing(one, box, seen.size, defaults)
-    ]
-    if legal is None or not things:
-        return
-    refines, most_px = scene.sampler.refine > 1, legal.most * defaults.factor
-    larger = effort.tiled_at_half
-    for one, box in things:
-        number = one.brush.number
-        if refines and number not in larger:
+    most_px = defaults.largest_px or (legal.most * defaults.factor if legal else 0)
+    refines = scene.sampler.refine > 1
+    for one in seen.brushes:
+        box, number = box_of(one.paint), one.brush.number
+        if box is None or not _is_thing(one, box, seen.size, defaults):
+            continue
+        whole, half = number in effort.tiled, number in effort.tiled_at_half
+        if defaults.largest_px:
+            side_px = _longest_px(one.paint, defaults.factor, scene.wraps)
+            whole, half = side_px > most_px, side_px > 2 * most_px
+        if not (half if refines else whole) or first_slot(one.brush.repaint, table) > 0:
             continue
         message = f"{quote(one.brush.label)} spans {dimensions(box[2:])} px: the model "
-        message += f"{scene.model.name} sees {most_px} px at most at once, so its thing may come "
-        message += "several times" + (" even at half the size" if refines else "")
-        hint = "a smaller mask is seen as a whole"
-        if number not in larger and _may_refine(scene, table):
-            hint = "sampler: {refine: 2} paints it at half the size first, where it is seen whole"
+        message += f"{scene.model.name} "
+        message += "draws things of" if defaults.largest_px else "sees"
+        message += f" {most_px} px at most" + ("" if defaults.largest_px else " at once")
+        message += ", so its thing may come several times"
+        message += " even at half the size" if refines else ""
+        hint = f"of at most {most_px} px it is painted as a whole"
+        if not half and _may_refine(scene, seen.size, table, defaults):
+            hint = "sampler: {refine: 2} paints it at half the size first, as a whole"
         yield Problem(scene_file.place("brushes", number - 1, "mask"), message, hint)
+
+
+def _longest_px(paint: Paint, factor: int, wraps: Wrapped) -> int:
+    """How long paint is in one piece, down or across, in whole latent cells; in pixels."""
+    width, height = paint.size
+    cells = paint.cells(factor, (-(-height // factor), -(-width // factor))) > 0
+    lines = cells.any(axis=1), cells.any(axis=0)
+    return factor * max(_longest_run(*each) for each in zip(lines, wraps, strict=True))
+
+
+def _longest_run(line: npt.NDArray[np.bool_], wraps: bool) -> int:
+    """The most true cells in a row, of a side that `wraps` over its end as well."""
+    twice = np.concatenate([line, line]) if wraps else line
+    gaps = np.flatnonzero(~np.concatenate([[False], twice, [False]]))
+    return min(int(np.diff(gaps).max()) - 1, len(line))
 
 
 def _is_thing(one: Painted, box: Box, size: Size, defaults: ModelDefaults) -> bool:
@@ -64,8 +85,10 @@ def _is_thing(one: Painted, box: Box, size: Size, defaults: ModelDefaults) -> bo
     return left > 0 and top > 0 and left + width < size[0] and top + height < size[1]
 
 
-def _may_refine(scene: Scene, table: StepTable) -> bool:
-    """Whether a scene can be painted at half size first, which `check` refuses otherwise."""
+def _may_refine(scene: Scene, size: Size, table: StepTable, defaults: ModelDefaults) -> bool:
+    """Whether a scene can be painted at half size first, and that is no warning of its own."""
+    if math.prod(size) <= math.prod(defaults.native_size):
+        return False
     stream = scene.sampler.method == "stream"
     plain = scene.background.image is None and not any(scene.wraps)
     return stream and plain and refined_slot(table) < table.slots
