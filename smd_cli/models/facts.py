@@ -83,8 +83,8 @@ class ModelDefaults:
     `largest_px`: the smallest and the largest thing that it draws well, `window_px` the least side
     of a window that it draws well in, 0 where they are not stated; `text_layers`: of its shortest
     text encoder, those that `clip_skip` may leave out and one more, 0 where that is not known.
-    `spacing`: how its family spaces its slots, None for a diffusion by betas. `ragged_prompts`: they have as many rows as
-    tokens.
+    `spacing`: how its family spaces its slots, None for a diffusion by betas.
+    `ragged_prompts`: they have as many rows as tokens.
     """
 
     native_size: tuple[int, int] = (512, 512)

@@ -63,7 +63,7 @@ def _longest_px(paint: Paint, factor: int, wraps: Wrapped) -> int:
     """How long paint is in one piece, down or across, in whole latent cells; in pixels."""
     width, height = paint.size
     cells = paint.cells(factor, (-(-height // factor), -(-width // factor))) > 0
-    lines = cells.any(axis=1), cells.any(axis=0)
+    lines = [np.atleast_1d(cells.any(axis=1 - axis)) for axis in (0, 1)]
     return factor * max(_longest_run(*each) for each in zip(lines, wraps, strict=True))
 
 
