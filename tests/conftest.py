@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent
 TINY = ROOT / "tests" / "golden" / "tiny-sd"
+SLOW = ROOT / "tests" / "slow.txt"
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,15 @@ class Result:
 
 Smd = Callable[[Sequence[str]], Result]
 Logged = list[logging.LogRecord]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark those as slow that take more than half a second and have quicker ones beside them."""
+    slow = {*SLOW.read_text(encoding="utf-8").splitlines()}
+    for item in items:
+        if item.nodeid in slow:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -61,6 +61,15 @@ MODULES = modules()
 ARROWS = [(name, other) for name, path in MODULES.items() for other in imported(path, MODULES)]
 
 
+def test_tests_that_are_listed_as_slow_are_there() -> None:
+    lines = (ROOT / "tests" / "slow.txt").read_text(encoding="utf-8").splitlines()
+    assert lines == sorted({*lines})
+    for line in lines:
+        path, name = line.split("::")
+        source = (ROOT / path).read_text(encoding="utf-8")
+        assert f"def {name.partition('[')[0]}(" in source, line
+
+
 def test_there_is_a_house() -> None:
     assert len(MODULES) > 100
     assert len(ARROWS) > 300

@@ -310,10 +310,10 @@ def test_our_names_are_answered_at_any_port(page: PageServer, host: str) -> None
         "localhost:",
     ],
 )
-@pytest.mark.parametrize("path", ["/", "/picture.png", "/events", "/live.mjpg", "/gone"])
-def test_other_names_are_refused(board: Board, page: PageServer, host: str, path: str) -> None:
+def test_other_names_are_refused(board: Board, page: PageServer, host: str) -> None:
     board.tell(pixels=flat(1))
-    assert Answer(page, "GET", path, {"Host": host}).status == 403
+    for path in ("/", "/picture.png", "/events", "/live.mjpg", "/gone"):
+        assert Answer(page, "GET", path, {"Host": host}).status == 403
 
 
 @pytest.mark.parametrize("hosts", ["", "Host: localhost\r\nHost: evil.example\r\n"])
