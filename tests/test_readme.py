@@ -144,7 +144,7 @@ def run_in_copy(smd: Smd, command: str, folder: Path, monkeypatch: pytest.Monkey
     """Run a command of the README in a fresh copy of the scenes."""
     shutil.copytree(ROOT / "scenes", folder / "scenes")
     monkeypatch.chdir(folder)
-    few = replace(MULTIDIFFUSION, steps=5)  # of 50, which are seen in tests of their own
+    few = replace(MULTIDIFFUSION, steps=2)  # of 50, which are seen in tests of their own
     monkeypatch.setattr(compare, "MULTIDIFFUSION", few)
     program, *arguments = shlex.split(command)
     if arguments[:1] == ["render"]:  # all scenes are painted in full by tests of their own

@@ -12,7 +12,7 @@ import yaml
 
 from smd_cli.scene.keys.schema import KEYS
 
-CASES = 1000
+CASES = 600
 ALTERNATIVES = {"config", "image", "steps"}  # exclude others, or go with other files
 
 

@@ -22,7 +22,7 @@ from smd_cli.scene.types import Wrap
 pytestmark = pytest.mark.slow
 
 SIZE = (1024, 256)
-MATERIALS = ("grass", "brick wall", "stone")
+MATERIALS = ("grass", "stone")
 Steps = npt.NDArray[np.float64]
 
 
