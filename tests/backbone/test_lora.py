@@ -64,8 +64,7 @@ CASES = [
     ("sd1", {"kohya": 0.8}, (1.0,)),
 ]
 MORE = [
-    *((name, {name: 1.0}, (1.7,)) for name in ("lcm", "sd-turbo", "sdxl-turbo")),
-    ("sdxl", {"sdxl": 0.6, "sdxl-2": -0.4}, (1.0,)),
+    *((name, {name: 1.0}, (1.7,)) for name in ("lcm", "sd-turbo")),
 ]
 
 

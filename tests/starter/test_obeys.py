@@ -34,7 +34,7 @@ def test_regions_obey_their_prompts_which_one_prompt_for_all_does_not() -> None:
 def test_the_evaluation_tells_its_figures_and_draws_a_sheet(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    few = {name: STUDY[name] for name in ("bootstrap 0", "leak 0", "masks discrete")}
+    few = {name: STUDY[name] for name in ("bootstrap 0", "leak 0")}
     monkeypatch.setattr("smd_cli.starter.evaluate.STUDY", few)
     sheet = tmp_path / "sheet.png"
     main(["--scenes", "2", "--alone", "--study", "1", "--json", "--sheet", str(sheet)])

@@ -84,7 +84,7 @@ def test_edits_of_mask_and_prompt(folder: Path, smd: Smd) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "low"), [("z-image", False), ("sd3", True)])
+@pytest.mark.parametrize(("name", "low"), [("sd3", True)])
 def test_edits_of_all_kinds(name: str, low: bool, folder: Path, smd: Smd) -> None:
     """Size, windows and blending too; SD 3 learnt 128 px a side, and has windows from there on."""
     model = FLOWS[name](folder / "m")
