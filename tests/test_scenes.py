@@ -1,4 +1,4 @@
-"""Every shipped scene: checked without a warning, and rendered, the film's first two frames."""
+"""Every shipped scene: checked without a warning, and rendered; of two films two frames."""
 
 from __future__ import annotations
 
@@ -62,6 +62,7 @@ OF_ITS_OWN: dict[str, Callable[[SceneFile, Pixels], None]] = {
 """What a scene's first frame is looked at for besides."""
 
 
+TWO_FRAMES = {"crossing", "meadow"}  # of standing masks and of moving ones
 LONG = {"campfire", "garden", "night-sea", "panorama", "removal", "strip"}
 
 
@@ -75,7 +76,7 @@ def test_a_scene_renders(
 ) -> None:
     file = load_scene(str(scene))
     monkeypatch.chdir(tmp_path)
-    frames = ["f-0.png", "f-1.png"] if file.scene.frames > 1 else ["f-0.png"]
+    frames = ["f-0.png", "f-1.png"] if scene.stem in TWO_FRAMES else ["f-0.png"]
     result = smd(["render", str(scene), "-n", str(len(frames)), "-o", "f-%d.png"])
     assert (result.code, result.out.splitlines()) == (0, frames)
     pictures = [np.asarray(Image.open(frame).convert("RGB")) for frame in frames]
