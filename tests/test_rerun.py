@@ -172,7 +172,10 @@ def test_a_model_that_is_gone_can_be_named(smd: Smd) -> None:
     wrong = smd(["rerun", str(picture), "-o", "again.png"])
     assert wrong.code == 2
     assert "no model '../models/tiny'" in wrong.err
-    assert f"smd unpack {picture}, and then smd render its scene with --model FOLDER" in wrong.err
+    assert (
+        f"smd unpack {picture}, and then smd render its scene with --set model.name=FOLDER"
+        in wrong.err
+    )
 
 
 def test_a_picture_that_is_not_there_has_a_hint(smd: Smd) -> None:

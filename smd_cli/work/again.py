@@ -51,7 +51,7 @@ class Opened:
         if not problem.message.startswith(_NO_MODEL):
             return problem
         hint = f"no picture holds a model: smd unpack {shown_path(self.recorded.file)}, and then "
-        return replace(problem, hint=f"{hint}smd render its scene with --model FOLDER")
+        return replace(problem, hint=f"{hint}smd render its scene with --set model.name=FOLDER")
 
     def request(self, outs: Sequence[str] = (), *, clobber: bool = True) -> Request:
         """What it was rendered by, into other files."""

@@ -260,3 +260,11 @@ def test_a_brush_is_looked_at_when_it_comes_in(tmp_path: Path) -> None:
     [told] = said(tmp_path, text)
     assert told.startswith("6:31 frame 3: 'n1' is fully covered by later brushes: 'n2' | ")
     assert told.endswith("frames 0, 3, 10, 20, 30, 40 were looked at")
+
+
+def test_what_comes_from_nothing_is_meant(tmp_path: Path) -> None:
+    text = "size: 256x256\nframes: 24\nbackground: grass\nbrushes:\n"
+    mask = "{ellipse: [60, 60, 100, 100], scale: {0: SCALE, 23: 1}}"
+    text += f"  - {{prompt: a fox, mask: {mask}}}\n"
+    assert said(tmp_path, text.replace("SCALE", "0.01")) == []
+    assert said(tmp_path, text.replace("SCALE", "0.15")) != []

@@ -22,7 +22,7 @@ def boxed(side: int, prompt: str = "a fox", *more: str, model: str = "starter") 
 def test_a_thing_that_is_larger_than_the_model_draws_it(tmp_path: Path) -> None:
     assert said(tmp_path, boxed(MOST)) == []
     assert said(tmp_path, boxed(MOST + 8)) == [
-        "3:36 'brush 1' spans 200x100 px: the model starter draws things of 192 px at most, so its "
+        "3:36 'brush 1' spans 200x104 px: the model starter draws things of 192 px at most, so its "
         "thing may come several times | sampler: {refine: 2} paints it at half the size first, as "
         "a whole"
     ]
@@ -85,3 +85,14 @@ def test_two_things_of_one_brush_far_from_each_other(tmp_path: Path) -> None:
     blobs = "[{rect: [0, 0, 96, 96]}, {rect: [928, 928, 96, 96]}]"
     text = f"model: starter\nsize: 1024x1024\nbrushes: [{{prompt: a fox, mask: {blobs}}}]\n"
     assert said(tmp_path, text) == []
+
+
+def test_parts_of_a_mask_are_things_of_their_own(tmp_path: Path) -> None:
+    """Side by side, one above the other, and over the end of a canvas that wraps."""
+    text = "model: starter\nsize: 512x512\n{}brushes: [{{prompt: a fox, blur: 0, mask: {}}}]\n"
+    apart = "[{ellipse: [20, 20, 104, 104]}, {ellipse: [120, 300, 120, 120]}]"
+    assert said(tmp_path, text.format("", apart)) == []
+    ends = "[{rect: [400, 304, 112, 144]}, {rect: [0, 304, 64, 144]}]"
+    assert said(tmp_path, text.format("wrap: x\n", ends)) == []
+    [told] = said(tmp_path, text.format("wrap: x\n", ends.replace("64", "88")))
+    assert "'brush 1' spans 200x144 px" in told

@@ -81,7 +81,9 @@ class ModelReader:
                 f"a transformer goes beside a whole model, and {model.name} is a single file",
                 "name: is the preset, folder or hub id with its text encoders and autoencoder",
             )
-        file = self._resolved(node, "transformer", {}, "config.json").file
+        named = Path(node.value) if isinstance(node.value, str) else Path()
+        other = (self._base(node) / named).is_dir() or not named.suffix
+        file = None if other else self._resolved(node, "transformer", {}, "config.json").file
         if file is None:
             raise wrong(
                 node,

@@ -17,6 +17,7 @@ from smd_cli.work.advice.layers import Layer
 from smd_cli.work.advice.masks import layer_warnings
 
 _LOOKS = 4  # steps from the first frame to the last one, between which frames are looked at
+_NOTHING = 0.1  # of its own size: so small only what is to vanish is drawn
 _KEYS = ("alpha", "blur", "repaint", "enabled")
 
 
@@ -69,7 +70,8 @@ def warnings_along(
     """What is hardly meant of layers in some of the frames that are looked at, and in which.
 
     What is so in all in which the brush is there is told as of a scene that stands still. What
-    comes over the canvas' edge is small for a while, and what fades comes late: that is meant.
+    comes over the canvas' edge or from nothing is small for a while, and what fades comes late:
+    that is meant.
     """
     there: dict[int, list[int]] = {}
     told: dict[tuple[int, str], dict[int, tuple[Problem, Layer]]] = {}
@@ -84,9 +86,11 @@ def warnings_along(
                         told.setdefault((number, kind), {})[look.frame] = problem, layer
     for (number, kind), found in told.items():
         problem, layer = next(iter(found.values()))
+        brush = scene_file.scene.brushes[number - 1]
+        meant = (kind == "late" and _fades(brush, layer)) or (kind != "covered" and _grows(brush))
         if len(found) == len(there[number]):
             yield problem
-        elif kind != "late" or not _fades(scene_file.scene.brushes[number - 1], layer):
+        elif not meant:
             message = f"{_spans(found, there[number])}: {problem.message}"
             yield replace(problem, message=message, hint=_looked(problem.hint, looks, scene_file))
 
@@ -102,6 +106,12 @@ def _crosses(brush: Brush, layer: Layer, size: Size) -> bool:
 def _fades(brush: Brush, layer: Layer) -> bool:
     """Whether what holds a layer back is a value that changes from frame to frame."""
     return any(track.key == layer.held for track in brush.tracks)
+
+
+def _grows(brush: Brush) -> bool:
+    """Whether a mask comes from nearly nothing, or goes there."""
+    scales = (t.values for part in brush.mask for t in part.tracks if t.key == "scale")
+    return any(min(values) < _NOTHING for values in scales)
 
 
 def _looked(hint: str, looks: Sequence[Look], scene_file: SceneFile) -> str:

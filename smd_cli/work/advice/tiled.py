@@ -42,12 +42,13 @@ def tiled_warnings(
         if box is None or not _is_thing(one, box, seen.size, defaults):
             continue
         whole, half = number in effort.tiled, number in effort.tiled_at_half
+        size = box[2:]
         if defaults.largest_px:
-            side_px = _longest_px(one.paint, defaults.factor, scene.wraps)
-            whole, half = side_px > most_px, side_px > 2 * most_px
+            size = _largest_piece(one.paint, defaults.factor, scene.wraps)
+            whole, half = max(size) > most_px, max(size) > 2 * most_px
         if not (half if refines else whole) or first_slot(one.brush.repaint, table) > 0:
             continue
-        message = f"{quote(one.brush.label)} spans {dimensions(box[2:])} px: the model "
+        message = f"{quote(one.brush.label)} spans {dimensions(size)} px: the model "
         message += f"{scene.model.name} "
         message += "draws things of" if defaults.largest_px else "sees"
         message += f" {most_px} px at most" + ("" if defaults.largest_px else " at once")
@@ -59,19 +60,31 @@ def tiled_warnings(
         yield Problem(scene_file.place("brushes", number - 1, "mask"), message, hint)
 
 
-def _longest_px(paint: Paint, factor: int, wraps: Wrapped) -> int:
-    """How long paint is in one piece, down or across, in whole latent cells; in pixels."""
+def _largest_piece(paint: Paint, factor: int, wraps: Wrapped) -> Size:
+    """Width and height of the longest piece of paint, in whole latent cells; in pixels.
+
+    Pieces are those between which there is a gap straight down or across.
+    """
     width, height = paint.size
     cells = paint.cells(factor, (-(-height // factor), -(-width // factor))) > 0
-    lines = [np.atleast_1d(cells.any(axis=1 - axis)) for axis in (0, 1)]
-    return factor * max(_longest_run(*each) for each in zip(lines, wraps, strict=True))
+    for axis, wrap in enumerate(wraps):
+        gaps = np.flatnonzero(~np.any(cells, axis=1 - axis))
+        if wrap and len(gaps):  # so that nothing goes on over the end
+            cells = np.roll(cells, -int(gaps[0]), axis)
+    rows, columns = max((piece.shape for piece in _pieces(cells)), key=max, default=(0, 0))
+    return columns * factor, rows * factor
 
 
-def _longest_run(line: npt.NDArray[np.bool_], wraps: bool) -> int:
-    """The most true cells in a row, of a side that `wraps` over its end as well."""
-    twice = np.concatenate([line, line]) if wraps else line
-    gaps = np.flatnonzero(~np.concatenate([[False], twice, [False]]))
-    return min(int(np.diff(gaps).max()) - 1, len(line))
+def _pieces(cells: npt.NDArray[np.bool_]) -> Iterator[npt.NDArray[np.bool_]]:
+    """The parts (rows, columns) of what is true, each cut to its own box."""
+    for axis in (0, 1):
+        line = np.concatenate([[False], np.atleast_1d(np.any(cells, axis=1 - axis)), [False]])
+        ends = np.flatnonzero(np.diff(line.astype(np.int8))).reshape(-1, 2)
+        if len(ends) != 1 or ends[0, 1] - ends[0, 0] < cells.shape[axis]:
+            for first, last in ends:
+                yield from _pieces(cells.take(range(first, last), axis))
+            return
+    yield cells
 
 
 def _is_thing(one: Painted, box: Box, size: Size, defaults: ModelDefaults) -> bool:
