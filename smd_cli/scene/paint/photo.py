@@ -146,7 +146,8 @@ def _stored(
     pixels: Pixels, deep: Levels | None, wanted: Profile
 ) -> tuple[Levels, bytes, tuple[Note, ...]]:
     """The levels (H, W, 3 or 4) as stored, their profile, and what is to be told of them."""
-    other = wanted == "srgb" and serves(pixels.profile) and not is_srgb(pixels.profile)
+    own = pixels.profile if wanted == "srgb" else b""
+    other = bool(own) and serves(own) and not is_srgb(own)
     colours, profile, notes = _coloured(pixels, as_srgb=other and deep is None)
     if other and deep is not None:
         notes = (Note("has 16 bits: it is written by its own colour profile, not in sRGB"),)

@@ -67,14 +67,12 @@ def is_srgb(profile: bytes) -> bool:
 
 def from_srgb(colours: Image.Image, profile: bytes) -> Image.Image:
     """Colours (RGB) of sRGB as those of a profile that `serves`; without one as they are."""
-    if not profile:
+    if not profile or is_srgb(profile):
         return colours
     from PIL import ImageCms
 
     wanted = ImageCms.ImageCmsProfile(io.BytesIO(profile))
     srgb = ImageCms.createProfile("sRGB")
-    if _changes_nothing(ImageCms.buildTransform(wanted, srgb, "RGB", "RGB"), "RGB"):
-        return colours
     changed = ImageCms.applyTransform(colours, ImageCms.buildTransform(srgb, wanted, "RGB", "RGB"))
     assert changed is not None
     return changed

@@ -103,15 +103,16 @@ def effort_of(
     cells = row_cells(seen, guidance.type)
     sides = {side for slot in seen for _, window in slot for side in window.shape}
     centred = bootstrap_slots(sampler.bootstrap.steps, table) if sampler.method == "stream" else 0
-    parted = [parts_of(p, weights, seen, legal, centred) for p in range(len(weights.brushes))]
-    found = zip(painted, parted[scene.background.generated :], strict=True)
-    numbers = [(one.brush.number, *parts) for one, parts in found]
+    parted = [
+        (one.brush.number, *parts_of(p, weights, seen, legal, centred))
+        for p, one in enumerate(painted, scene.background.generated)
+    ]
     return Effort(
         rows=len(cells),
         cells=sum(cells),
         cells_off=sum(row_cells(off, guidance.type)),
         sides_px=tuple(side * factor for side in sorted(sides)),
         least_px=legal.least * factor if legal and sampler.windows == "auto" else None,
-        tiled=frozenset(number for number, parts, _ in numbers if parts),
-        tiled_at_half=frozenset(number for number, _, halves in numbers if halves),
+        tiled=frozenset(number for number, parts, _ in parted if parts),
+        tiled_at_half=frozenset(number for number, _, halves in parted if halves),
     )
